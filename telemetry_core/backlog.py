@@ -1,0 +1,65 @@
+"""The backlog: lines that could be written nowhere, kept in memory until they can.
+
+Called by the writer. Bounded: what does not fit is counted as dropped, never forgotten
+in silence.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import NamedTuple, Optional
+
+MAX_BACKLOG_BYTES = 16 * 1024 * 1024
+
+
+class Waiting(NamedTuple):
+    """Encoded lines with all that is needed to write them, now or later."""
+
+    lines: bytes
+    day: str
+    """UTC day as `YYYYMMDD`."""
+    count: int
+    """How many events the lines hold."""
+    sync: bool
+    """Whether the disk has to have them, not only the kernel."""
+
+
+class Backlog:
+    """A bounded queue, safe between threads and in signal handlers."""
+
+    def __init__(self, max_bytes: int = MAX_BACKLOG_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._lock = threading.RLock()
+        self._queue: deque[Waiting] = deque()
+        self._bytes = 0
+        self.dropped = 0
+        """Events let go since the process began."""
+
+    def __len__(self) -> int:
+        return sum(entry.count for entry in list(self._queue))
+
+    def keep(self, entry: Waiting) -> bool:
+        """Queue `entry`, or count it as dropped when there is no room; say whether it is kept."""
+        with self._lock:
+            if self._bytes + len(entry.lines) > self._max_bytes:
+                self.dropped += entry.count
+                return False
+            self._queue.append(entry)
+            self._bytes += len(entry.lines)
+            return True
+
+    def take(self) -> Optional[Waiting]:
+        """Take the oldest entry out, or None when there is none."""
+        with self._lock:
+            if not self._queue:
+                return None
+            entry = self._queue.popleft()
+            self._bytes = self._bytes - len(entry.lines) if self._queue else 0
+            return entry
+
+    def put_back(self, entry: Waiting) -> None:
+        """Return what `take` gave, to the front. It had room, so it has room."""
+        with self._lock:
+            self._queue.appendleft(entry)
+            self._bytes += len(entry.lines)

@@ -1,0 +1,231 @@
+"""The client: what an agent calls to record its runs.
+
+Each method makes events and hands them to the writer. None of them raises an exception of
+ours, prints, opens a connection or starts anything; a failure is counted and shows in
+`get_stats`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Iterable
+from typing import Any, Callable, Optional, TypeVar
+
+from telemetry_core.backlog import Waiting
+from telemetry_core.clock import CLOCK, Tick
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.event import (
+    RUN_ENDED,
+    RUN_EVENT,
+    RUN_STARTED,
+    RUN_UPDATED,
+    WRITER_DROPPED,
+    WRITER_SUBJECT,
+    Event,
+)
+from telemetry_core.git import git_fields
+from telemetry_core.line import encode
+from telemetry_core.lineage import parent_of_new_run
+from telemetry_core.process import host_name, own_start, source_of
+from telemetry_core.run_context import RunContext
+from telemetry_core.run_id import new_run_id
+from telemetry_core.status import normalise_status
+from telemetry_core.tracked import Function, tracked
+from telemetry_core.view_stats import view_stats
+from telemetry_core.writer import writer_for
+
+# A service that starts runs and never ends them must not grow for ever.
+_MAX_OPEN_RUNS = 100_000
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _never_raises(method: _Method) -> _Method:
+    """Count what goes wrong in us and return None: the agent has better things to do."""
+
+    @functools.wraps(method)
+    def guarded(self: TelemetryClient, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            self._errors += 1
+            self._last_error = f"{type(error).__name__}: {error}"
+            return None
+
+    return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature
+
+
+class TelemetryClient:
+    """Records runs and their events. Cheap to make; safe to share between threads and tasks."""
+
+    def __init__(self, config: Optional[TelemetryConfig] = None) -> None:
+        """Use `config`, or what the environment says."""
+        self.config = config if config is not None else TelemetryConfig.from_env()
+        self._writer = writer_for(self.config.ndjson_dir, host_name())
+        self._budget = self.config.lock_budget_ms / 1000
+        self._sync = self.config.durability == "fsync"
+        self._open_runs: dict[str, float] = {}
+        self._drops_reported = 0
+        self._errors = 0
+        self._last_error = ""
+
+    def start_run(
+        self, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
+    ) -> str:
+        """Begin a run and return its id; `run_id=` gives it one of your own.
+
+        `fields` are run fields; unknown ones are kept in `context_json`. Host, owner, parent
+        run and git checkout are filled in when not given.
+        """
+        tick = CLOCK.tick()
+        run_id = _text(fields.pop("run_id", None)) or new_run_id(_text(agent_name), tick.time)
+        self._start(
+            tick,
+            run_id,
+            {
+                "agent_name": agent_name,
+                "job_type": job_type,
+                "trigger_type": trigger_type,
+                **fields,
+            },
+        )
+        return run_id
+
+    @_never_raises
+    def _start(self, tick: Tick, run_id: str, fields: dict[str, Any]) -> None:
+        if len(self._open_runs) >= _MAX_OPEN_RUNS:
+            self._open_runs.pop(next(iter(self._open_runs)), None)
+        self._open_runs[run_id] = time.monotonic()
+        data = {
+            "host": host_name(),
+            "agent_owner": self.config.agent_owner,
+            "parent_run_id": parent_of_new_run(),
+            **(git_fields() if self.config.git else {}),
+            **{name: value for name, value in fields.items() if value is not None},
+        }
+        start = own_start(os.getpid())
+        extensions = {"processstart": start} if start else None
+        self._emit(RUN_STARTED, run_id, _without_none(data), extensions, tick)
+
+    @_never_raises
+    def log_event(self, run_id: str, event_type: str, payload: Any = None) -> Optional[str]:
+        """Record one event of a run; return its id once the log has it.
+
+        None means that it could not be written yet: it waits in memory, bounded, and is
+        tried again with the next event and at exit.
+        """
+        return self._emit(RUN_EVENT, run_id, {"event_type": event_type, "payload": payload})
+
+    @_never_raises
+    def log_events(self, run_id: str, events: Iterable[tuple[str, Any]]) -> Optional[list[str]]:
+        """Record several `(event_type, payload)` under one lock, in one write; return their ids."""
+        ids, lines, day = [], [], ""
+        source, subject = source_of(os.getpid()), _text(run_id)
+        for event_type, payload in events:
+            tick = CLOCK.tick()
+            data = {"event_type": event_type, "payload": payload}
+            lines.append(encode(Event(tick.id, source, RUN_EVENT, subject, tick.time, data)))
+            ids.append(tick.id)
+            day = day or tick.day
+        if not lines:
+            return []
+        return ids if self._write(b"".join(lines), day, len(lines)) else None
+
+    @_never_raises
+    def set_metrics(self, run_id: str, **fields: Any) -> Optional[str]:
+        """Set run fields of a run, now: what a run had reported is there if it is killed."""
+        fields = _without_none(fields)
+        return self._emit(RUN_UPDATED, run_id, fields) if fields else None
+
+    @_never_raises
+    def end_run(self, run_id: str, status: str = "success", **fields: Any) -> Optional[str]:
+        """End a run. The duration is measured if this client started it; any process may end it."""
+        started = self._open_runs.pop(_text(run_id), None)
+        data = {"status": normalise_status(_text(status)), **_without_none(fields)}
+        if started is not None:
+            data.setdefault("duration_ms", round((time.monotonic() - started) * 1000))
+        return self._emit(RUN_ENDED, run_id, data)
+
+    def is_open(self, run_id: str) -> bool:
+        """Whether this client started the run and has not ended it."""
+        return run_id in self._open_runs
+
+    def track_run(
+        self, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
+    ) -> RunContext:
+        """Return a context manager, for `with` and `async with`, that is a run from start to end."""
+        return RunContext(self, agent_name, job_type, trigger_type, fields)
+
+    def tracked(
+        self, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
+    ) -> Callable[[Function], Function]:
+        """Return a decorator that makes each call of a function a run; async functions too."""
+        return tracked(lambda: self.track_run(agent_name, job_type, trigger_type, **fields))
+
+    def associate_commit(
+        self,
+        run_id: str,
+        commit_hash: str,
+        commit_source: Optional[str] = None,
+        commit_author: Optional[str] = None,
+        commit_timestamp: Optional[str] = None,
+    ) -> Optional[str]:
+        """Say which commit a run led to; at any time, from any process."""
+        return self.set_metrics(
+            run_id,
+            git_commit_hash=commit_hash,
+            git_commit_source=commit_source,
+            git_commit_author=commit_author,
+            git_commit_timestamp=commit_timestamp,
+        )
+
+    def get_stats(self) -> dict[str, Any]:
+        """Return total_runs, status_counts and pending_api_posts of the view as it stands.
+
+        Beside them, what the writer counted: events spilled to this process's own file,
+        waiting in memory, dropped, and the errors.
+        """
+        stats = view_stats(self.config.database_path)
+        stats.update(self._writer.stats())
+        stats.update(client_errors=self._errors, last_client_error=self._last_error)
+        return stats
+
+    @_never_raises
+    def flush(self) -> bool:
+        """Try to write what waits in memory; return whether nothing waits any longer."""
+        return self._writer.flush(self._budget)
+
+    def _emit(
+        self,
+        kind: str,
+        run_id: str,
+        data: dict[str, Any],
+        extensions: Optional[dict[str, Any]] = None,
+        tick: Optional[Tick] = None,
+    ) -> Optional[str]:
+        tick = tick or CLOCK.tick()
+        event = Event(
+            tick.id, source_of(os.getpid()), kind, _text(run_id), tick.time, data, extensions
+        )
+        return tick.id if self._write(encode(event), tick.day, 1) else None
+
+    def _write(self, lines: bytes, day: str, count: int) -> bool:
+        written = self._writer.write(Waiting(lines, day, count, self._sync), self._budget)
+        dropped = self._writer.dropped
+        if written and dropped > self._drops_reported:
+            self._drops_reported = dropped
+            self._emit(WRITER_DROPPED, WRITER_SUBJECT, {"events_dropped": dropped})
+        return written
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else str(value)
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    """A null says nothing in an event: leaving it out is the same, and shorter."""
+    return {name: value for name, value in fields.items() if value is not None}

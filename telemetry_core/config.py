@@ -1,0 +1,189 @@
+"""The configuration: every setting, each with its variable, default and meaning.
+
+`SETTINGS` is the one list; docs/configuration.md is held against it. Called by the client and
+the indexer. It reads the environment it is given and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from telemetry_core import storage
+
+DURABILITIES = ("kernel", "fsync")
+DEFAULT_LOCK_BUDGET_MS = 50.0
+
+
+class Setting(NamedTuple):
+    """One environment variable."""
+
+    variable: str
+    default: str
+    meaning: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "TELEMETRY_DB_PATH",
+        "`{base}/db/telemetry.sqlite`",
+        "the view's file; its parent's parent becomes the base directory",
+    ),
+    Setting("TELEMETRY_BASE_DIR", "see below", "the base directory"),
+    Setting("AGENT_METRICS_DIR", "see below", "the base directory, by its earlier name"),
+    Setting("TELEMETRY_NDJSON_DIR", "`{base}/raw`", "the log's directory"),
+    Setting("METRICS_API_ENABLED", "`true`", "whether finished runs may be posted to an API"),
+    Setting(
+        "METRICS_API_URL", "none", "where finished runs are posted; nothing is posted without it"
+    ),
+    Setting("METRICS_API_TOKEN", "none", "the API's token; never logged, stored or shown"),
+    Setting("AGENT_OWNER", "none", "`agent_owner` of runs that give none"),
+    Setting(
+        "TELEMETRY_SKIP_VALIDATION",
+        "`false`",
+        "directories may be missing when the configuration is validated",
+    ),
+    Setting(
+        "TELEMETRY_TEST_MODE", "none", "`mock` or `live`: marks a test; in `mock` nothing is posted"
+    ),
+    Setting(
+        "TELEMETRY_DB_JOURNAL_MODE",
+        "by file system",
+        "the view's journal mode: `WAL`, `DELETE`, `TRUNCATE` or `PERSIST`",
+    ),
+    Setting(
+        "TELEMETRY_DURABILITY",
+        "`kernel`",
+        "`kernel`: events survive the death of the agent; `fsync`: a power cut too",
+    ),
+    Setting(
+        "TELEMETRY_LOCK_BUDGET_MS",
+        "`50`",
+        "the longest that an event waits for the log's lock, in milliseconds",
+    ),
+    Setting("TELEMETRY_GIT", "`true`", "whether git repository, branch and commit are filled in"),
+    Setting(
+        "TELEMETRY_POLL_INTERVAL",
+        "`1.0`",
+        "the daemon looks at the log at least this often, in seconds",
+    ),
+    Setting(
+        "TELEMETRY_STALE_AFTER", "`3600`", "a running run silent for longer is stale, in seconds"
+    ),
+    Setting(
+        "TELEMETRY_PARENT_RUN_ID",
+        "none",
+        "the run that this process's runs are children of; set for child processes",
+    ),
+    Setting("TRACEPARENT", "none", "W3C trace context; set for child processes alongside"),
+    Setting("NO_COLOR", "none", "any value: no colours at the terminal"),
+)
+
+
+@dataclass
+class TelemetryConfig:
+    """What the client and the indexer need to know. Build it with `from_env`."""
+
+    metrics_dir: Path
+    """The base directory."""
+    database_path: Path
+    ndjson_dir: Path
+    api_url: Optional[str] = None
+    api_token: Optional[str] = None
+    api_enabled: bool = True
+    agent_owner: Optional[str] = None
+    test_mode: Optional[str] = None
+    skip_validation: bool = False
+    durability: str = "kernel"
+    lock_budget_ms: float = DEFAULT_LOCK_BUDGET_MS
+    git: bool = True
+    journal_mode: Optional[str] = None
+    poll_interval: float = 1.0
+    """Seconds."""
+    stale_after: float = 3600.0
+    """Seconds."""
+
+    @classmethod
+    def from_env(cls, environ: Optional[Mapping[str, str]] = None) -> TelemetryConfig:
+        """Read the configuration from environment variables.
+
+        Raises nothing: a value that makes no sense is replaced by its default, and
+        `validate` says so.
+        """
+        env = os.environ if environ is None else environ
+        return cls.for_base(storage.base_directory(env), env)
+
+    @classmethod
+    def for_base(cls, base: Path, environ: Optional[Mapping[str, str]] = None) -> TelemetryConfig:
+        """Read the configuration for a base directory that is already known."""
+        env: Mapping[str, str] = {} if environ is None else environ
+        return cls(
+            metrics_dir=base,
+            database_path=storage.database_path(env, base),
+            ndjson_dir=storage.log_directory(env, base),
+            api_url=env.get("METRICS_API_URL") or None,
+            api_token=env.get("METRICS_API_TOKEN") or None,
+            api_enabled=_flag(env.get("METRICS_API_ENABLED"), True),
+            agent_owner=env.get("AGENT_OWNER") or None,
+            test_mode=env.get("TELEMETRY_TEST_MODE") or None,
+            skip_validation=_flag(env.get("TELEMETRY_SKIP_VALIDATION"), False),
+            durability=(env.get("TELEMETRY_DURABILITY") or "kernel").lower(),
+            lock_budget_ms=_number(env.get("TELEMETRY_LOCK_BUDGET_MS"), DEFAULT_LOCK_BUDGET_MS),
+            git=_flag(env.get("TELEMETRY_GIT"), True),
+            journal_mode=env.get("TELEMETRY_DB_JOURNAL_MODE") or None,
+            poll_interval=_number(env.get("TELEMETRY_POLL_INTERVAL"), 1.0),
+            stale_after=_number(env.get("TELEMETRY_STALE_AFTER"), 3600.0),
+        )
+
+    def validate(self, strict: bool = True) -> tuple[bool, list[str]]:
+        """Return whether the configuration can work, and what is wrong with it.
+
+        A missing directory is an error only when `strict` and not `skip_validation`: each is
+        created on first use. An API that is not configured is never an error.
+        """
+        problems = []
+        if self.durability not in DURABILITIES:
+            problems.append(f"TELEMETRY_DURABILITY is {self.durability!r}: use kernel or fsync")
+        if self.api_url and not self.api_url.lower().startswith(("http://", "https://")):
+            problems.append("METRICS_API_URL is not an http or https address")
+        if self.test_mode not in (None, "mock", "live"):
+            problems.append(f"TELEMETRY_TEST_MODE is {self.test_mode!r}: use mock or live")
+        if strict and not self.skip_validation:
+            for path in (self.metrics_dir, self.database_path.parent, self.ndjson_dir):
+                if not path.is_dir():
+                    problems.append(f"{path} is not a directory yet; it is made on first use")
+        return not problems, problems
+
+    def is_test_mode(self) -> bool:
+        """Whether `TELEMETRY_TEST_MODE` says that this is a test."""
+        return self.test_mode in ("mock", "live")
+
+    def __str__(self) -> str:
+        token = "***" if self.api_token else None
+        # The query of a URL may carry a token of its own.
+        url = self.api_url.split("?", 1)[0] if self.api_url else None
+        return (
+            f"TelemetryConfig(metrics_dir={self.metrics_dir}, database_path={self.database_path}, "
+            f"ndjson_dir={self.ndjson_dir}, api_url={url}, api_token={token}, "
+            f"api_enabled={self.api_enabled}, agent_owner={self.agent_owner}, "
+            f"test_mode={self.test_mode}, durability={self.durability})"
+        )
+
+    __repr__ = __str__
+
+
+def _flag(text: Optional[str], default: bool) -> bool:
+    if not text:
+        return default
+    return text.strip().lower() in ("true", "1", "yes", "on")
+
+
+def _number(text: Optional[str], default: float) -> float:
+    try:
+        number = float(text) if text else default
+    except ValueError:
+        return default
+    return number if number >= 0 else default

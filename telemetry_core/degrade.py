@@ -1,0 +1,151 @@
+"""Degrading: values that JSON cannot hold, written as well as they can be.
+
+Called by the codec, and only when orjson meets what it does not know. Nothing here raises:
+a value that defies even `repr` becomes a text that says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime
+import decimal
+import enum
+import math
+import os
+import uuid
+from collections.abc import Mapping, Set
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 100
+"""Levels of nesting kept; orjson refuses beyond 254, and SQLite's JSON beyond 1,000."""
+MAX_REPR = 2_000
+"""Characters kept of an object of which nothing but its `repr` is known."""
+
+_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+
+
+def json_default(value: Any) -> Any:
+    """Return something closer to JSON than `value`: orjson's hook for types it does not know."""
+    if isinstance(value, (decimal.Decimal, os.PathLike)):
+        return str(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return _text_of_bytes(bytes(value))
+    if isinstance(value, Set):
+        return _ordered(value)
+    if isinstance(value, BaseException):
+        return f"{type(value).__name__}: {value}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (datetime.timedelta, complex)):
+        return str(value)
+    scalar = getattr(value, "item", None)
+    if callable(scalar) and getattr(value, "shape", None) == ():
+        return scalar()
+    tolist = getattr(value, "tolist", None)
+    if callable(tolist):
+        return tolist()
+    return _represent(value)
+
+
+def degraded(value: Any) -> Any:
+    """Return a copy of the tree in which every value is one that orjson writes.
+
+    Field by field: what is fine stays, what is not is replaced alone. Cycles are cut.
+    """
+    return _degrade(value, 0, frozenset())
+
+
+def _degrade(value: Any, depth: int, above: frozenset[int]) -> Any:
+    try:
+        return _degrade_known(value, depth, above)
+    except Exception:
+        return _represent(value)
+
+
+def _degrade_known(value: Any, depth: int, above: frozenset[int]) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, enum.Enum):
+        return _degrade(value.value, depth, above)
+    if isinstance(value, str):
+        return _clean(str(value))
+    if isinstance(value, int):
+        return int(value) if _INT_MIN <= value <= _INT_MAX else _digits(int(value))
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time, uuid.UUID)):
+        return _clean(value.isoformat() if not isinstance(value, uuid.UUID) else str(value))
+    if id(value) in above:
+        return "<cycle>"
+    if depth >= MAX_DEPTH:
+        return _represent(value)
+    above |= {id(value)}
+    if isinstance(value, dict):
+        return {_key(k): _degrade(v, depth + 1, above) for k, v in list(value.items())}
+    if isinstance(value, (list, tuple)):
+        return [_degrade(item, depth + 1, above) for item in list(value)]
+    return _degrade(json_default(value), depth + 1, above)
+
+
+def shortened(data: Any, limit: int) -> Any:
+    """Return `data` cut to about `limit` encoded bytes, each cut value marked as cut.
+
+    An object keeps its names and its small values; the large ones share what is left.
+    """
+    encoded = orjson.dumps(data)
+    if len(encoded) <= limit:
+        return data
+    if isinstance(data, dict) and len(data) <= 1_000:
+        share = limit // len(data)
+        return {name[:1_000]: shortened(value, share) for name, value in data.items()}
+    # Cut bytes may end inside a character, and each byte may take six to escape again.
+    head = encoded[: limit // 8].decode("utf-8", "ignore")
+    return f"{head} [cut: {len(encoded)} bytes]"
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str):
+        return _clean(str(key))
+    if key is None or isinstance(key, (bool, int, float)):
+        return _clean(str(key.value if isinstance(key, enum.Enum) else key))
+    plain = _degrade(key, MAX_DEPTH - 1, frozenset())
+    return plain if isinstance(plain, str) else _represent(key)
+
+
+def _clean(text: str) -> str:
+    """A lone surrogate has no UTF-8: it is written as the escape a person would read."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _digits(number: int) -> str:
+    try:
+        return str(number)
+    except ValueError:
+        # Python refuses to print very long integers in decimal; hexadecimal is exact too.
+        return hex(number)
+
+
+def _text_of_bytes(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(raw).decode("ascii")
+
+
+def _ordered(values: Set[Any]) -> list[Any]:
+    try:
+        return sorted(values)
+    except TypeError:
+        return sorted(values, key=repr)
+
+
+def _represent(value: Any) -> str:
+    try:
+        return _clean(repr(value)[:MAX_REPR])
+    except Exception:
+        return f"<unprintable {type(value).__name__}>"

@@ -1,0 +1,29 @@
+"""The errors of the writer's side, each with what to do next.
+
+Raised inside telemetry_core and caught at the client, which counts them: an agent never sees
+one. Nothing here prints or logs.
+"""
+
+from __future__ import annotations
+
+
+class TelemetryError(Exception):
+    """Something of ours failed; `hint` says what to do about it."""
+
+    hint = ""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class AppendFailed(TelemetryError):
+    """A line did not reach a log file whole."""
+
+    hint = "Check free space and permissions of the log directory"
+
+
+class LockTimeout(TelemetryError):
+    """The log's lock was not had within the budget."""
+
+    hint = "Another process holds the log's lock; find it with `fuser`"

@@ -1,0 +1,39 @@
+"""The event: one immutable fact about a run, in memory.
+
+Made by the client, carried as a line, read by the fold. No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional
+
+RUN_STARTED = "run.started"
+RUN_EVENT = "run.event"
+RUN_UPDATED = "run.updated"
+RUN_ENDED = "run.ended"
+RUN_DELIVERED = "run.delivered"
+RUN_DELIVERY_FAILED = "run.delivery_failed"
+
+WRITER_DROPPED = "writer.dropped"
+"""Said of a process, not of a run: how many events it had to let go."""
+
+WRITER_SUBJECT = "telemetry.writer"
+"""The subject of what a writer says about itself."""
+
+
+class Event(NamedTuple):
+    """A CloudEvents 1.0 event whose subject is a run."""
+
+    id: str
+    """Unique; a UUIDv7 from our own writer, so it sorts by time."""
+    source: str
+    """`<host>/<pid>` of the process that wrote it."""
+    type: str
+    run_id: str
+    """The CloudEvents `subject`."""
+    time: str
+    """Canonical UTC: `YYYY-MM-DDTHH:MM:SS.ffffffZ`, so that text order is time order."""
+    data: Any
+    """An object for every type of ours; a stranger's type may carry anything."""
+    extensions: Optional[dict[str, Any]] = None
+    """CloudEvents extension attributes: every top-level name that is not one of the above."""

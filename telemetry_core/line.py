@@ -1,0 +1,100 @@
+"""The line: an event as the bytes that stand in the log, and back.
+
+Called by the client to encode and by every reader to decode. Pure: it never touches a file.
+The format is drawn in docs/format.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from telemetry_core.degrade import degraded, json_default, shortened
+from telemetry_core.event import Event
+from telemetry_core.timestamp import canonical_time
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+"""The longest line that is written or read, in bytes, its newline included."""
+
+_ENVELOPE = frozenset(("specversion", "id", "source", "type", "subject", "time", "data"))
+
+
+class BadLine(ValueError):
+    """The bytes are not an event; the message says why, in words fit for the quarantine."""
+
+
+def encode(event: Event) -> bytes:
+    """Return the event's line, newline included.
+
+    Never raises for what a caller put into `data`: a value that JSON cannot hold is written
+    as well as it can be, and a value too large for a line is cut and marked as cut.
+    """
+    envelope: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.run_id,
+        "time": event.time,
+    }
+    if event.extensions:
+        envelope.update(event.extensions)
+    envelope["data"] = event.data
+    try:
+        line = _dump(envelope)
+    except Exception:
+        # orjson gives one error for the whole tree; finding the culprit is the slow path's work.
+        line = _dump(degraded(envelope))
+    if len(line) > MAX_LINE_BYTES:
+        envelope = orjson.loads(line)
+        envelope["data"] = shortened(envelope["data"], MAX_LINE_BYTES // 2)
+        line = _dump(envelope)
+    return line
+
+
+def _dump(envelope: dict[str, Any]) -> bytes:
+    return orjson.dumps(
+        envelope,
+        json_default,
+        orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS,
+    )
+
+
+def decode(line: bytes) -> Event:
+    """Read one line, with or without its line ending. Raises BadLine."""
+    return event_from(parse_object(line))
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """Read one line as the JSON object it has to be. Raises BadLine."""
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise BadLine(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BadLine(f"not an object: {type(value).__name__}")
+    return value
+
+
+def event_from(envelope: dict[str, Any]) -> Event:
+    """Read a parsed envelope as an event. Raises BadLine where a required name is wrong."""
+    try:
+        event_id, source, kind = envelope["id"], envelope["source"], envelope["type"]
+        run_id, moment = envelope["subject"], envelope["time"]
+        version = envelope["specversion"]
+    except KeyError as error:
+        raise BadLine(f"not an event: no {error.args[0]!r}") from None
+    for name in ("specversion", "id", "source", "type", "subject", "time"):
+        if not isinstance(envelope[name], str) or not envelope[name]:
+            raise BadLine(f"not an event: {name!r} is not a text")
+    if not version.startswith("1."):
+        raise BadLine(f"not an event: specversion {version[:16]!r} is not 1.x")
+    try:
+        moment = canonical_time(moment)
+    except ValueError as error:
+        raise BadLine(f"not an event: {error}") from None
+    extensions = None
+    if len(envelope) > len(_ENVELOPE) or not envelope.keys() <= _ENVELOPE:
+        extensions = {name: value for name, value in envelope.items() if name not in _ENVELOPE}
+    return Event(event_id, source, kind, run_id, moment, envelope.get("data"), extensions)

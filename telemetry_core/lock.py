@@ -1,0 +1,101 @@
+"""The lock: one writer at a time on the shared log, by a file beside the data.
+
+Called by the shared log for each append. It never locks the data itself (on Windows a locked
+range blocks readers) and never waits longer than it is told to.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+from typing import Optional
+
+from telemetry_core.errors import LockTimeout
+from telemetry_core.log_file import LogFile
+
+LOCK_NAME = ".events.lock"
+
+# Waiting starts shorter than an append takes and grows, so that a queue of writers stays
+# busy and a long holder is not polled to death.
+_FIRST_PAUSE = 0.000_05
+_LONGEST_PAUSE = 0.002
+
+if os.name == "posix":
+    import fcntl
+
+    # portalocker ends in this very call on POSIX, and the two exclude each other; calling it
+    # directly keeps a 70 ms import out of the agent and several microseconds out of each append.
+    def try_lock(fd: int) -> bool:
+        """Take the exclusive lock on `fd` if nobody has it. Raises OSError."""
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                return False
+            raise
+        return True
+
+    def unlock(fd: int) -> None:
+        """Give the lock on `fd` back."""
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+else:
+    import portalocker
+
+    def try_lock(fd: int) -> bool:
+        """Take the exclusive lock on `fd` if nobody has it. Raises OSError."""
+        try:
+            portalocker.lock(
+                fd, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
+            )
+        except portalocker.LockException:
+            return False
+        return True
+
+    def unlock(fd: int) -> None:
+        """Give the lock on `fd` back."""
+        portalocker.unlock(fd)
+
+
+class SidecarLock:
+    """An exclusive lock between processes, held on `path` through one descriptor.
+
+    Not for threads: two threads of a process share the descriptor and so the lock. A forked
+    child shares it too, and must call `forget` before anything else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: Optional[LogFile] = None
+
+    def acquire(self, budget: float) -> None:
+        """Take the lock within `budget` seconds. Raises LockTimeout, AppendFailed or OSError."""
+        if self._file is None:
+            self._file = LogFile(self._path)
+        if try_lock(self._file.fd):
+            return
+        deadline = time.monotonic() + budget
+        pause = _FIRST_PAUSE
+        while time.monotonic() < deadline:
+            time.sleep(pause)
+            if try_lock(self._file.fd):
+                return
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        raise LockTimeout(f"{self._path} was held for more than {budget * 1000:.0f} ms")
+
+    def release(self) -> None:
+        """Let the next writer in. Raises OSError."""
+        if self._file is not None:
+            unlock(self._file.fd)
+
+    def is_current(self) -> bool:
+        """Whether the file locked is still the one that others would lock."""
+        return self._file is None or (self._file.size() is not None and self._file.is_at_its_path())
+
+    def forget(self) -> None:
+        """Close the descriptor; the next acquire opens the path anew."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()

@@ -1,0 +1,108 @@
+"""The log file: a descriptor open for appending that knows whether it is still its own.
+
+Called by the shared log, the own log and the lock. It never truncates, never rewrites, and
+reads back no more than one byte.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Optional
+
+from telemetry_core.errors import AppendFailed
+
+# O_NONBLOCK: a FIFO that bears the day's name must fail to open, not hang the agent.
+_FLAGS = (
+    os.O_RDWR
+    | os.O_APPEND
+    | os.O_CREAT
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+class LogFile:
+    """One file open for appending, made with mode 0600 in a directory made with 0700."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`, creating it and its directory. Raises AppendFailed or OSError."""
+        try:
+            self.fd = os.open(path, _FLAGS, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.fd = os.open(path, _FLAGS, 0o600)
+        status = os.fstat(self.fd)
+        self.path = path
+        self._identity = (status.st_dev, status.st_ino)
+        if not stat.S_ISREG(status.st_mode):
+            self.close()
+            raise AppendFailed(f"{path} is not a regular file")
+
+    def size(self) -> Optional[int]:
+        """Return the size in bytes, or None when appending here would lose what is appended.
+
+        That is so when the file was deleted, and when the descriptor is no longer ours: a host
+        that turns itself into a daemon closes all descriptors and opens others in their place.
+        """
+        try:
+            status = os.fstat(self.fd)
+        except OSError:
+            return None
+        if (status.st_dev, status.st_ino) != self._identity or status.st_nlink == 0:
+            return None
+        return status.st_size
+
+    def is_at_its_path(self) -> bool:
+        """Whether the path still leads to this file."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == self._identity
+
+    def ends_line(self, size: int) -> bool:
+        """Whether the byte before `size` is a newline; so it is for an empty file."""
+        if size == 0:
+            return True
+        os.lseek(self.fd, size - 1, os.SEEK_SET)
+        return os.read(self.fd, 1) == b"\n"
+
+    def sync(self) -> None:
+        """Have the disk hold what the kernel holds, the directory entry included."""
+        getattr(os, "fdatasync", os.fsync)(self.fd)
+
+    def close(self) -> None:
+        """Close the descriptor, unless somebody else closed it and the number is theirs now."""
+        try:
+            status = os.fstat(self.fd)
+            if (status.st_dev, status.st_ino) == self._identity:
+                os.close(self.fd)
+        except OSError:
+            # Already closed under us, which is all that was wanted.
+            pass
+
+
+def sync_directory(path: Path) -> None:
+    """Have the disk hold the names in a directory, where the platform can."""
+    if os.name == "posix":
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def write_whole(fd: int, data: bytes) -> None:
+    """Write every byte of `data`, going on after a short write. Raises OSError or AppendFailed.
+
+    Only for a file that nobody else appends to meanwhile: the rest would not follow its start.
+    """
+    written = os.write(fd, data)
+    while written < len(data):
+        more = os.write(fd, memoryview(data)[written:])
+        if more == 0:
+            raise AppendFailed(f"only {written} of {len(data)} bytes were written")
+        written += more

@@ -1,0 +1,80 @@
+"""The process: what tells one incarnation of a pid on a host from the next.
+
+Called by the client for `run.started`, and by whoever asks whether a run's process still
+lives. It reads `/proc` and never signals anybody.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from functools import lru_cache
+from typing import Optional
+
+_STATE_FIELD, _START_FIELD = 0, 19
+_UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+@lru_cache(maxsize=1)
+def host_name() -> str:
+    """Return this machine's name, fit for a file name and for an event's source."""
+    if hasattr(os, "uname"):
+        name = os.uname().nodename
+    else:
+        name = os.environ.get("COMPUTERNAME", "")
+    return _UNSAFE_IN_NAME.sub("_", name) or "localhost"
+
+
+@lru_cache(maxsize=1)
+def source_of(pid: int) -> str:
+    """Return `<host>/<pid>`, the source of all that this process writes."""
+    return f"{host_name()}/{pid}"
+
+
+@lru_cache(maxsize=1)
+def own_start(pid: int) -> Optional[str]:
+    """Return `process_start` of this process, `pid`, read once; a forked child asks anew."""
+    return process_start(pid)
+
+
+def process_start(pid: int) -> Optional[str]:
+    """Return `<boot id>:<start in clock ticks>` of a living process, None where unknown.
+
+    Together with the pid it names one process for ever: pids and ticks are used again, but
+    not within one boot.
+    """
+    fields = _stat_fields(pid)
+    boot = _boot_id()
+    if fields is None or boot is None or fields[_STATE_FIELD] in ("Z", "X"):
+        return None
+    return f"{boot}:{fields[_START_FIELD]}"
+
+
+def process_is_gone(pid: int, start: Optional[str]) -> bool:
+    """Whether the process `pid` of this host, begun at `start`, has surely ended.
+
+    Without `start` a process that happens to have its pid now passes for it.
+    """
+    if sys.platform.startswith("linux"):
+        now = process_start(pid)
+        return now is None or (start is not None and now != start)
+    return False
+
+
+def _stat_fields(pid: int) -> Optional[list[str]]:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The command name may hold anything, parentheses and spaces included.
+            return file.read().rpartition(b")")[2].decode("ascii").split()
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _boot_id() -> Optional[str]:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None

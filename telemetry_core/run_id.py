@@ -1,0 +1,24 @@
+"""The run id: `YYYYMMDDTHHMMSSZ-<agent_name>-<hex>`, readable, sortable and unique.
+
+Called by the client when a run starts without an id of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
+_MAX_NAME = 80
+
+
+def new_run_id(agent_name: str, time: str) -> str:
+    """Return a run id for a run that starts at `time`, a canonical timestamp.
+
+    The hex begins with the microsecond, so runs of one agent sort by start, and goes on with
+    76 random bits: two runs collide only if agent, microsecond and all of these agree.
+    """
+    name = _UNSAFE.sub("_", agent_name)[:_MAX_NAME] or "agent"
+    second = f"{time[0:4]}{time[5:7]}{time[8:13]}{time[14:16]}{time[17:19]}Z"
+    random_bits = int.from_bytes(os.urandom(10), "big") >> 4
+    return f"{second}-{name}-{int(time[20:26]):05x}{random_bits:019x}"

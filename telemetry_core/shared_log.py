@@ -1,0 +1,84 @@
+"""The shared log: the daily file that all processes append to, one at a time.
+
+`raw/events_YYYYMMDD.ndjson`. Called by the writer, from one thread at a time. It never waits
+for the lock beyond its budget and never leaves its event behind another's torn fragment.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Optional
+
+from telemetry_core.errors import AppendFailed
+from telemetry_core.lock import LOCK_NAME, SidecarLock
+from telemetry_core.log_file import LogFile, sync_directory, write_whole
+
+_PATH_CHECK_SECONDS = 1.0
+
+
+class SharedLog:
+    """Appends under the sidecar lock; opens, reopens and changes files by itself."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = SidecarLock(directory / LOCK_NAME)
+        self._file: Optional[LogFile] = None
+        self._day = ""
+        self._known_end = -1
+        self._next_path_check = 0.0
+
+    def append(self, lines: bytes, day: str, budget: float, sync: bool) -> None:
+        """Put `lines` at the end of the day's file; on return the kernel has every byte.
+
+        A tail that somebody left without its newline is sealed in the same write. With `sync`
+        the disk has the bytes too. Raises AppendFailed, LockTimeout or OSError; part of the
+        lines may then stand unsealed at the end, and the caller writes them all elsewhere.
+        """
+        self._lock.acquire(budget)
+        try:
+            file, size = self._day_file(day)
+            if size != self._known_end and not file.ends_line(size):
+                lines = b"\n" + lines
+            self._known_end = -1
+            write_whole(file.fd, lines)
+            self._known_end = size + len(lines)
+        finally:
+            self._lock.release()
+        if sync:
+            file.sync()
+            if size == 0:
+                sync_directory(self._directory)
+
+    def _day_file(self, day: str) -> tuple[LogFile, int]:
+        """Return the day's file with its size, opened anew when what is open won't do."""
+        if self._file is not None and day == self._day and not self._path_check_fails():
+            size = self._file.size()
+            if size is not None:
+                return self._file, size
+        self._close_file()
+        self._file = LogFile(self._directory / f"events_{day}.ndjson")
+        self._day = day
+        if not self._lock.is_current():
+            self.forget()
+            raise AppendFailed(f"{self._directory} was replaced while it was written to")
+        return self._file, self._file.size() or 0
+
+    def _path_check_fails(self) -> bool:
+        """Whether file or lock were moved away; asked only now and then, for it is dear."""
+        now = time.monotonic()
+        if now < self._next_path_check:
+            return False
+        self._next_path_check = now + _PATH_CHECK_SECONDS
+        return self._file is None or not (self._file.is_at_its_path() and self._lock.is_current())
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        self._known_end = -1
+        if file is not None:
+            file.close()
+
+    def forget(self) -> None:
+        """Close every descriptor; the next append opens them anew. A forked child must."""
+        self._lock.forget()
+        self._close_file()

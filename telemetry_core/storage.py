@@ -1,0 +1,70 @@
+"""The storage: where the base directory is, and what stands where inside it.
+
+Called by the configuration. It looks at directories but creates none: the writer and the
+indexer make theirs on first use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+DATABASE_NAME = "telemetry.sqlite"
+
+_WELL_KNOWN = ("/agent-metrics", "/opt/telemetry", "/data/telemetry")
+_WELL_KNOWN_WINDOWS = ("D:\\agent-metrics", "C:\\agent-metrics")
+
+
+def base_directory(environ: Mapping[str, str]) -> Path:
+    """Return the base directory by the order that docs/configuration.md gives."""
+    database = environ.get("TELEMETRY_DB_PATH")
+    if database:
+        return _absolute(database).parent.parent
+    named = environ.get("TELEMETRY_BASE_DIR") or environ.get("AGENT_METRICS_DIR")
+    if named:
+        return _absolute(named)
+    for candidate in well_known_bases():
+        if _is_writable_directory(candidate):
+            return candidate
+    return _home() / ".telemetry"
+
+
+def well_known_bases() -> list[Path]:
+    """Return the directories tried when no variable names one, in order."""
+    shared = _WELL_KNOWN + (_WELL_KNOWN_WINDOWS if os.name == "nt" else ())
+    return [Path(name) for name in shared] + [_home() / ".telemetry"]
+
+
+def database_path(environ: Mapping[str, str], base: Path) -> Path:
+    """Return where the view is."""
+    named = environ.get("TELEMETRY_DB_PATH")
+    return _absolute(named) if named else base / "db" / DATABASE_NAME
+
+
+def log_directory(environ: Mapping[str, str], base: Path) -> Path:
+    """Return where the log is."""
+    named = environ.get("TELEMETRY_NDJSON_DIR")
+    return _absolute(named) if named else base / "raw"
+
+
+def _absolute(name: str) -> Path:
+    # Made absolute at once, for an agent may change its working directory later.
+    return Path(os.path.abspath(os.path.expanduser(name)))
+
+
+def _is_writable_directory(path: Path) -> bool:
+    try:
+        return path.is_dir() and os.access(path, os.W_OK | os.X_OK)
+    except OSError:
+        return False
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        # No HOME and no such user, as in some containers. Imported here, for it is large.
+        import tempfile
+
+        return Path(tempfile.gettempdir())

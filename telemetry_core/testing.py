@@ -1,0 +1,100 @@
+"""Testing: what an agent's own tests need to see what it recorded.
+
+`recording` gives a client on a directory of its own and reads back what reached the log. The
+pytest fixture `telemetry_recording` is the same. It reads the log itself, without an indexer.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Optional
+
+from telemetry_core.client import TelemetryClient
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.event import RUN_EVENT, RUN_STARTED, Event
+from telemetry_core.line import BadLine, decode
+
+
+class Recording:
+    """A log of its own, with a client that writes to it."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.client = TelemetryClient(TelemetryConfig.for_base(base))
+
+    def events(self, type: Optional[str] = None, run_id: Optional[str] = None) -> list[Event]:  # noqa: A002  # CloudEvents calls it so
+        """Return what is in the log, in order of time, of one type or one run if asked."""
+        found = [
+            event
+            for event in self._read()
+            if type in (None, event.type) and run_id in (None, event.run_id)
+        ]
+        return sorted(found, key=lambda event: (event.time, event.id))
+
+    def payloads(self, event_type: str, run_id: Optional[str] = None) -> list[Any]:
+        """Return the payloads of the events logged under `event_type`."""
+        logged = self.events(RUN_EVENT, run_id)
+        return [e.data.get("payload") for e in logged if e.data.get("event_type") == event_type]
+
+    def run_ids(self) -> list[str]:
+        """Return the runs that were started, in order."""
+        return [event.run_id for event in self.events(RUN_STARTED)]
+
+    def run(self, run_id: Optional[str] = None) -> dict[str, Any]:
+        """Return the fields of a run as its events set them; of the only run if none is named.
+
+        Raises LookupError when there is no such run, or more than one to choose from.
+        """
+        if run_id is None:
+            ids = self.run_ids()
+            if len(ids) != 1:
+                raise LookupError(f"{len(ids)} runs were started: name one of {ids}")
+            run_id = ids[0]
+        fields: dict[str, Any] = {}
+        for event in self.events(run_id=run_id):
+            if event.type != RUN_EVENT and isinstance(event.data, dict):
+                fields.update(event.data)
+        if not fields:
+            raise LookupError(f"no run {run_id!r} was recorded")
+        return {"status": "running", **fields, "run_id": run_id}
+
+    def _read(self) -> Iterator[Event]:
+        for path in sorted(self.client.config.ndjson_dir.glob("events_*.ndjson")):
+            for line in path.read_bytes().split(b"\n"):
+                try:
+                    yield decode(line)
+                except BadLine:
+                    continue
+
+
+@contextmanager
+def recording(base: Optional[Path] = None) -> Iterator[Recording]:
+    """Record into a directory of its own, and make it the default for clients made inside.
+
+    The directory is a temporary one, removed at the end, unless `base` names another.
+    """
+    with tempfile.TemporaryDirectory(prefix="telemetry-") as temporary:
+        made = Recording(Path(temporary) if base is None else base)
+        variables = {
+            "TELEMETRY_BASE_DIR": str(made.base),
+            "TELEMETRY_DB_PATH": None,
+            "TELEMETRY_NDJSON_DIR": None,
+        }
+        before = {name: os.environ.get(name) for name in variables}
+        _set_environment(variables)
+        try:
+            yield made
+        finally:
+            _set_environment(before)
+
+
+def _set_environment(variables: dict[str, Optional[str]]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

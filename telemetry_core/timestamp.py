@@ -1,0 +1,54 @@
+"""The timestamp: RFC 3339 text in one canonical spelling, so that text order is time order.
+
+Called by the codec and the fold. Pure: it never asks what time it is.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+_LOOSE = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d+))?\s*(?:([Zz])|([+-])(\d{2}):?(\d{2}))?",
+    re.ASCII,
+)
+_CANONICAL_LENGTH = len("2026-11-22T12:34:56.789012Z")
+
+
+def canonical_time(text: str) -> str:
+    """Return `text` as `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
+
+    Takes any RFC 3339 time; one without an offset is read as UTC, digits beyond the
+    microsecond are cut. Raises ValueError for anything else.
+    """
+    if len(text) == _CANONICAL_LENGTH and text[26] == "Z" and text[10] == "T" and text[19] == ".":
+        datetime.fromisoformat(text[:26])
+        return text
+    return format_time(parse_time(text))
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time as an aware datetime in UTC. Raises ValueError."""
+    match = _LOOSE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"not an RFC 3339 time: {text[:64]!r}")
+    day, clock, fraction, _, sign, hours, minutes = match.groups()
+    local = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}")
+    if sign:
+        offset = timedelta(hours=int(hours), minutes=int(minutes))
+        try:
+            local = local - offset if sign == "+" else local + offset
+        except OverflowError as error:
+            raise ValueError(f"time out of range: {text[:64]!r}") from error
+    return local.replace(tzinfo=timezone.utc)
+
+
+def format_time(moment: datetime) -> str:
+    """Write an aware datetime the canonical way."""
+    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return utc.isoformat(timespec="microseconds") + "Z"
+
+
+def milliseconds_between(start: str, end: str) -> int:
+    """Whole milliseconds from `start` to `end`. Raises ValueError if either is no time."""
+    return (parse_time(end) - parse_time(start)) // timedelta(milliseconds=1)

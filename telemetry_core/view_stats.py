@@ -1,0 +1,34 @@
+"""The view's totals, as an agent may ask for them.
+
+Called by `TelemetryClient.get_stats`. It opens the database read-only, for one query at a
+time, and takes a view that is not there yet for an empty one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def view_stats(database: Path) -> dict[str, Any]:
+    """Return total_runs, status_counts and pending_api_posts, and `view_error` if unreadable."""
+    stats: dict[str, Any] = {"total_runs": 0, "status_counts": {}, "pending_api_posts": 0}
+    if not database.is_file():
+        return stats
+    # Imported here: recording needs no database, and an agent should not pay for one.
+    import sqlite3
+
+    try:
+        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=1.0)
+        try:
+            counts = connection.execute("SELECT status, count(*) FROM agent_runs GROUP BY status")
+            stats["status_counts"] = dict(counts.fetchall())
+            (stats["pending_api_posts"],) = connection.execute(
+                "SELECT count(*) FROM agent_runs WHERE end_time IS NOT NULL AND api_posted = 0"
+            ).fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        stats["view_error"] = str(error)
+    stats["total_runs"] = sum(stats["status_counts"].values())
+    return stats

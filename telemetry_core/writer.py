@@ -1,0 +1,170 @@
+"""The writer: gets encoded lines into the log by the first way that works in time.
+
+Shared log, else this process's own log, else the backlog. Called by every client of the
+process; one writer serves one directory. It never raises for a failure of ours, and never
+waits for a lock beyond the budget.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from telemetry_core.backlog import Backlog, Waiting
+from telemetry_core.errors import LockTimeout
+from telemetry_core.own_log import OwnLog
+from telemetry_core.shared_log import SharedLog
+
+# After one vain wait for the lock, the next calls only try it: a holder that is stopped for
+# half a minute costs the agent one budget a second, not one an event.
+_IMPATIENT_SECONDS = 1.0
+
+
+class Writer:
+    """Appends for one directory, from threads, signal handlers and forked children alike."""
+
+    def __init__(self, directory: Path, host: str) -> None:
+        self._directory = directory
+        self._shared = SharedLog(directory)
+        self._own = OwnLog(directory, host)
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Start anew in a forked child: descriptors, locks, backlog and counts are the parent's."""
+        self._mutex = threading.RLock()
+        self._appending = False
+        self._impatient_until = 0.0
+        self._backlog = Backlog()
+        self._spilled = 0
+        self._lock_timeouts = 0
+        self._errors = 0
+        self._last_error = ""
+        self._shared.forget()
+
+    def write(self, entry: Waiting, budget: float) -> bool:
+        """Write `entry`, and first what waits; return whether the log has it now.
+
+        False means that it waits in memory or, when memory too is full, was dropped.
+        """
+        self.flush(budget)
+        if self._append(entry, budget):
+            return True
+        if not self._backlog.keep(entry):
+            self._note(f"the backlog is full, {self._backlog.dropped} events dropped so far")
+        return False
+
+    def flush(self, budget: float) -> bool:
+        """Try to write what waits, oldest first; return whether nothing waits any longer."""
+        while True:
+            waiting = self._backlog.take()
+            if waiting is None:
+                return True
+            if not self._append(waiting, budget):
+                self._backlog.put_back(waiting)
+                return False
+
+    def stats(self) -> dict[str, Any]:
+        """What happened to events that did not go the straight way, since the process began."""
+        return {
+            "events_spilled": self._spilled,
+            "events_waiting": len(self._backlog),
+            "events_dropped": self._backlog.dropped,
+            "lock_timeouts": self._lock_timeouts,
+            "write_errors": self._errors,
+            "last_write_error": self._last_error,
+        }
+
+    @property
+    def dropped(self) -> int:
+        """How many events were let go since the process began."""
+        return self._backlog.dropped
+
+    def _append(self, entry: Waiting, budget: float) -> bool:
+        try:
+            if self._append_shared(entry, budget):
+                return True
+        except Exception as error:
+            self._note(f"{type(error).__name__}: {error}")
+        try:
+            self._own.append(entry.lines, entry.day, entry.sync)
+        except Exception as error:
+            self._note(f"{type(error).__name__}: {error}")
+            return False
+        self._spilled += entry.count
+        return True
+
+    def _append_shared(self, entry: Waiting, budget: float) -> bool:
+        if self._impatient_until:
+            if time.monotonic() < self._impatient_until:
+                budget = 0.0
+            else:
+                self._impatient_until = 0.0
+        if not self._mutex.acquire(timeout=budget):
+            self._grow_impatient()
+            return False
+        try:
+            if self._appending:
+                # A signal handler interrupted this very thread's append: stay out of its way.
+                return False
+            self._appending = True
+            try:
+                self._shared.append(entry.lines, entry.day, budget, entry.sync)
+            finally:
+                self._appending = False
+        except LockTimeout:
+            self._grow_impatient()
+            return False
+        finally:
+            self._mutex.release()
+        return True
+
+    def _grow_impatient(self) -> None:
+        self._lock_timeouts += 1
+        if not self._impatient_until:
+            self._impatient_until = time.monotonic() + _IMPATIENT_SECONDS
+
+    def _note(self, error: str) -> None:
+        """Count a failure; say it once for each new kind, on the host's own logging."""
+        self._errors += 1
+        if error != self._last_error:
+            self._last_error = error
+            # Imported here: logging is large, and an agent whose events arrive needs none of it.
+            import logging
+
+            logging.getLogger("telemetry_core").warning(
+                "events wait in memory or went to this process's own file in %s: %s",
+                self._directory,
+                error,
+            )
+
+
+_WRITERS: dict[str, Writer] = {}
+
+
+def writer_for(directory: Path, host: str) -> Writer:
+    """Return the process's one writer for `directory`.
+
+    One, because two descriptors of one process would lock each other out like strangers.
+    """
+    key = os.path.abspath(directory)
+    writer = _WRITERS.get(key)
+    return writer or _WRITERS.setdefault(key, Writer(Path(key), host))
+
+
+def _after_fork() -> None:
+    for writer in list(_WRITERS.values()):
+        writer.after_fork()
+
+
+def _at_exit() -> None:
+    for writer in list(_WRITERS.values()):
+        writer.flush(budget=1.0)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)

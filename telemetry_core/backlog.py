@@ -19,7 +19,7 @@ class Waiting(NamedTuple):
     lines: bytes
     day: str
     """UTC day as `YYYYMMDD`."""
-    count: int
+    events: int
     """How many events the lines hold."""
     sync: bool
     """Whether the disk has to have them, not only the kernel."""
@@ -37,16 +37,17 @@ class Backlog:
         """Events let go since the process began."""
 
     def __len__(self) -> int:
-        return sum(entry.count for entry in list(self._queue))
+        return sum(entry.events for entry in list(self._queue))
 
     def keep(self, entry: Waiting) -> bool:
         """Queue `entry`, or count it as dropped when there is no room; say whether it is kept."""
+        size = len(entry.lines)
         with self._lock:
-            if self._bytes + len(entry.lines) > self._max_bytes:
-                self.dropped += entry.count
+            if self._bytes + size > self._max_bytes:
+                self.dropped += entry.events
                 return False
+            self._bytes += size
             self._queue.append(entry)
-            self._bytes += len(entry.lines)
             return True
 
     def take(self) -> Optional[Waiting]:
@@ -60,6 +61,7 @@ class Backlog:
 
     def put_back(self, entry: Waiting) -> None:
         """Return what `take` gave, to the front. It had room, so it has room."""
+        size = len(entry.lines)
         with self._lock:
+            self._bytes += size
             self._queue.appendleft(entry)
-            self._bytes += len(entry.lines)

@@ -16,6 +16,7 @@ from typing import Any, Callable, Optional, TypeVar
 from telemetry_core.backlog import Waiting
 from telemetry_core.clock import CLOCK, Tick
 from telemetry_core.config import TelemetryConfig
+from telemetry_core.degrade import text_of
 from telemetry_core.event import (
     RUN_ENDED,
     RUN_EVENT,
@@ -30,7 +31,7 @@ from telemetry_core.line import encode
 from telemetry_core.lineage import parent_of_new_run
 from telemetry_core.process import host_name, own_start, source_of
 from telemetry_core.run_context import RunContext
-from telemetry_core.run_id import new_run_id
+from telemetry_core.run_id import new_run_id, run_id_of
 from telemetry_core.status import normalise_status
 from telemetry_core.tracked import Function, tracked
 from telemetry_core.view_stats import view_stats
@@ -38,6 +39,8 @@ from telemetry_core.writer import writer_for
 
 # A service that starts runs and never ends them must not grow for ever.
 _MAX_OPEN_RUNS = 100_000
+# A configuration may ask for long waits, not for endless ones.
+_MAX_BUDGET_MS = 60_000.0
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -51,7 +54,7 @@ def _never_raises(method: _Method) -> _Method:
             return method(self, *args, **kwargs)
         except Exception as error:
             self._errors += 1
-            self._last_error = f"{type(error).__name__}: {error}"
+            self._last_error = f"{type(error).__name__}: {text_of(error)}"
             return None
 
     return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature
@@ -64,10 +67,9 @@ class TelemetryClient:
         """Use `config`, or what the environment says."""
         self.config = config if config is not None else TelemetryConfig.from_env()
         self._writer = writer_for(self.config.ndjson_dir, host_name())
-        self._budget = self.config.lock_budget_ms / 1000
+        self._budget = min(max(self.config.lock_budget_ms, 0.0), _MAX_BUDGET_MS) / 1000
         self._sync = self.config.durability == "fsync"
         self._open_runs: dict[str, float] = {}
-        self._drops_reported = 0
         self._errors = 0
         self._last_error = ""
 
@@ -80,7 +82,8 @@ class TelemetryClient:
         run and git checkout are filled in when not given.
         """
         tick = CLOCK.tick()
-        run_id = _text(fields.pop("run_id", None)) or new_run_id(_text(agent_name), tick.time)
+        given = _text(fields.pop("run_id", None))
+        run_id = run_id_of(given) if given else new_run_id(_text(agent_name), tick.time)
         self._start(
             tick,
             run_id,
@@ -122,16 +125,19 @@ class TelemetryClient:
     def log_events(self, run_id: str, events: Iterable[tuple[str, Any]]) -> Optional[list[str]]:
         """Record several `(event_type, payload)` under one lock, in one write; return their ids."""
         ids, lines, day = [], [], ""
-        source, subject = source_of(os.getpid()), _text(run_id)
-        for event_type, payload in events:
-            tick = CLOCK.tick()
-            data = {"event_type": event_type, "payload": payload}
-            lines.append(encode(Event(tick.id, source, RUN_EVENT, subject, tick.time, data)))
-            ids.append(tick.id)
-            day = day or tick.day
-        if not lines:
-            return []
-        return ids if self._write(b"".join(lines), day, len(lines)) else None
+        source, subject, written = source_of(os.getpid()), run_id_of(run_id), True
+        try:
+            for event_type, payload in map(_pair, events):
+                tick = CLOCK.tick()
+                data = {"event_type": event_type, "payload": payload}
+                lines.append(encode(Event(tick.id, source, RUN_EVENT, subject, tick.time, data)))
+                ids.append(tick.id)
+                day = day or tick.day
+        finally:
+            # Also when the caller's iterable raises: what it gave before is no less true.
+            if lines:
+                written = self._write(b"".join(lines), day, len(lines))
+        return ids if written else None
 
     @_never_raises
     def set_metrics(self, run_id: str, **fields: Any) -> Optional[str]:
@@ -142,7 +148,7 @@ class TelemetryClient:
     @_never_raises
     def end_run(self, run_id: str, status: str = "success", **fields: Any) -> Optional[str]:
         """End a run. The duration is measured if this client started it; any process may end it."""
-        started = self._open_runs.pop(_text(run_id), None)
+        started = self._open_runs.pop(run_id_of(run_id), None)
         data = {"status": normalise_status(_text(status)), **_without_none(fields)}
         if started is not None:
             data.setdefault("duration_ms", round((time.monotonic() - started) * 1000))
@@ -150,7 +156,7 @@ class TelemetryClient:
 
     def is_open(self, run_id: str) -> bool:
         """Whether this client started the run and has not ended it."""
-        return run_id in self._open_runs
+        return run_id_of(run_id) in self._open_runs
 
     def track_run(
         self, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
@@ -197,6 +203,15 @@ class TelemetryClient:
         """Try to write what waits in memory; return whether nothing waits any longer."""
         return self._writer.flush(self._budget)
 
+    @_never_raises
+    def close(self) -> None:
+        """Write what waits and close the files. Never needed; a later event opens them again."""
+        self._writer.close(self._budget)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A client sent to another process, as multiprocessing does, starts afresh there.
+        return TelemetryClient, (self.config,)
+
     def _emit(
         self,
         kind: str,
@@ -206,16 +221,14 @@ class TelemetryClient:
         tick: Optional[Tick] = None,
     ) -> Optional[str]:
         tick = tick or CLOCK.tick()
-        event = Event(
-            tick.id, source_of(os.getpid()), kind, _text(run_id), tick.time, data, extensions
-        )
+        subject = run_id_of(run_id)
+        event = Event(tick.id, source_of(os.getpid()), kind, subject, tick.time, data, extensions)
         return tick.id if self._write(encode(event), tick.day, 1) else None
 
     def _write(self, lines: bytes, day: str, count: int) -> bool:
         written = self._writer.write(Waiting(lines, day, count, self._sync), self._budget)
-        dropped = self._writer.dropped
-        if written and dropped > self._drops_reported:
-            self._drops_reported = dropped
+        dropped = self._writer.untold_drops() if written else 0
+        if dropped:
             self._emit(WRITER_DROPPED, WRITER_SUBJECT, {"events_dropped": dropped})
         return written
 
@@ -223,7 +236,14 @@ class TelemetryClient:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "" if value is None else str(value)
+    return "" if value is None else text_of(value)
+
+
+def _pair(event: Any) -> tuple[Any, Any]:
+    """`(event_type, payload)`; what is no pair is recorded as it is, not lost with the others."""
+    if isinstance(event, (tuple, list)) and len(event) == 2:
+        return event[0], event[1]
+    return (event, None) if isinstance(event, str) else ("event", event)
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

@@ -47,11 +47,12 @@ class Clock:
         self._process_bits = int.from_bytes(os.urandom(8), "big") >> (64 - _RANDOM_BITS)
 
     def tick(self) -> Tick:
+        """Return the present instant, or the next that is free."""
         with self._lock:
-            micros = time.time_ns() // 1000
-            if micros <= self._last:
-                micros = self._last + 1
-            self._last = micros
+            now = time.time_ns() // 1000
+            # No call between reading the last tick and storing this one: Python runs signal
+            # handlers after calls, and a handler's tick would be given out twice.
+            self._last = micros = now if now > self._last else self._last + 1
         second, fraction = divmod(micros, 1_000_000)
         known_second, text = self._text_of_second
         if second != known_second:

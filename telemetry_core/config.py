@@ -6,7 +6,9 @@ the indexer. It reads the environment it is given and nothing else.
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +155,7 @@ class TelemetryConfig:
             problems.append(f"TELEMETRY_TEST_MODE is {self.test_mode!r}: use mock or live")
         if strict and not self.skip_validation:
             for path in (self.metrics_dir, self.database_path.parent, self.ndjson_dir):
-                if not path.is_dir():
+                if not os.path.isdir(path):
                     problems.append(f"{path} is not a directory yet; it is made on first use")
         return not problems, problems
 
@@ -163,8 +165,8 @@ class TelemetryConfig:
 
     def __str__(self) -> str:
         token = "***" if self.api_token else None
-        # The query of a URL may carry a token of its own.
-        url = self.api_url.split("?", 1)[0] if self.api_url else None
+        # The query of a URL may carry a token of its own, and so may its start.
+        url = re.sub(r"(?<=://)[^/?#]*@|[?#].*", "", self.api_url) if self.api_url else None
         return (
             f"TelemetryConfig(metrics_dir={self.metrics_dir}, database_path={self.database_path}, "
             f"ndjson_dir={self.ndjson_dir}, api_url={url}, api_token={token}, "
@@ -186,4 +188,4 @@ def _number(text: Optional[str], default: float) -> float:
         number = float(text) if text else default
     except ValueError:
         return default
-    return number if number >= 0 else default
+    return number if number >= 0 and math.isfinite(number) else default

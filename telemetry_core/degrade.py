@@ -14,7 +14,7 @@ import enum
 import math
 import os
 import uuid
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, MutableSequence, Set
 from typing import Any
 
 import orjson
@@ -23,6 +23,12 @@ MAX_DEPTH = 100
 """Levels of nesting kept; orjson refuses beyond 254, and SQLite's JSON beyond 1,000."""
 MAX_REPR = 2_000
 """Characters kept of an object of which nothing but its `repr` is known."""
+
+# Of a name in an object that is cut: the characters kept, and the bytes they take if each has
+# to be escaped.
+_MAX_NAME = 500
+_NAME_ROOM = 6 * _MAX_NAME + 10
+_MIN_SHARE = _NAME_ROOM + 1_000
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
@@ -41,7 +47,12 @@ def json_default(value: Any) -> Any:
         return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, (datetime.timedelta, complex)):
+    if isinstance(value, (tuple, MutableSequence)):
+        return list(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        # orjson writes these itself, but not their subclasses, such as pandas' Timestamp.
+        return value.isoformat()
+    if isinstance(value, (datetime.timedelta, complex, uuid.UUID)):
         return str(value)
     scalar = getattr(value, "item", None)
     if callable(scalar) and getattr(value, "shape", None) == ():
@@ -86,35 +97,55 @@ def _degrade_known(value: Any, depth: int, above: frozenset[int]) -> Any:
         return _represent(value)
     above |= {id(value)}
     if isinstance(value, dict):
-        return {_key(k): _degrade(v, depth + 1, above) for k, v in list(value.items())}
+        return _degrade_dict(value, depth, above)
     if isinstance(value, (list, tuple)):
         return [_degrade(item, depth + 1, above) for item in list(value)]
     return _degrade(json_default(value), depth + 1, above)
 
 
-def shortened(data: Any, limit: int) -> Any:
-    """Return `data` cut to about `limit` encoded bytes, each cut value marked as cut.
+def _degrade_dict(value: dict[Any, Any], depth: int, above: frozenset[int]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for key, item in list(value.items()):
+        name = _key(key)
+        while name in plain:
+            # 1 and "1" are two names in Python and one in JSON: neither may cost the other.
+            name += f" ({type(key).__name__})"
+        plain[name] = _degrade(item, depth + 1, above)
+    return plain
 
-    An object keeps its names and its small values; the large ones share what is left.
+
+def shortened(data: Any, limit: int) -> Any:
+    """Return `data` cut to at most `limit` encoded bytes, each cut value marked as cut.
+
+    An object keeps its names and its small values, so long as each has room for some of it;
+    `limit` is 1,000 at least.
     """
     encoded = orjson.dumps(data)
     if len(encoded) <= limit:
         return data
-    if isinstance(data, dict) and len(data) <= 1_000:
-        share = limit // len(data)
-        return {name[:1_000]: shortened(value, share) for name, value in data.items()}
+    if isinstance(data, dict) and limit // len(data) >= _MIN_SHARE:
+        share = limit // len(data) - _NAME_ROOM
+        return {name[:_MAX_NAME]: shortened(value, share) for name, value in data.items()}
     # Cut bytes may end inside a character, and each byte may take six to escape again.
     head = encoded[: limit // 8].decode("utf-8", "ignore")
     return f"{head} [cut: {len(encoded)} bytes]"
 
 
+def text_of(value: Any) -> str:
+    """Return `value` as a text that has an encoding, whatever it is."""
+    try:
+        return _clean(str(value))
+    except Exception:
+        return _represent(value)
+
+
 def _key(key: Any) -> str:
-    if isinstance(key, str):
-        return _clean(str(key))
-    if key is None or isinstance(key, (bool, int, float)):
-        return _clean(str(key.value if isinstance(key, enum.Enum) else key))
+    if isinstance(key, enum.Enum):
+        key = key.value
+    if key is None or isinstance(key, (str, bool, float)):
+        return text_of(key)
     plain = _degrade(key, MAX_DEPTH - 1, frozenset())
-    return plain if isinstance(plain, str) else _represent(key)
+    return plain if isinstance(plain, str) else text_of(key)
 
 
 def _clean(text: str) -> str:
@@ -141,7 +172,7 @@ def _ordered(values: Set[Any]) -> list[Any]:
     try:
         return sorted(values)
     except TypeError:
-        return sorted(values, key=repr)
+        return sorted(values, key=_represent)
 
 
 def _represent(value: Any) -> str:

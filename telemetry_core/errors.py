@@ -23,6 +23,12 @@ class AppendFailed(TelemetryError):
     hint = "Check free space and permissions of the log directory"
 
 
+class BacklogFull(TelemetryError):
+    """Events could be written nowhere, and there was no more room or time to wait."""
+
+    hint = "They are lost: the log directory has to be writable, and its disk must have space"
+
+
 class LockTimeout(TelemetryError):
     """The log's lock was not had within the budget."""
 

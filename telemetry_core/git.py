@@ -12,7 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Optional
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
+_CREDENTIALS = re.compile(r"(?<=://)[^/]*@")
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
+_NOT_IN_FILES = "refs/heads/.invalid"
+"""What HEAD says in a repository whose references are in git's own `reftable` format."""
 _MAX_BYTES = 4 * 1024 * 1024
 
 
@@ -39,46 +42,42 @@ def _find_git_directory(start: Path) -> Optional[Path]:
 
 
 def _read_checkout(directory: Path) -> dict[str, str]:
-    common = directory
-    if (directory / "commondir").is_file():
-        common = directory / _read(directory / "commondir").strip()
+    common = directory / _read(directory / "commondir").strip()
     fields = {"git_repo": _remote(common) or _checkout_name(directory, common)}
     head = _read(directory / "HEAD").strip()
+    commit = head
     if head.startswith("ref:"):
         ref = head[4:].strip()
-        fields["git_branch"] = ref[len("refs/heads/") :] if ref.startswith("refs/heads/") else ref
+        if ref != _NOT_IN_FILES:
+            fields["git_branch"] = ref.replace("refs/heads/", "", 1)
         commit = _resolve(ref, directory, common)
-        if commit:
-            fields["git_commit_hash"] = commit
-    elif head:
-        fields["git_commit_hash"] = head
+    if _COMMIT.fullmatch(commit):
+        fields["git_commit_hash"] = commit
     return fields
 
 
-def _resolve(ref: str, directory: Path, common: Path) -> Optional[str]:
+def _resolve(ref: str, directory: Path, common: Path) -> str:
     for place in (directory, common):
-        if (place / ref).is_file():
-            return _read(place / ref).strip()
-    packed = common / "packed-refs"
-    if packed.is_file():
-        for line in _read(packed).splitlines():
-            commit, _, name = line.partition(" ")
-            if name == ref:
-                return commit
-    return None
+        commit = _read(place / ref).strip()
+        if commit:
+            return commit
+    for line in _read(common / "packed-refs").splitlines():
+        commit, _, name = line.partition(" ")
+        if name == ref:
+            return commit
+    return ""
 
 
 def _remote(common: Path) -> Optional[str]:
     """Return the address of `origin`, or of the first remote, without credentials."""
     urls: dict[str, str] = {}
     section = ""
-    config = common / "config"
-    for line in _read(config).splitlines() if config.is_file() else ():
-        line = line.strip()
-        if line.startswith("["):
-            section = line
+    for line in _read(common / "config").splitlines():
+        text = line.strip()
+        if text.startswith("["):
+            section = text
         elif section.startswith('[remote "'):
-            key, _, value = line.partition("=")
+            key, _, value = text.partition("=")
             if key.strip() == "url":
                 urls.setdefault(section[9:].rstrip('"]'), value.strip())
     url = urls.get("origin") or next(iter(urls.values()), None)
@@ -91,5 +90,8 @@ def _checkout_name(directory: Path, common: Path) -> str:
 
 
 def _read(path: Path) -> str:
+    """Return the text of a file; none where there is no file, or one that could make us wait."""
+    if not path.is_file():
+        return ""
     with open(path, "rb") as file:
         return file.read(_MAX_BYTES).decode("utf-8", "replace")

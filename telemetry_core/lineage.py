@@ -18,8 +18,8 @@ from typing import Optional
 PARENT_VARIABLE = "TELEMETRY_PARENT_RUN_ID"
 TRACE_VARIABLE = "TRACEPARENT"
 
-current_run: contextvars.ContextVar[Optional[str]] = contextvars.ContextVar(
-    "telemetry_current_run", default=None
+_open_runs: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    "telemetry_open_runs", default=()
 )
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -32,14 +32,27 @@ _before: dict[str, Optional[str]] = {}
 
 def parent_of_new_run() -> Optional[str]:
     """Return the id of the run that a run started here and now is a child of."""
-    inside = current_run.get()
-    if inside is not None:
-        return inside
+    inside = _open_runs.get()
+    if inside:
+        return inside[-1]
     inherited = os.environ.get(PARENT_VARIABLE)
     if inherited in _exported:
         # Our own export, read by another thread: meant for child processes, not for it.
         return _before.get(PARENT_VARIABLE)
     return inherited or None
+
+
+def enter(run_id: str) -> None:
+    """Make `run_id` the run around what follows in this context."""
+    _open_runs.set((*_open_runs.get(), run_id))
+
+
+def leave(run_id: str) -> None:
+    """Undo `enter`, in any order: generators and tasks end before runs begun inside of them.
+
+    In another context than that of `enter`, where a generator may end, there is nothing to undo.
+    """
+    _open_runs.set(tuple(other for other in _open_runs.get() if other != run_id))
 
 
 def child_environment(run_id: str, environ: Mapping[str, str]) -> dict[str, str]:

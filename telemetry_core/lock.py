@@ -72,7 +72,9 @@ class SidecarLock:
 
     def acquire(self, budget: float) -> None:
         """Take the lock within `budget` seconds. Raises LockTimeout, AppendFailed or OSError."""
-        if self._file is None:
+        if self._file is None or self._file.size() is None:
+            # Deleted, or closed under us: then the number may be another file's, not ours to lock.
+            self.forget()
             self._file = LogFile(self._path)
         if try_lock(self._file.fd):
             return
@@ -92,7 +94,7 @@ class SidecarLock:
 
     def is_current(self) -> bool:
         """Whether the file locked is still the one that others would lock."""
-        return self._file is None or (self._file.size() is not None and self._file.is_at_its_path())
+        return self._file is not None and self._file.is_at_its_path()
 
     def forget(self) -> None:
         """Close the descriptor; the next acquire opens the path anew."""

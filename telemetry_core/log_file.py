@@ -32,14 +32,18 @@ class LogFile:
         try:
             self.fd = os.open(path, _FLAGS, 0o600)
         except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_directory(path.parent)
             self.fd = os.open(path, _FLAGS, 0o600)
         status = os.fstat(self.fd)
         self.path = path
         self._identity = (status.st_dev, status.st_ino)
+        self._name_is_synced = False
         if not stat.S_ISREG(status.st_mode):
             self.close()
             raise AppendFailed(f"{path} is not a regular file")
+        if status.st_size == 0 and status.st_mode & 0o600 != 0o600 and os.name == "posix":
+            # Just made, under a umask that keeps even its owner from opening it again.
+            os.fchmod(self.fd, 0o600)
 
     def size(self) -> Optional[int]:
         """Return the size in bytes, or None when appending here would lose what is appended.
@@ -73,19 +77,37 @@ class LogFile:
     def sync(self) -> None:
         """Have the disk hold what the kernel holds, the directory entry included."""
         getattr(os, "fdatasync", os.fsync)(self.fd)
+        if not self._name_is_synced:
+            # The directory may be as new as the file, so its own name is synced as well.
+            _sync_directory(self.path.parent)
+            _sync_directory(self.path.parent.parent)
+            self._name_is_synced = True
 
     def close(self) -> None:
         """Close the descriptor, unless somebody else closed it and the number is theirs now."""
+        # First of all: whoever still holds this object must not write to the number's next owner.
+        fd, self.fd = self.fd, -1
         try:
-            status = os.fstat(self.fd)
+            status = os.fstat(fd)
             if (status.st_dev, status.st_ino) == self._identity:
-                os.close(self.fd)
+                os.close(fd)
         except OSError:
             # Already closed under us, which is all that was wanted.
             pass
 
 
-def sync_directory(path: Path) -> None:
+def _make_directory(path: Path) -> None:
+    """Make a directory and what is missing above it, all with mode 0700 whatever the umask."""
+    if not os.path.isdir(path.parent):
+        _make_directory(path.parent)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    os.chmod(path, 0o700)
+
+
+def _sync_directory(path: Path) -> None:
     """Have the disk hold the names in a directory, where the platform can."""
     if os.name == "posix":
         fd = os.open(path, os.O_RDONLY)

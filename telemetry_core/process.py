@@ -58,7 +58,7 @@ def process_is_gone(pid: int, start: Optional[str]) -> bool:
     """
     if sys.platform.startswith("linux"):
         now = process_start(pid)
-        return now is None or (start is not None and now != start)
+        return _boot_id() is not None and (now is None or (start is not None and now != start))
     return False
 
 

@@ -7,7 +7,7 @@ dictionaries and touch no file.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Optional
+from typing import Any
 
 import orjson
 

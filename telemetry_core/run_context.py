@@ -6,7 +6,6 @@ passes every exception on; it never swallows one.
 
 from __future__ import annotations
 
-import contextvars
 import os
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -38,7 +37,6 @@ class RunContext:
         self._fields = fields
         self._ended = False
         self._exported = False
-        self._token: Optional[contextvars.Token[Optional[str]]] = None
 
     def log_event(self, event_type: str, payload: Any = None) -> Optional[str]:
         """Record one event; return its id once the log has it. See `TelemetryClient.log_event`."""
@@ -72,7 +70,7 @@ class RunContext:
         fields = dict(self._fields)
         self.run_id = self._client.start_run(*self._start, **fields)
         self._ended = False
-        self._token = lineage.current_run.set(self.run_id)
+        lineage.enter(self.run_id)
         self._exported = lineage.export(self.run_id)
         return self
 
@@ -82,14 +80,13 @@ class RunContext:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        self._leave_lineage()
-        if error is None:
+        lineage.leave(self.run_id)
+        if self._exported:
+            lineage.withdraw(self.run_id)
+        status = SUCCESS if error is None else status_of(error)
+        if error is None or status == SUCCESS:
             if not self._ended and self._client.is_open(self.run_id):
                 self._client.end_run(self.run_id, SUCCESS)
-            return
-        status = status_of(error)
-        if status == SUCCESS:
-            self._client.end_run(self.run_id, SUCCESS)
             return
         self._client.end_run(
             self.run_id, status, error_summary=_summary(error), error_details=_details(error)
@@ -105,17 +102,6 @@ class RunContext:
         traceback: Optional[TracebackType],
     ) -> None:
         self.__exit__(kind, error, traceback)
-
-    def _leave_lineage(self) -> None:
-        if self._exported:
-            lineage.withdraw(self.run_id)
-        if self._token is not None:
-            try:
-                lineage.current_run.reset(self._token)
-            except ValueError:
-                # A generator finished in another context than it began in: nothing to restore.
-                pass
-            self._token = None
 
 
 def status_of(error: BaseException) -> str:

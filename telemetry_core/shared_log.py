@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Optional
 
-from telemetry_core.errors import AppendFailed
+from telemetry_core.errors import AppendFailed, LockTimeout
 from telemetry_core.lock import LOCK_NAME, SidecarLock
-from telemetry_core.log_file import LogFile, sync_directory, write_whole
+from telemetry_core.log_file import LogFile, write_whole
 
 _PATH_CHECK_SECONDS = 1.0
 
@@ -35,20 +35,28 @@ class SharedLog:
         the disk has the bytes too. Raises AppendFailed, LockTimeout or OSError; part of the
         lines may then stand unsealed at the end, and the caller writes them all elsewhere.
         """
-        self._lock.acquire(budget)
         try:
-            file, size = self._day_file(day)
-            if size != self._known_end and not file.ends_line(size):
-                lines = b"\n" + lines
-            self._known_end = -1
-            write_whole(file.fd, lines)
-            self._known_end = size + len(lines)
-        finally:
+            self._lock.acquire(budget)
+            file = self._append_locked(lines, day)
             self._lock.release()
+        except LockTimeout:
+            raise
+        except BaseException:
+            # An error, or a signal handler that raised at any point of the above: closing gives
+            # the lock back, and the next append trusts nothing that it finds.
+            self.forget()
+            raise
         if sync:
             file.sync()
-            if size == 0:
-                sync_directory(self._directory)
+
+    def _append_locked(self, lines: bytes, day: str) -> LogFile:
+        file, size = self._day_file(day)
+        if size != self._known_end and not file.ends_line(size):
+            lines = b"\n" + lines
+        self._known_end = -1
+        write_whole(file.fd, lines)
+        self._known_end = size + len(lines)
+        return file
 
     def _day_file(self, day: str) -> tuple[LogFile, int]:
         """Return the day's file with its size, opened anew when what is open won't do."""
@@ -59,10 +67,10 @@ class SharedLog:
         self._close_file()
         self._file = LogFile(self._directory / f"events_{day}.ndjson")
         self._day = day
-        if not self._lock.is_current():
-            self.forget()
+        size = self._file.size()
+        if size is None or not self._lock.is_current():
             raise AppendFailed(f"{self._directory} was replaced while it was written to")
-        return self._file, self._file.size() or 0
+        return self._file, size
 
     def _path_check_fails(self) -> bool:
         """Whether file or lock were moved away; asked only now and then, for it is dear."""

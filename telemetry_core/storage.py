@@ -50,7 +50,12 @@ def log_directory(environ: Mapping[str, str], base: Path) -> Path:
 
 def _absolute(name: str) -> Path:
     # Made absolute at once, for an agent may change its working directory later.
-    return Path(os.path.abspath(os.path.expanduser(name)))
+    path = os.path.expanduser(name)
+    try:
+        return Path(os.path.abspath(path))
+    except OSError:
+        # The working directory is gone: the home directory is the next best place to start from.
+        return _home() / path
 
 
 def _is_writable_directory(path: Path) -> bool:

@@ -83,6 +83,7 @@ def recording(base: Optional[Path] = None) -> Iterator[Recording]:
             "TELEMETRY_BASE_DIR": str(made.base),
             "TELEMETRY_DB_PATH": None,
             "TELEMETRY_NDJSON_DIR": None,
+            "TELEMETRY_PARENT_RUN_ID": None,
         }
         before = {name: os.environ.get(name) for name in variables}
         _set_environment(variables)
@@ -90,6 +91,8 @@ def recording(base: Optional[Path] = None) -> Iterator[Recording]:
             yield made
         finally:
             _set_environment(before)
+            # A long session of tests must not run out of descriptors.
+            made.client.close()
 
 
 def _set_environment(variables: dict[str, Optional[str]]) -> None:

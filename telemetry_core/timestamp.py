@@ -12,7 +12,8 @@ _LOOSE = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d+))?\s*(?:([Zz])|([+-])(\d{2}):?(\d{2}))?",
     re.ASCII,
 )
-_CANONICAL_LENGTH = len("2026-11-22T12:34:56.789012Z")
+# `fromisoformat` alone would not do: from 3.11 on it takes week dates and offsets too.
+_CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
 def canonical_time(text: str) -> str:
@@ -21,7 +22,7 @@ def canonical_time(text: str) -> str:
     Takes any RFC 3339 time; one without an offset is read as UTC, digits beyond the
     microsecond are cut. Raises ValueError for anything else.
     """
-    if len(text) == _CANONICAL_LENGTH and text[26] == "Z" and text[10] == "T" and text[19] == ".":
+    if _CANONICAL.fullmatch(text):
         datetime.fromisoformat(text[:26])
         return text
     return format_time(parse_time(text))

@@ -37,13 +37,7 @@ def _wrapper_for(
 
         return call_coroutine
     if inspect.isasyncgenfunction(function):
-
-        async def iterate_async(*args: Any, **kwargs: Any) -> Any:
-            async with new_context():
-                async for item in function(*args, **kwargs):
-                    yield item
-
-        return iterate_async
+        return _async_iterator(function, new_context)
     if inspect.isgeneratorfunction(function):
 
         def iterate(*args: Any, **kwargs: Any) -> Any:
@@ -57,3 +51,28 @@ def _wrapper_for(
             return function(*args, **kwargs)
 
     return call
+
+
+def _async_iterator(
+    function: Callable[..., Any], new_context: Callable[[], RunContext]
+) -> Callable[..., Any]:
+    """What `yield from` would be if asynchronous generators had it, inside a run."""
+
+    async def iterate(*args: Any, **kwargs: Any) -> Any:
+        async with new_context():
+            inner = function(*args, **kwargs)
+            try:
+                item = await inner.__anext__()
+                while True:
+                    try:
+                        sent = yield item
+                    except Exception as error:
+                        item = await inner.athrow(error)
+                    else:
+                        item = await inner.asend(sent)
+            except StopAsyncIteration:
+                return
+            finally:
+                await inner.aclose()
+
+    return iterate

@@ -6,6 +6,7 @@ time, and takes a view that is not there yet for an empty one.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from typing import Any
 def view_stats(database: Path) -> dict[str, Any]:
     """Return total_runs, status_counts and pending_api_posts, and `view_error` if unreadable."""
     stats: dict[str, Any] = {"total_runs": 0, "status_counts": {}, "pending_api_posts": 0}
-    if not database.is_file():
+    if not os.path.isfile(database):
         return stats
-    # Imported here: recording needs no database, and an agent should not pay for one.
-    import sqlite3
-
     try:
-        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=1.0)
+        # Imported here: recording needs no database, and an agent should not pay for one.
+        import sqlite3
+
+        address = f"{database.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, timeout=1.0)
         try:
             counts = connection.execute("SELECT status, count(*) FROM agent_runs GROUP BY status")
             stats["status_counts"] = dict(counts.fetchall())
@@ -28,7 +30,7 @@ def view_stats(database: Path) -> dict[str, Any]:
             ).fetchone()
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except Exception as error:
         stats["view_error"] = str(error)
     stats["total_runs"] = sum(stats["status_counts"].values())
     return stats

@@ -8,6 +8,7 @@ waits for a lock beyond the budget.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import threading
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from telemetry_core.backlog import Backlog, Waiting
-from telemetry_core.errors import LockTimeout
+from telemetry_core.errors import BacklogFull, LockTimeout
 from telemetry_core.own_log import OwnLog
 from telemetry_core.shared_log import SharedLog
 
@@ -43,6 +44,8 @@ class Writer:
         self._lock_timeouts = 0
         self._errors = 0
         self._last_error = ""
+        self._said: set[tuple[type[Exception], Any]] = set()
+        self._drops_told = 0
         self._shared.forget()
 
     def write(self, entry: Waiting, budget: float) -> bool:
@@ -54,7 +57,7 @@ class Writer:
         if self._append(entry, budget):
             return True
         if not self._backlog.keep(entry):
-            self._note(f"the backlog is full, {self._backlog.dropped} events dropped so far")
+            self._note(BacklogFull(f"{self._backlog.dropped} events were dropped so far"))
         return False
 
     def flush(self, budget: float) -> bool:
@@ -63,8 +66,15 @@ class Writer:
             waiting = self._backlog.take()
             if waiting is None:
                 return True
-            if not self._append(waiting, budget):
-                self._backlog.put_back(waiting)
+            written = False
+            try:
+                written = self._append(waiting, budget)
+            finally:
+                # Also when a signal handler raises meanwhile: twice in the log is once in the
+                # view, and not at all is lost.
+                if not written:
+                    self._backlog.put_back(waiting)
+            if not written:
                 return False
 
     def stats(self) -> dict[str, Any]:
@@ -78,23 +88,36 @@ class Writer:
             "last_write_error": self._last_error,
         }
 
-    @property
-    def dropped(self) -> int:
-        """How many events were let go since the process began."""
-        return self._backlog.dropped
+    def untold_drops(self) -> int:
+        """Return how many events were let go in all, if some were since this was last asked."""
+        dropped = self._backlog.dropped
+        if dropped == self._drops_told:
+            return 0
+        self._drops_told = dropped
+        return dropped
+
+    def close(self, budget: float) -> None:
+        """Write what waits and close the files; a later write opens them again."""
+        if not self.flush(budget):
+            self._note(BacklogFull(f"{len(self._backlog)} events could be written nowhere"))
+        if self._mutex.acquire(timeout=budget):
+            try:
+                self._shared.forget()
+            finally:
+                self._mutex.release()
 
     def _append(self, entry: Waiting, budget: float) -> bool:
         try:
             if self._append_shared(entry, budget):
                 return True
         except Exception as error:
-            self._note(f"{type(error).__name__}: {error}")
+            self._note(error)
         try:
             self._own.append(entry.lines, entry.day, entry.sync)
         except Exception as error:
-            self._note(f"{type(error).__name__}: {error}")
+            self._note(error)
             return False
-        self._spilled += entry.count
+        self._spilled += entry.events
         return True
 
     def _append_shared(self, entry: Waiting, budget: float) -> bool:
@@ -103,42 +126,52 @@ class Writer:
                 budget = 0.0
             else:
                 self._impatient_until = 0.0
-        if not self._mutex.acquire(timeout=budget):
-            self._grow_impatient()
-            return False
         try:
+            # Inside the `try`, for a signal handler may raise as soon as this has returned.
+            if not self._mutex.acquire(timeout=budget):
+                self._grow_impatient()
+                return False
             if self._appending:
                 # A signal handler interrupted this very thread's append: stay out of its way.
                 return False
-            self._appending = True
-            try:
-                self._shared.append(entry.lines, entry.day, budget, entry.sync)
-            finally:
-                self._appending = False
+            self._append_alone(entry, budget)
         except LockTimeout:
             self._grow_impatient()
             return False
         finally:
-            self._mutex.release()
+            # Not ours to release when it was not had in time, or was made anew by a fork.
+            with contextlib.suppress(RuntimeError):
+                self._mutex.release()
         return True
+
+    def _append_alone(self, entry: Waiting, budget: float) -> None:
+        try:
+            self._appending = True
+            self._shared.append(entry.lines, entry.day, budget, entry.sync)
+        finally:
+            self._appending = False
 
     def _grow_impatient(self) -> None:
         self._lock_timeouts += 1
         if not self._impatient_until:
             self._impatient_until = time.monotonic() + _IMPATIENT_SECONDS
 
-    def _note(self, error: str) -> None:
-        """Count a failure; say it once for each new kind, on the host's own logging."""
+    def _note(self, error: Exception) -> None:
+        """Count a failure; say it once for each kind, on the host's own logging."""
         self._errors += 1
-        if error != self._last_error:
-            self._last_error = error
+        self._last_error = f"{type(error).__name__}: {error}"
+        kind = (type(error), getattr(error, "errno", None))
+        if kind in self._said:
+            return
+        self._said.add(kind)
+        # The interpreter may be shutting down, and a handler is the host's code: whatever they
+        # raise must not keep the event from the next place to write it to.
+        with contextlib.suppress(Exception):
             # Imported here: logging is large, and an agent whose events arrive needs none of it.
             import logging
 
             logging.getLogger("telemetry_core").warning(
-                "events wait in memory or went to this process's own file in %s: %s",
-                self._directory,
-                error,
+                "events do not go straight to the log in %s: %s", self._directory, self._last_error
             )
 
 
@@ -162,7 +195,7 @@ def _after_fork() -> None:
 
 def _at_exit() -> None:
     for writer in list(_WRITERS.values()):
-        writer.flush(budget=1.0)
+        writer.close(budget=1.0)
 
 
 if hasattr(os, "register_at_fork"):

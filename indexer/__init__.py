@@ -1,0 +1,5 @@
+"""The indexer: reads the log and owns the database.
+
+Tail, fold, store, rebuild, the daemon and the command line. It imports telemetry_core and is
+never imported by it.
+"""

@@ -1,0 +1,146 @@
+"""The cursors: how far each log file was read, which file it was, and what its lines came to.
+
+Called by the ingest pass, inside its transactions, and by verify. A cursor only ever stands
+after a newline. It knows nothing of what the lines mean.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple, Optional
+
+from indexer.errors import CursorMoved
+from indexer.log_files import LogFile, file_id
+
+EXCERPT_BYTES = 200
+
+NO_FILE = 0
+"""The file id of an event whose place in the log is gone."""
+
+
+class Cursor(NamedTuple):
+    """Where reading of one file goes on, and by what the file is recognised."""
+
+    name: str
+    device: int
+    inode: int
+    size: int
+    """Bytes on disk when it was last read to its end."""
+    head_length: int
+    head_hash: str
+    guard_length: int
+    guard_hash: str
+    offset: int
+    """Plain bytes read, all of them accounted for."""
+    duplicate: int = 0
+    fault: Optional[str] = None
+
+
+class Tally(NamedTuple):
+    """What some lines of one file came to, in lines and in bytes."""
+
+    lines: Counter[str]
+    bytes: Counter[str]
+
+    @classmethod
+    def empty(cls) -> Tally:
+        """Return a tally of nothing."""
+        return cls(Counter(), Counter())
+
+    def add(self, outcome: str, length: int) -> None:
+        """Count one line of `length` bytes as `outcome`."""
+        self.lines[outcome] += 1
+        self.bytes[outcome] += length
+
+
+INDEXED = "indexed"
+DUPLICATE = "duplicate"
+QUARANTINED = "quarantined"
+
+_COLUMNS = ", ".join(Cursor._fields)
+
+
+def all_cursors(connection: sqlite3.Connection) -> dict[str, Cursor]:
+    """Return every file's cursor, by name."""
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM log_files")
+    return {row[0]: Cursor(*row) for row in rows}
+
+
+def advance(
+    connection: sqlite3.Connection, before: Optional[Cursor], after: Cursor, tally: Tally
+) -> None:
+    """Move a file's cursor and count what was read. Raises CursorMoved.
+
+    `before` is the cursor that the reading began from, None for a file that has none: if the
+    database has another by now, what was read does not belong behind it.
+    """
+    if before is None:
+        changed = connection.execute(
+            f"INSERT OR IGNORE INTO log_files (file_id, {_COLUMNS})"
+            f" VALUES (?{', ?' * len(Cursor._fields)})",
+            (file_id(after.name), *after),
+        ).rowcount
+    else:
+        changed = connection.execute(
+            "UPDATE log_files SET device = ?, inode = ?, size = ?, head_length = ?, head_hash = ?,"
+            " guard_length = ?, guard_hash = ?, offset = ?, fault = ?"
+            " WHERE name = ? AND offset = ?",
+            (*after[1:9], after.fault, after.name, before.offset),
+        ).rowcount
+    if changed != 1:
+        raise CursorMoved(f"the cursor of {after.name} was moved by somebody else")
+    connection.execute(
+        "UPDATE log_files SET indexed = indexed + ?, indexed_bytes = indexed_bytes + ?,"
+        " duplicate = duplicate + ?, duplicate_bytes = duplicate_bytes + ?,"
+        " quarantined = quarantined + ?, quarantined_bytes = quarantined_bytes + ?"
+        " WHERE name = ?",
+        (
+            tally.lines[INDEXED], tally.bytes[INDEXED],
+            tally.lines[DUPLICATE], tally.bytes[DUPLICATE],
+            tally.lines[QUARANTINED], tally.bytes[QUARANTINED],
+            after.name,
+        ),
+    )  # fmt: skip
+
+
+def forget_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
+    """Drop files that are gone or are no longer what they were; their events stay, placeless.
+
+    Every file with duplicates is dropped too, to be read again: what it repeats may have been
+    counted for a file that is gone, and now counts for itself.
+    """
+    names = set(names)
+    if not names:
+        return
+    marks = ", ".join("?" * len(names))
+    connection.execute(
+        f"UPDATE run_events SET file_id = {NO_FILE} WHERE file_id IN ({marks})",
+        [file_id(name) for name in names],
+    )
+    repeating = connection.execute("SELECT name FROM log_files WHERE duplicate > 0")
+    for name in names.union(row[0] for row in repeating):
+        connection.execute("DELETE FROM log_files WHERE name = ?", (name,))
+        connection.execute("DELETE FROM quarantine WHERE file = ?", (name,))
+
+
+def quarantine(
+    connection: sqlite3.Connection,
+    name: str,
+    lines: Iterable[tuple[int, int, str, bytes]],
+) -> None:
+    """Record lines that are no events: offset, length, reason, and how they begin."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO quarantine (file, offset, length, reason, excerpt)"
+        " VALUES (?, ?, ?, ?, ?)",
+        (
+            (name, offset, length, reason, content[:EXCERPT_BYTES].decode("utf-8", "replace"))
+            for offset, length, reason, content in lines
+        ),
+    )
+
+
+def new_cursor(file: LogFile) -> Cursor:
+    """Return the cursor of a file of which nothing was read."""
+    return Cursor(file.name, file.device, file.inode, 0, 0, "", 0, "", 0)

@@ -1,0 +1,170 @@
+"""The daemon: passes over the log for as long as it lives.
+
+Called by `telemetry index --watch`. It waits for a hint or for the poll interval, whichever
+comes first, and looks. Whatever goes wrong is noted, shown in the status, and tried again;
+SIGTERM and SIGINT end it after the batch it is in.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any, Optional
+
+from indexer.errors import DatabaseDamaged
+from indexer.hint import Hint
+from indexer.lag import lag_bytes
+from indexer.own_state import update_status
+from indexer.places import DAEMON, indexer_lease
+from indexer.rebuild import rebuild
+from indexer.view import View
+from indexer.watch import Watch
+from telemetry_core.clock import CLOCK
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.process import host_name
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+_LONGEST_BACKOFF = 30.0
+
+
+class Daemon:
+    """The long-running indexer of one base."""
+
+    def __init__(self, config: TelemetryConfig) -> None:
+        self._config = config
+        self._hint = Hint()
+        self._stopping = False
+        self._view: Optional[View] = None
+        self._watch = Watch(config.ndjson_dir, self._hint.set)
+        self._next_heartbeat = 0.0
+        self._failures = 0
+        self._last_error = ""
+
+    def run(self) -> None:
+        """Index until told to stop. Raises AlreadyRunning if somebody else does already."""
+        with indexer_lease(self._config, DAEMON):
+            self._handle_signals()
+            logger.info("indexing %s", self._config.ndjson_dir)
+            try:
+                while not self._stopping:
+                    self._watch.look_after()
+                    self._try_pass()
+                    self._wait()
+            finally:
+                self._watch.stop()
+                self._leave()
+        logger.info("stopped")
+
+    def stop(self) -> None:
+        """Have `run` return soon. Callable from anywhere, signal handlers included."""
+        self._stopping = True
+        self._hint.set()
+
+    def _handle_signals(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_signal)
+            signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
+        self.stop()
+
+    def _wait(self) -> None:
+        if self._stopping:
+            return
+        if self._failures:
+            # Not at every hint: what fails at once would fail a thousand times a second.
+            time.sleep(min(0.1 * 2**self._failures, 1.0))
+            self._hint.wait(min(self._config.poll_interval * self._failures, _LONGEST_BACKOFF))
+            return
+        self._hint.wait(self._config.poll_interval)
+
+    def _try_pass(self) -> None:
+        try:
+            self._pass()
+        except DatabaseDamaged as error:
+            self._note(error)
+            self._drop_view()
+            self._try_rebuild()
+        except Exception as error:
+            self._note(error)
+            self._drop_view()
+        else:
+            self._failures = 0
+
+    def _pass(self) -> None:
+        self._config.ndjson_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._view is not None and not self._view.is_in_place():
+            logger.warning("%s was deleted or replaced", self._config.database_path)
+            self._drop_view()
+        view = self._view or self._open_view()
+        result = view.run_pass(lambda: self._stopping)
+        for problem in result.problems:
+            self._note(problem)
+        if result.read_bytes or time.monotonic() >= self._next_heartbeat:
+            self._beat(view)
+
+    def _open_view(self) -> View:
+        self._view = View(self._config)
+        self._next_heartbeat = 0.0
+        self._write(self._view, started_at=_now(), stopped_at=None)
+        return self._view
+
+    def _try_rebuild(self) -> None:
+        try:
+            rebuild(self._config)
+        except Exception as error:
+            self._note(error)
+
+    def _beat(self, view: View) -> None:
+        """Say in the database that all is well, and how far behind the log it is."""
+        if time.monotonic() < self._next_heartbeat:
+            return
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+        view.look_after_runs()
+        self._write(
+            view,
+            heartbeat=_now(),
+            lag_bytes=lag_bytes(view.connection, self._config.ndjson_dir),
+            watching=int(not self._watch.problem),
+        )
+
+    def _write(self, view: View, **columns: Any) -> None:
+        update_status(view.connection, pid=os.getpid(), host=host_name(), **columns)
+
+    def _note(self, error: object) -> None:
+        """Log an error once, and show it in the status where there is one to write to."""
+        self._failures = min(self._failures + 1, 10) if isinstance(error, Exception) else 0
+        text = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else str(error)
+        if text == self._last_error:
+            return
+        self._last_error = text
+        logger.error("%s", text)
+        if self._view is not None:
+            try:
+                self._write(self._view, last_error=text, last_error_at=_now())
+            except Exception:
+                logger.debug("the error could not be written to the database", exc_info=True)
+
+    def _drop_view(self) -> None:
+        view, self._view = self._view, None
+        if view is not None:
+            view.close()
+
+    def _leave(self) -> None:
+        if self._view is not None:
+            try:
+                self._write(self._view, stopped_at=_now())
+            except Exception as error:
+                self._note(error)
+        self._drop_view()
+        self._hint.close()
+
+
+def _now() -> str:
+    return CLOCK.tick().time

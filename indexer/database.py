@@ -1,0 +1,134 @@
+"""The database file: opening it, for the one writer and for all the readers.
+
+Called by the store, rebuild, verify and the reading commands. Errors of SQLite are turned into
+ours here. A reader can't write, whatever SQL it is given.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Optional
+
+from indexer.errors import DatabaseDamaged, DatabaseUnusable
+from indexer.filesystem import JOURNAL_MODES, journal_mode_for
+from indexer.schema import APPLICATION_ID, schema_sql
+from telemetry_core.fields import SCHEMA_VERSION
+
+BUSY_SECONDS = 10.0
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a database, named by what it appends to the name."""
+
+_WAL_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Connection:
+    """Open the database for writing, made with mode 0600 if it is not there.
+
+    `journal_mode` is the user's word; without one the file system decides. Raises
+    DatabaseUnusable. Every transaction is begun by hand, IMMEDIATE.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    with translated(path):
+        try:
+            set_journal_mode(connection, journal_mode or journal_mode_for(path))
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def set_journal_mode(connection: sqlite3.Connection, wanted: str) -> None:
+    """Set the journal mode; where WAL is not to be had, SQLite stays with what it can.
+
+    Under WAL a power cut may take the last commits but never harms the file, and the log has
+    them still; in the other modes only FULL is as safe.
+    """
+    mode = wanted.upper() if wanted.upper() in JOURNAL_MODES else "DELETE"
+    (effective,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
+    synchronous = "NORMAL" if effective == "wal" else "FULL"
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+
+
+def open_reader(path: Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """Open the database read-only. Raises DatabaseUnusable if there is none."""
+    if not path.is_file():
+        raise DatabaseUnusable(f"no database at {path}")
+    with translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout, isolation_level=None
+        )
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a read-only connection for the length of a block, errors translated."""
+    connection = open_reader(path)
+    try:
+        with translated(path):
+            yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run a block as one transaction that writes: all of it or nothing."""
+    # IMMEDIATE: a transaction that begins by reading and then writes fails at once, without
+    # waiting, if anybody wrote in between.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def create_schema(connection: sqlite3.Connection) -> None:
+    """Make all tables and views in an empty database."""
+    with transaction(connection):
+        for statement in schema_sql().split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether the database has no tables at all: it has just been made."""
+    return connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+
+
+def has_our_schema(connection: sqlite3.Connection) -> bool:
+    """Whether the database is ours and of this version."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return bool((application, version) == (APPLICATION_ID, SCHEMA_VERSION))
+
+
+def remove_database(path: Path) -> None:
+    """Delete a database with all that SQLite keeps beside it."""
+    # The companions go first: a leftover WAL would be played into the next file of this name.
+    for suffix in (*COMPANIONS, ""):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours, with the file they are about."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        # The bare class is what SQLite's "not a database" and "malformed" come as; a full disk,
+        # a lock or a missing permission comes as a subclass and says nothing about the file.
+        if type(error) is sqlite3.DatabaseError:
+            raise DatabaseDamaged(f"{path}: {error}") from error
+        raise DatabaseUnusable(f"{path}: {error}") from error

@@ -1,0 +1,37 @@
+"""The errors of the indexer's side, each with what to do next.
+
+Raised where something of the outside world (SQLite, the file system, another process) says no,
+and shown once: by the command line, or by the daemon's loop.
+"""
+
+from __future__ import annotations
+
+from telemetry_core.errors import TelemetryError
+
+
+class AlreadyRunning(TelemetryError):
+    """Somebody else has the lease; the message says who."""
+
+    hint = "Wait for it, or stop it: only one indexer writes the database"
+
+
+class CursorMoved(TelemetryError):
+    """The database's cursor is not where this pass left it: the database was replaced."""
+
+    hint = "The next pass starts from what the database says"
+
+
+class DatabaseUnusable(TelemetryError):
+    """The view can't be opened or read."""
+
+    hint = "Run `telemetry rebuild`: it is made anew from the log, which is not harmed"
+
+
+class DatabaseDamaged(DatabaseUnusable):
+    """The file is no SQLite database, or a broken one."""
+
+
+class QueryFailed(TelemetryError):
+    """A query was refused or went wrong; the message says why."""
+
+    hint = "See docs/format.md for the tables and views"

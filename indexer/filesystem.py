@@ -1,0 +1,63 @@
+"""The file system under a directory: what kind it is, and what can be relied on there.
+
+Called by whoever opens the database for writing, and by the watch. It reads the kernel's list
+of mounts; where there is none it assumes a local disk.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+# Shared with another kernel: memory-mapped coordination, which WAL needs, corrupts there, and
+# changes made on the other side give no events.
+SHARED_KINDS = frozenset(
+    ("9p", "afs", "ceph", "cifs", "fuse.sshfs", "fuse.vmhgfs-fuse", "glusterfs", "lustre", "nfs",
+     "nfs4", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs")
+)  # fmt: skip
+
+JOURNAL_MODES = ("WAL", "DELETE", "TRUNCATE", "PERSIST")
+
+
+def filesystem_kind(path: Path) -> str:
+    """Return the kind of file system that holds `path`, as the kernel names it; else `unknown`."""
+    real = os.path.realpath(path)
+    best, kind = "", "unknown"
+    for mount_point, mounted in _mounts():
+        inside = real == mount_point or real.startswith(mount_point.rstrip("/") + "/")
+        if inside and len(mount_point) >= len(best):
+            best, kind = mount_point, mounted
+    return kind
+
+
+def is_shared(path: Path) -> bool:
+    """Whether another kernel may write there too: no WAL, and no events to rely on."""
+    kind = filesystem_kind(path)
+    return kind in SHARED_KINDS or (kind.startswith("fuse.") and kind != "fuse.overlayfs")
+
+
+def journal_mode_for(path: Path) -> str:
+    """Return the journal mode that is safe for a database at `path`."""
+    return "DELETE" if is_shared(path.parent) else "WAL"
+
+
+@lru_cache(maxsize=1)
+def _mounts() -> tuple[tuple[str, str], ...]:
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return ()
+    mounts = []
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        if after:
+            mounts.append((_unescape(before.split(" ")[4]), after.split(" ")[0]))
+    return tuple(mounts)
+
+
+def _unescape(text: str) -> str:
+    for code, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, character)
+    return text

@@ -1,0 +1,244 @@
+"""The fold: events in order to a row of `agent_runs`.
+
+Called by the ingest pass and by verify. Pure: no I/O, no clock, no knowledge of the store. The
+row is a function of the set of a run's events, sorted by (time, id), and is itself the state:
+folding more events onto a row gives what folding all of them at once would.
+
+Starts fill what is empty, updates and ends overwrite, and a null does neither. So neither a
+late start nor a clock that was set back can reopen a run or take a number from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Callable, Optional
+
+import orjson
+
+from telemetry_core.event import (
+    RUN_DELIVERED,
+    RUN_DELIVERY_FAILED,
+    RUN_ENDED,
+    RUN_EVENT,
+    RUN_STARTED,
+    RUN_UPDATED,
+    Event,
+)
+from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
+from telemetry_core.status import RUNNING, SUCCESS, normalise_status
+from telemetry_core.timestamp import canonical_time, milliseconds_between
+
+Row = dict[str, Any]
+
+RUN_COLUMNS: tuple[str, ...] = (
+    "run_id",
+    *(field.name for field in RUN_FIELDS),
+    "schema_version",
+    "event_count",
+    "last_event_time",
+    "last_event_id",
+    "revision",
+    "api_posted",
+    "api_posted_at",
+    "api_posted_revision",
+    "api_retry_count",
+    "created_at",
+    "updated_at",
+    "source",
+    "process_start",
+)
+"""The columns of `agent_runs`, in order."""
+
+_KINDS = {field.name: field.kind for field in RUN_FIELDS}
+_ENDING_FIELDS = ("end_time", "duration_ms")
+_INT64 = range(-(2**63), 2**63)
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
+def fold(row: Optional[Row], events: Iterable[Event]) -> Optional[Row]:
+    """Return `row` with `events` folded in; the row is changed in place.
+
+    The events are one run's, sorted by (time, id), and come after all that the row holds. None
+    for no row: that is what a run has of which only events of unknown types are known.
+    """
+    for event in events:
+        apply = _APPLY.get(event.type)
+        if apply is None:
+            continue
+        if row is None:
+            row = _new_row(event)
+        row["event_count"] += 1
+        row["last_event_time"] = event.time
+        row["last_event_id"] = event.id
+        apply(row, event)
+    return row
+
+
+def continues(row: Row, event: Event) -> bool:
+    """Whether `event` sorts after all that `row` holds, so that it may be folded onto it."""
+    return (event.time, event.id) > (row["last_event_time"], row["last_event_id"])
+
+
+def _new_row(event: Event) -> Row:
+    row = dict.fromkeys(RUN_COLUMNS)
+    row.update(
+        run_id=event.run_id,
+        schema_version=SCHEMA_VERSION,
+        event_count=0,
+        revision=0,
+        api_posted=0,
+        api_posted_revision=0,
+        api_retry_count=0,
+        created_at=event.time,
+    )
+    return row
+
+
+def _apply_event(row: Row, event: Event) -> None:
+    """An event of the agent's own says nothing about the run but that it lives."""
+
+
+def _apply_started(row: Row, event: Event) -> None:
+    _revise(row, event)
+    data = _object(event)
+    if row["source"] is None:
+        row["source"] = event.source
+        row["process_start"] = _text((event.extensions or {}).get("processstart"))
+    if row["status"] is None:
+        row["status"] = normalise_status(_text(data.get("status")) or RUNNING)
+    if row["start_time"] is None:
+        row["start_time"] = _time(data.get("start_time")) or event.time
+    _set_fields(row, data, overwrite=False)
+
+
+def _apply_updated(row: Row, event: Event) -> None:
+    _revise(row, event)
+    data = _object(event)
+    status = _text(data.get("status"))
+    if status is not None:
+        row["status"] = normalise_status(status)
+    _set_fields(row, data, overwrite=True)
+
+
+def _apply_ended(row: Row, event: Event) -> None:
+    _revise(row, event)
+    data = _object(event)
+    row["status"] = normalise_status(_text(data.get("status")) or SUCCESS)
+    row["end_time"] = _time(data.get("end_time")) or event.time
+    _set_fields(row, data, overwrite=True)
+    if data.get("duration_ms") is None:
+        row["duration_ms"] = _duration(row["start_time"], row["end_time"])
+
+
+def _apply_delivered(row: Row, event: Event) -> None:
+    revision = _object(event).get("revision")
+    if isinstance(revision, int) and revision > row["api_posted_revision"]:
+        row["api_posted_revision"] = revision
+        row["api_posted_at"] = event.time
+    _compare_revisions(row)
+
+
+def _apply_delivery_failed(row: Row, event: Event) -> None:
+    row["api_retry_count"] += 1
+
+
+_APPLY: dict[str, Callable[[Row, Event], None]] = {
+    RUN_STARTED: _apply_started,
+    RUN_EVENT: _apply_event,
+    RUN_UPDATED: _apply_updated,
+    RUN_ENDED: _apply_ended,
+    RUN_DELIVERED: _apply_delivered,
+    RUN_DELIVERY_FAILED: _apply_delivery_failed,
+}
+
+
+def _revise(row: Row, event: Event) -> None:
+    """Count an event that can change what a receiver would be told."""
+    row["revision"] += 1
+    row["updated_at"] = event.time
+    _compare_revisions(row)
+
+
+def _compare_revisions(row: Row) -> None:
+    row["api_posted"] = int(row["api_posted_revision"] >= row["revision"] > 0)
+
+
+def _set_fields(row: Row, data: dict[str, Any], *, overwrite: bool) -> None:
+    unknown = {}
+    running = row["status"] == RUNNING
+    for name, value in data.items():
+        if value is None or name == "status":
+            continue
+        kind = _KINDS.get(name)
+        if kind is None:
+            unknown[name] = value
+        elif name == "context_json":
+            unknown.update(_context(value))
+        elif name in _ENDING_FIELDS and running:
+            continue
+        elif overwrite or row[name] is None:
+            row[name] = _NORMALISE[kind](value)
+    if unknown:
+        _keep_unknown(row, unknown, overwrite=overwrite)
+
+
+def _keep_unknown(row: Row, unknown: dict[str, Any], *, overwrite: bool) -> None:
+    known = orjson.loads(row["context_json"]) if row["context_json"] else {}
+    merged = {**known, **unknown} if overwrite else {**unknown, **known}
+    row["context_json"] = orjson.dumps(merged, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _context(value: Any) -> dict[str, Any]:
+    """A context is an object, or JSON text of one; anything else is kept under a name."""
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            pass
+    return value if isinstance(value, dict) else {"context": value}
+
+
+def _duration(start: Optional[str], end: str) -> Optional[int]:
+    """What the clock on the wall makes of it, where nobody measured; None if that is absurd."""
+    try:
+        duration = milliseconds_between(start, end) if start else None
+    except ValueError:
+        return None
+    return duration if duration is not None and duration >= 0 else None
+
+
+def _object(event: Event) -> dict[str, Any]:
+    return event.data if isinstance(event.data, dict) else {}
+
+
+def _text(value: Any) -> Optional[str]:
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()
+
+
+def _time(value: Any) -> Optional[str]:
+    text = _text(value)
+    try:
+        return canonical_time(text) if text else None
+    except ValueError:
+        return text
+
+
+def _integer(value: Any) -> Any:
+    """A whole number where it is one, in SQLite's range; what is not is kept as it came."""
+    if isinstance(value, int):
+        return int(value) if value in _INT64 else str(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    text = _text(value)
+    return int(text) if text and _WHOLE_NUMBER.fullmatch(text) else text
+
+
+_NORMALISE: dict[str, Callable[[Any], Any]] = {
+    "text": _text,
+    "time": _time,
+    "integer": _integer,
+    "json": _text,
+}

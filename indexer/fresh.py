@@ -1,0 +1,71 @@
+"""The fresh view: what a reading command does before it reads, so that nobody reads stale rows.
+
+Called by every reading command. Where a daemon runs it waits for it to catch up; otherwise it
+makes the pass itself.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import Callable
+
+from indexer.database import reading
+from indexer.errors import AlreadyRunning, DatabaseUnusable
+from indexer.ingest import PassResult
+from indexer.lag import is_caught_up
+from indexer.places import DAEMON, ONE_PASS, indexer_lease
+from indexer.view import View
+from telemetry_core.config import TelemetryConfig
+
+_PATIENCE_WITH_A_PASS = 60.0
+_PATIENCE_WITH_A_DAEMON = 2.0
+_LOOK_SECONDS = 0.02
+
+
+def index_once(
+    config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
+) -> PassResult:
+    """Make one pass over the log. Raises AlreadyRunning, TelemetryError or OSError."""
+    with indexer_lease(config, ONE_PASS), closing(View(config, on_progress)) as view:
+        result = view.run_pass()
+        view.look_after_runs()
+        return result
+
+
+def bring_up_to_date(
+    config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
+) -> str:
+    """See to it that the view has all that the log has now; return a warning if it has not.
+
+    Raises TelemetryError or OSError where there is nothing that could be read.
+    """
+    deadline = time.monotonic() + _PATIENCE_WITH_A_PASS
+    while True:
+        try:
+            result = index_once(config, on_progress)
+        except AlreadyRunning as error:
+            if indexer_lease(config, ONE_PASS).holder().get("purpose") == DAEMON:
+                return _wait_for_daemon(config)
+            if time.monotonic() >= deadline:
+                return f"the view may be stale: {error}"
+            time.sleep(_LOOK_SECONDS)
+            continue
+        except PermissionError as error:
+            return f"the view may be stale, for it can't be written to: {error}"
+        return "; ".join(result.problems)
+
+
+def _wait_for_daemon(config: TelemetryConfig) -> str:
+    deadline = time.monotonic() + _PATIENCE_WITH_A_DAEMON
+    while True:
+        try:
+            with reading(config.database_path) as connection:
+                if is_caught_up(connection, config.ndjson_dir):
+                    return ""
+        except DatabaseUnusable:
+            if time.monotonic() >= deadline:
+                raise
+        if time.monotonic() >= deadline:
+            return "the daemon has not caught up with the log yet; see `telemetry status`"
+        time.sleep(_LOOK_SECONDS)

@@ -1,0 +1,48 @@
+"""The hint: "look now", from any thread or signal handler to the daemon's loop.
+
+Set by the watch and by signal handlers, awaited by the daemon. A lost hint costs nothing but
+time, for the loop looks anyway.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+
+
+class Hint:
+    """A flag that can be waited for.
+
+    Made of a socket pair rather than threading.Event: a signal handler that sets an Event
+    while the loop is clearing it waits for ever for a lock that its own thread holds.
+    """
+
+    def __init__(self) -> None:
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        self._sender.setblocking(False)
+
+    def set(self) -> None:
+        """Wake whoever waits, now or next."""
+        try:
+            self._sender.send(b"!")
+        except OSError:
+            # The buffer is full, so there is a hint already; or the daemon is gone.
+            return
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until set, at most `seconds`; clear it, and say whether it was set."""
+        ready, _, _ = select.select([self._receiver], [], [], seconds)
+        if not ready:
+            return False
+        try:
+            while self._receiver.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+        return True
+
+    def close(self) -> None:
+        """Close both ends."""
+        self._receiver.close()
+        self._sender.close()

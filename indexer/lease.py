@@ -1,0 +1,87 @@
+"""The lease: one process at a time in a role, and the others know who.
+
+Called by whoever is about to write the database. Held by a lock on a file of its own, so it
+ends with the process, however that ends; a note beside it says who holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Optional
+
+import orjson
+
+from indexer.errors import AlreadyRunning
+from telemetry_core.clock import CLOCK
+from telemetry_core.lock import try_lock, unlock
+from telemetry_core.log_file import LogFile
+from telemetry_core.process import host_name
+
+_PAUSE_SECONDS = 0.01
+
+
+class Lease:
+    """An exclusive role, as a context manager. Entering raises AlreadyRunning or OSError."""
+
+    def __init__(self, path: Path, purpose: str, patience: float = 0.0) -> None:
+        """Hold `path` for `purpose`; wait up to `patience` seconds for another holder."""
+        self._path = path
+        self._note = path.with_suffix(".json")
+        self._purpose = purpose
+        self._patience = patience
+        self._file: Optional[LogFile] = None
+
+    def __enter__(self) -> Lease:
+        file = LogFile(self._path)
+        deadline = time.monotonic() + self._patience
+        while not try_lock(file.fd):
+            if time.monotonic() >= deadline:
+                file.close()
+                raise AlreadyRunning(f"{_describe(self.holder())} holds {self._path}")
+            time.sleep(_PAUSE_SECONDS)
+        self._file = file
+        self._write_note()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if self._file is not None:
+            self._note.unlink(missing_ok=True)
+            unlock(self._file.fd)
+            self._file.close()
+            self._file = None
+
+    def holder(self) -> dict[str, Any]:
+        """Return what the holder says of itself: pid, host, purpose, since. Empty if unknown."""
+        try:
+            note = orjson.loads(self._note.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return {}
+        return note if isinstance(note, dict) else {}
+
+    def _write_note(self) -> None:
+        note = {
+            "pid": os.getpid(),
+            "host": host_name(),
+            "purpose": self._purpose,
+            "since": CLOCK.tick().time,
+        }
+        temporary = self._note.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_bytes(orjson.dumps(note))
+        os.replace(temporary, self._note)
+
+
+def _describe(holder: dict[str, Any]) -> str:
+    if not holder:
+        return "another process"
+    return (
+        f"process {holder.get('pid')} on {holder.get('host')}"
+        f" ({holder.get('purpose')}, since {holder.get('since')})"
+    )

@@ -1,0 +1,82 @@
+"""The log files: which files the log consists of, and which file each of them is.
+
+Called by the ingest pass, by verify and by tail. A file is known by its name; device, inode,
+and fingerprints of its first and last bytes read tell whether it is still the same one.
+It never opens a file for writing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+SUFFIXES = (".ndjson", ".ndjson.gz", ".ndjson.zst")
+
+HEAD_BYTES = 1024
+"""A file is recognised by this many bytes of its beginning, or by all that were read of it."""
+GUARD_BYTES = 256
+"""... and by up to this many bytes of the last line before the cursor."""
+
+
+class LogFile(NamedTuple):
+    """A file of the log as the directory shows it now."""
+
+    name: str
+    path: Path
+    device: int
+    inode: int
+    size: int
+    """Bytes on disk, compressed if the file is."""
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether what is read from it differs from what stands on disk."""
+        return not self.name.endswith(".ndjson")
+
+
+def list_log_files(directory: Path) -> list[LogFile]:
+    """Return the log's files in order of name; none if the directory is not there yet.
+
+    Raises OSError where the directory is there but can't be read.
+    """
+    try:
+        with os.scandir(directory) as entries:
+            found = [_as_log_file(entry) for entry in entries if _is_log_name(entry.name)]
+    except FileNotFoundError:
+        return []
+    return sorted(file for file in found if file is not None)
+
+
+def file_id(name: str) -> int:
+    """Return the number that stands for a file's name in `run_events`.
+
+    Made of the name alone, so that a rebuild, which meets the files in another order, gives
+    every event the same.
+    """
+    digest = hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def fingerprint(data: bytes) -> str:
+    """Return a short hash of some bytes of a file."""
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _is_log_name(name: str) -> bool:
+    return name.endswith(SUFFIXES) and not name.startswith(".")
+
+
+def _as_log_file(entry: os.DirEntry[str]) -> LogFile | None:
+    try:
+        status = os.stat(entry.path)
+    except OSError:
+        # Gone between the listing and the look: the next pass will see what became of it.
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return LogFile(
+        entry.name, Path(entry.path), status.st_dev, status.st_ino, status.st_size
+    )

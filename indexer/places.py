@@ -1,0 +1,41 @@
+"""The places: what the indexer keeps beside the database, and the leases on it.
+
+Called by the daemon, rebuild and the command line, so that all of them mean the same files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from indexer.lease import Lease
+from telemetry_core.config import TelemetryConfig
+
+DAEMON = "daemon"
+ONE_PASS = "one pass"
+
+# A pass or a swap by somebody else ends soon; whoever waits longer than this is told why.
+_WRITE_PATIENCE = 60.0
+
+
+def indexer_lease(config: TelemetryConfig, purpose: str, patience: float = 0.0) -> Lease:
+    """Return the lease of the one indexer; a daemon holds it for life."""
+    return Lease(_beside(config, "indexer.lock"), purpose, patience)
+
+
+def write_lease(config: TelemetryConfig, purpose: str) -> Lease:
+    """Return the lease on writing, taken for one pass, or for the moment a rebuild takes over."""
+    return Lease(_beside(config, "write.lock"), purpose, _WRITE_PATIENCE)
+
+
+def rebuild_lease(config: TelemetryConfig) -> Lease:
+    """Return the lease on the file that a rebuild builds in."""
+    return Lease(_beside(config, "rebuild.lock"), "rebuild")
+
+
+def shadow_path(config: TelemetryConfig) -> Path:
+    """Return where a rebuild makes the new database."""
+    return _beside(config, config.database_path.name + ".rebuild")
+
+
+def _beside(config: TelemetryConfig, name: str) -> Path:
+    return config.database_path.parent / name

@@ -1,0 +1,131 @@
+"""The reading: one log file from its cursor to its end, in batches that each carry the next cursor.
+
+Called by the ingest pass. It finds out whether the file is still the one the cursor knows, and
+starts over where it is not. It never touches the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import BinaryIO, NamedTuple, Optional
+
+from indexer.cursors import Cursor, new_cursor
+from indexer.log_files import GUARD_BYTES, HEAD_BYTES, LogFile, fingerprint
+from indexer.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk, skip
+from indexer.tail import Line, read_lines
+
+MAX_BATCH_LINES = 10_000
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+
+
+class Batch(NamedTuple):
+    """Some consecutive lines of a file, and the cursor that stands after them."""
+
+    lines: list[Line]
+    cursor: Cursor
+
+
+class FileChanged(Exception):
+    """The file is not the one the cursor knows: it shrank, was replaced or restored."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(f"{name} {what}")
+        self.name = name
+
+
+def is_unchanged(file: LogFile, cursor: Optional[Cursor]) -> bool:
+    """Whether nothing can have come since the cursor was set, as far as the directory tells."""
+    return (
+        cursor is not None
+        and cursor.size == file.size
+        and (cursor.device, cursor.inode) == (file.device, file.inode)
+    )
+
+
+def read_batches(file: LogFile, cursor: Optional[Cursor]) -> Iterator[Batch]:
+    """Yield what stands after the cursor; the last batch may be empty and ends the file.
+
+    Raises FileChanged before the first batch, and OSError or StreamUnsupported.
+    """
+    start = cursor or new_cursor(file)
+    head = _read_head(file)
+    if start.head_hash and fingerprint(head[: start.head_length]) != start.head_hash:
+        raise FileChanged(file.name, "begins with other bytes than before")
+    with closing(open_stream(file.path)) as stream:
+        _move_to_cursor(stream, file, start)
+        yield from _batches(stream, file, start, head)
+
+
+def lines_before(file: LogFile, offset: int) -> Iterator[Line]:
+    """Yield the lines of a file that end at or before `offset`."""
+    if offset:
+        with closing(open_stream(file.path)) as stream:
+            yield from read_lines(stream, 0, offset)
+
+
+def _read_head(file: LogFile) -> bytes:
+    with closing(open_stream(file.path)) as stream:
+        return _read_exactly(stream, HEAD_BYTES)
+
+
+def _move_to_cursor(stream: BinaryIO, file: LogFile, cursor: Cursor) -> None:
+    """Have `stream` stand at the cursor, if what stands before it is what was read then."""
+    if not skip(stream, cursor.offset - cursor.guard_length):
+        raise FileChanged(file.name, f"ends before offset {cursor.offset}")
+    guard = _read_exactly(stream, cursor.guard_length)
+    if cursor.guard_hash and fingerprint(guard) != cursor.guard_hash:
+        raise FileChanged(file.name, f"has other bytes before offset {cursor.offset}")
+
+
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        try:
+            chunk = read_chunk(stream, size - len(data))
+        except (StreamBroken, StreamUnfinished):
+            break
+        if not chunk:
+            break
+        data += chunk
+    return data
+
+
+def _batches(stream: BinaryIO, file: LogFile, cursor: Cursor, head: bytes) -> Iterator[Batch]:
+    lines: list[Line] = []
+    batch_bytes = 0
+    fault = None
+    limit = None if file.is_compressed else max(0, file.size - cursor.offset)
+    try:
+        for line in read_lines(stream, cursor.offset, limit):
+            lines.append(line)
+            batch_bytes += line.length
+            if len(lines) >= MAX_BATCH_LINES or batch_bytes >= MAX_BATCH_BYTES:
+                cursor = _after(cursor, head, line)
+                yield Batch(lines, cursor)
+                lines, batch_bytes = [], 0
+    except StreamUnfinished:
+        # Not yet: the rest comes when the file has grown.
+        pass
+    except StreamBroken as error:
+        fault = str(error)
+    if lines:
+        cursor = _after(cursor, head, lines[-1])
+    cursor = cursor._replace(
+        size=file.size, device=file.device, inode=file.inode, fault=fault
+    )
+    yield Batch(lines, cursor)
+
+
+def _after(cursor: Cursor, head: bytes, line: Line) -> Cursor:
+    """Return the cursor that stands after `line`."""
+    # The byte before a cursor is a newline, and the guard ends with it.
+    guard = b"\n" if line.too_long else (line.content[-GUARD_BYTES:] + b"\n")[-GUARD_BYTES:]
+    known_head = head[: line.end]
+    return cursor._replace(
+        head_length=len(known_head),
+        head_hash=fingerprint(known_head),
+        guard_length=len(guard),
+        guard_hash=fingerprint(guard),
+        offset=line.end,
+    )

@@ -1,0 +1,127 @@
+"""The rebuild: the whole view made anew from the log, and put in place at one stroke.
+
+Called by `telemetry rebuild`, and by whoever finds the view missing, damaged or of another
+version. It builds in a file of its own and never touches the log. Killed at any moment, it
+leaves the old view standing.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Callable, Optional
+
+from indexer import database
+from indexer.errors import DatabaseDamaged
+from indexer.ingest import Ingest, PassResult
+from indexer.own_state import copy_own_state, set_stale_after
+from indexer.places import rebuild_lease, shadow_path, write_lease
+from telemetry_core.clock import CLOCK
+from telemetry_core.config import TelemetryConfig
+
+_SWAP_PAGES = 2_000
+_DEFAULT_PAGE_SIZE = 4096
+
+
+def rebuild(
+    config: TelemetryConfig,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> PassResult:
+    """Replay the log into a new database and put it in the old one's place.
+
+    Works beside a running daemon: it stands aside for the last moment. Readers see the old
+    rows or the new, never anything between. Raises AlreadyRunning, DatabaseUnusable or OSError.
+    """
+    shadow = shadow_path(config)
+    with rebuild_lease(config):
+        database.remove_database(shadow)
+        try:
+            with closing(_open_shadow(shadow, _page_size(config.database_path))) as connection, database.translated(shadow):
+                database.create_schema(connection)
+                ingest = Ingest(connection, config.ndjson_dir)
+                first = ingest.run_pass(on_progress=on_progress)
+                with write_lease(config, "rebuild"):
+                    last = ingest.run_pass(on_progress=on_progress)
+                    set_stale_after(connection, config.stale_after)
+                    _put_in_place(connection, shadow, config)
+            return _sum(first, last)
+        finally:
+            database.remove_database(shadow)
+
+
+def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
+    """Open the database that is built: unsafe and quick, for if it breaks nobody has seen it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"PRAGMA page_size = {page_size}")
+    connection.execute("PRAGMA journal_mode = MEMORY")
+    connection.execute("PRAGMA synchronous = OFF")
+    return connection
+
+
+def _put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig) -> None:
+    live = _open_live(config)
+    if live is None:
+        _set_aside(config.database_path)
+        new.close()
+        _sync_file(shadow)
+        os.replace(shadow, config.database_path)
+        return
+    with closing(live), database.translated(config.database_path):
+        if database.has_our_schema(live):
+            copy_own_state(live, new)
+        # One transaction of SQLite's own: open connections go on reading the old rows until it
+        # commits. Exchanging the files instead would part a reader from its write-ahead log.
+        new.backup(live, pages=_SWAP_PAGES, sleep=0.01)
+        live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _open_live(config: TelemetryConfig) -> Optional[sqlite3.Connection]:
+    """Open the view that is to be replaced; None if there is none that can be opened."""
+    path = config.database_path
+    if not path.is_file() or path.stat().st_size == 0:
+        return None
+    try:
+        connection = database.open_writer(path, config.journal_mode)
+        with database.translated(path):
+            database.is_empty(connection)
+    except DatabaseDamaged:
+        return None
+    return connection
+
+
+def _page_size(path: Path) -> int:
+    """Return the page size of the view in place: a copy over it has to have the same."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(18)
+    except OSError:
+        header = b""
+    size = int.from_bytes(header[16:18], "big") if header.startswith(b"SQLite format 3") else 0
+    return {0: _DEFAULT_PAGE_SIZE, 1: 65536}.get(size, size)
+
+
+def _set_aside(path: Path) -> None:
+    """Keep what stands in the view's place under another name: it is not ours to delete."""
+    if path.exists() and path.stat().st_size:
+        os.replace(path, f"{path}.damaged-{CLOCK.tick().time.replace(':', '')}")
+    database.remove_database(path)
+
+
+def _sync_file(path: Path) -> None:
+    fd = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sum(first: PassResult, last: PassResult) -> PassResult:
+    lines = {
+        name: first.lines.get(name, 0) + last.lines.get(name, 0)
+        for name in first.lines.keys() | last.lines.keys()
+    }
+    return PassResult(lines, first.read_bytes + last.read_bytes, last.problems, last.is_complete)

@@ -1,0 +1,42 @@
+"""The runs table: rows of `agent_runs`, read and written whole.
+
+Called by the ingest pass, inside its transactions. It knows nothing of what a row means.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from indexer.fold import RUN_COLUMNS
+
+_NAMES = ", ".join(RUN_COLUMNS)
+_SAVE = f"INSERT OR REPLACE INTO agent_runs ({_NAMES}) VALUES ({', '.join('?' * len(RUN_COLUMNS))})"
+# SQLite takes 999 parameters in its oldest builds.
+_CHUNK = 500
+
+
+def load_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return the rows of those of the runs that have one."""
+    rows: dict[str, dict[str, Any]] = {}
+    remaining = iter(run_ids)
+    while chunk := list(islice(remaining, _CHUNK)):
+        marks = ", ".join("?" * len(chunk))
+        for row in connection.execute(
+            f"SELECT {_NAMES} FROM agent_runs WHERE run_id IN ({marks})", chunk
+        ):
+            rows[row[0]] = dict(zip(RUN_COLUMNS, row))
+    return rows
+
+
+def save_runs(connection: sqlite3.Connection, rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows, over what stood there."""
+    connection.executemany(_SAVE, (tuple(row.values()) for row in rows))
+
+
+def rows_of_runs(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    """Yield every row, by run id."""
+    for row in connection.execute(f"SELECT {_NAMES} FROM agent_runs ORDER BY run_id"):
+        yield dict(zip(RUN_COLUMNS, row))

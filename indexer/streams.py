@@ -1,0 +1,87 @@
+"""The streams: the bytes of a log file as the writers wrote them, whatever it is kept in.
+
+Called by the tail. Offsets count these bytes, so a file keeps its cursor's meaning when it is
+compressed. It reads in the order asked and never holds more than a chunk.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zlib
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from telemetry_core.errors import TelemetryError
+
+_SKIP_CHUNK = 1024 * 1024
+
+
+class StreamBroken(TelemetryError):
+    """A compressed file can't be decoded any further."""
+
+    hint = "Restore the file from a backup; what stands before the break is indexed"
+
+
+class StreamUnfinished(TelemetryError):
+    """A compressed file ends in the middle: it is still being written, or was cut."""
+
+
+class StreamUnsupported(TelemetryError):
+    """The library that decodes this kind of file is not installed."""
+
+    hint = "pip install 'local-telemetry[zstd]'"
+
+
+def open_stream(path: Path) -> BinaryIO:
+    """Open a log file for reading its plain bytes. Raises OSError or StreamUnsupported."""
+    # O_NONBLOCK, lest a FIFO put in a file's place stops the indexer.
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    raw = open(fd, "rb", buffering=0)  # noqa: SIM115  # closed by whoever reads
+    try:
+        if path.name.endswith(".gz"):
+            return cast("BinaryIO", gzip.GzipFile(fileobj=io.BufferedReader(raw), mode="rb"))
+        if path.name.endswith(".zst"):
+            return _open_zstandard(raw)
+    except BaseException:
+        raw.close()
+        raise
+    return cast("BinaryIO", raw)
+
+
+def read_chunk(stream: BinaryIO, size: int) -> bytes:
+    """Read up to `size` bytes; empty at the end. Raises StreamBroken, StreamUnfinished, OSError."""
+    try:
+        return stream.read(size)
+    except EOFError as error:
+        raise StreamUnfinished(str(error)) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise StreamBroken(str(error)) from error
+    except OSError:
+        raise
+    except Exception as error:
+        # zstandard has one error of its own, which can't be named where it is not installed.
+        raise StreamBroken(str(error)) from error
+
+
+def skip(stream: BinaryIO, count: int) -> bool:
+    """Move a stream that stands at its beginning to `count`; say whether it is that long."""
+    if isinstance(stream, io.FileIO):
+        stream.seek(count)
+        return True
+    while count > 0:
+        chunk = read_chunk(stream, min(count, _SKIP_CHUNK))
+        if not chunk:
+            return False
+        count -= len(chunk)
+    return True
+
+
+def _open_zstandard(raw: BinaryIO) -> BinaryIO:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise StreamUnsupported("the zstandard library is not installed") from error
+    decoder = zstandard.ZstdDecompressor()
+    return cast("BinaryIO", decoder.stream_reader(raw, read_across_frames=True, closefd=True))

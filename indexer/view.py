@@ -1,0 +1,85 @@
+"""The view: the database open for writing and in step with the log's version of it.
+
+Called by the daemon and by single passes, which hold the indexer's lease. A database that is
+missing, damaged or of another schema version is rebuilt from the log, here and by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Callable, Optional
+
+from indexer import database
+from indexer.errors import DatabaseDamaged
+from indexer.ingest import Ingest, PassResult
+from indexer.own_state import note_gone_processes, set_stale_after
+from indexer.places import write_lease
+from indexer.rebuild import rebuild
+from telemetry_core.config import TelemetryConfig
+
+
+class View:
+    """One base's database, open for writing. Close it when done."""
+
+    def __init__(
+        self, config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """Open the view, rebuilt first if need be. Raises TelemetryError or OSError."""
+        self._config = config
+        self._on_progress = on_progress
+        self.connection = self._open()
+        self._identity = _identity(config.database_path)
+        self._ingest = Ingest(self.connection, config.ndjson_dir)
+
+    def run_pass(self, should_stop: Callable[[], bool] = lambda: False) -> PassResult:
+        """Bring the view up to date with the log. Raises TelemetryError or OSError."""
+        path = self._config.database_path
+        with write_lease(self._config, "pass"), database.translated(path):
+            return self._ingest.run_pass(should_stop, self._on_progress)
+
+    def look_after_runs(self) -> None:
+        """Find out which running runs have lost their process. Raises TelemetryError."""
+        with database.translated(self._config.database_path):
+            note_gone_processes(self.connection)
+
+    def is_in_place(self) -> bool:
+        """Whether the open database is still the file that readers would open."""
+        return _identity(self._config.database_path) == self._identity
+
+    def close(self) -> None:
+        """Close the database."""
+        self.connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        path = self._config.database_path
+        try:
+            connection = self._open_ours(path)
+        except DatabaseDamaged:
+            connection = None
+        if connection is None:
+            rebuild(self._config, self._on_progress)
+            connection = database.open_writer(path, self._config.journal_mode)
+        with database.translated(path):
+            set_stale_after(connection, self._config.stale_after)
+        return connection
+
+    def _open_ours(self, path: Path) -> Optional[sqlite3.Connection]:
+        """Open the database if there is one, and it is ours and of this version."""
+        if not path.is_file():
+            return None
+        connection = database.open_writer(path, self._config.journal_mode)
+        with database.translated(path):
+            if database.has_our_schema(connection):
+                return connection
+        connection.close()
+        return None
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (0, 0)
+    return (status.st_dev, status.st_ino)

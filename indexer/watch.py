@@ -1,0 +1,106 @@
+"""The watch: tells the daemon to look when something in the log's directory changed.
+
+Called by the daemon. Nothing depends on it: events may be lost, late, or not come at all, and
+an observer may die. It is looked after, made anew when it fails, and done without meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Callable, Optional
+
+from watchdog.events import (
+    EVENT_TYPE_CREATED,
+    EVENT_TYPE_MODIFIED,
+    EVENT_TYPE_MOVED,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+from indexer.filesystem import is_shared
+
+_RETRY_SECONDS = 10.0
+
+
+class Watch:
+    """Calls `on_change` from a thread of its own whenever a log file may have grown."""
+
+    def __init__(self, directory: Path, on_change: Callable[[], None]) -> None:
+        self._directory = directory
+        self._handler = _Handler(on_change)
+        self._observer: Optional[BaseObserver] = None
+        self._watched = (0, 0)
+        self._retry_at = 0.0
+        self.problem = ""
+        """Why there are no events, empty while there are."""
+
+    def look_after(self) -> bool:
+        """Start the observer, or replace one that is dead or watches what is gone.
+
+        Says whether events are to be expected. Never raises: without events there is polling.
+        """
+        if self._observer is not None and self._is_well(self._observer):
+            return True
+        self.stop()
+        now = time.monotonic()
+        if now < self._retry_at:
+            return False
+        self._retry_at = now + _RETRY_SECONDS
+        if is_shared(self._directory):
+            self.problem = "the file system is shared and gives no reliable events"
+            return False
+        return self._start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        observer, self._observer = self._observer, None
+        if observer is not None and observer.is_alive():
+            observer.stop()
+            observer.join(timeout=5.0)
+
+    def _start(self) -> bool:
+        observer = Observer()
+        observer.daemon = True
+        try:
+            self._watched = _identity(self._directory)
+            observer.schedule(self._handler, str(self._directory))
+            observer.start()
+        except OSError as error:
+            # Out of inotify instances or watches, or no directory yet.
+            self.problem = f"no events: {error}"
+            return False
+        self._observer = observer
+        self.problem = ""
+        self._retry_at = 0.0
+        return True
+
+    def _is_well(self, observer: BaseObserver) -> bool:
+        # After `rm -rf raw; mkdir raw` the observer lives on, watching a directory without name.
+        return (
+            observer.is_alive()
+            and all(emitter.is_alive() for emitter in observer.emitters)
+            and _identity(self._directory) == self._watched
+        )
+
+
+class _Handler(FileSystemEventHandler):
+    """Passes on what means growth; reads of our own are reported too, and would wake us for ever."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        if event.event_type in (EVENT_TYPE_CREATED, EVENT_TYPE_MODIFIED, EVENT_TYPE_MOVED):
+            self._on_change()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (0, 0)
+    return (status.st_dev, status.st_ino)

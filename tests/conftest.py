@@ -1,0 +1,51 @@
+"""What every test has: an environment without telemetry's variables, and a log of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telemetry_core import TelemetryClient, TelemetryConfig, lineage, writer
+from telemetry_core.config import SETTINGS
+from tests.support.log import Log
+
+_TELEMETRY_VARIABLES = {setting.variable for setting in SETTINGS} | {
+    lineage.PARENT_VARIABLE,
+    lineage.TRACE_VARIABLE,
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No variable, open run or writer of one test is there for the next."""
+    for name in _TELEMETRY_VARIABLES & os.environ.keys():
+        monkeypatch.delenv(name)
+    known = set(writer._WRITERS)
+    lineage._open_runs.set(())
+    yield
+    lineage._exported.clear()
+    for name in _TELEMETRY_VARIABLES & os.environ.keys():
+        del os.environ[name]
+    for key in writer._WRITERS.keys() - known:
+        writer._WRITERS.pop(key)._shared.forget()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A base directory that is not there yet."""
+    return tmp_path / "base"
+
+
+@pytest.fixture
+def log(base: Path) -> Log:
+    """What stands in the log of `base`."""
+    return Log(base / "raw")
+
+
+@pytest.fixture
+def client(base: Path) -> TelemetryClient:
+    """A client that writes to `base`."""
+    return TelemetryClient(TelemetryConfig.for_base(base, {"TELEMETRY_GIT": "false"}))

@@ -104,7 +104,8 @@ def create_schema(connection: sqlite3.Connection) -> None:
 
 def is_empty(connection: sqlite3.Connection) -> bool:
     """Whether the database has no tables at all: it has just been made."""
-    return connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(tables == 0)
 
 
 def has_our_schema(connection: sqlite3.Connection) -> bool:

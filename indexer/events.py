@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import orjson
 
@@ -35,8 +35,8 @@ class StoredEvent(NamedTuple):
     timestamp: str
     type: str
     source: str
-    payload_json: str | None
-    extra_json: str | None
+    payload_json: Optional[str]
+    extra_json: Optional[str]
     file_id: int
     offset: int
     length: int
@@ -136,7 +136,7 @@ class _Settler:
         self.refold: set[str] = set()
 
     def settle(self, row: StoredEvent) -> str:
-        known = self._find(row.run_id, row.event_id)
+        known = find_event(self._connection, row.run_id, row.event_id)
         if known is None:
             self._connection.execute(_INSERT, row)
             self.new.append(to_event(row))
@@ -149,11 +149,11 @@ class _Settler:
             self.refold.add(row.run_id)
             self._rekey(known)
             return INDEXED
-        return self.settle(row._replace(event_id=_id_of_other(row)))
+        return self.settle(row._replace(event_id=id_of_other(row)))
 
     def _rekey(self, row: StoredEvent) -> None:
-        other = row._replace(event_id=_id_of_other(row))
-        if self._find(other.run_id, other.event_id) is None:
+        other = row._replace(event_id=id_of_other(row))
+        if find_event(self._connection, other.run_id, other.event_id) is None:
             self._connection.execute(_INSERT, other)
 
     def _settle_same(self, known: StoredEvent, row: StoredEvent) -> str:
@@ -176,21 +176,25 @@ class _Settler:
             )
         return INDEXED
 
-    def _find(self, run_id: str, event_id: str) -> StoredEvent | None:
-        row = self._connection.execute(
-            f"SELECT {', '.join(EVENT_COLUMNS)} FROM run_events"
-            " WHERE run_id = ? AND event_id = ?",
-            (run_id, event_id),
-        ).fetchone()
-        return None if row is None else StoredEvent(*row)
-
     def _delete(self, row: StoredEvent) -> None:
         self._connection.execute(
             "DELETE FROM run_events WHERE run_id = ? AND event_id = ?", (row.run_id, row.event_id)
         )
 
 
-def _id_of_other(row: StoredEvent) -> str:
+def find_event(
+    connection: sqlite3.Connection, run_id: str, event_id: str
+) -> Optional[StoredEvent]:
+    """Return one stored event, or None."""
+    row = connection.execute(
+        f"SELECT {', '.join(EVENT_COLUMNS)} FROM run_events WHERE run_id = ? AND event_id = ?",
+        (run_id, event_id),
+    ).fetchone()
+    return None if row is None else StoredEvent(*row)
+
+
+def id_of_other(row: StoredEvent) -> str:
+    """Return the id under which an event is kept whose own id another event has."""
     digest = hashlib.blake2b("\n".join(row.content).encode(), digest_size=8).hexdigest()
     return f"{row.event_id}~{digest}"
 

@@ -1,7 +1,7 @@
 """The lease: one process at a time in a role, and the others know who.
 
 Called by whoever is about to write the database. Held by a lock on a file of its own, so it
-ends with the process, however that ends; a note beside it says who holds it.
+ends with the process, however that ends. A holder that stays leaves a note that says who it is.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ _PAUSE_SECONDS = 0.01
 class Lease:
     """An exclusive role, as a context manager. Entering raises AlreadyRunning or OSError."""
 
-    def __init__(self, path: Path, purpose: str, patience: float = 0.0) -> None:
-        """Hold `path` for `purpose`; wait up to `patience` seconds for another holder."""
+    def __init__(self, path: Path, purpose: str = "", patience: float = 0.0) -> None:
+        """Hold `path`; wait up to `patience` seconds for another holder.
+
+        Without a purpose no note is written: for a lease taken again and again, and briefly.
+        """
         self._path = path
         self._note = path.with_suffix(".json")
         self._purpose = purpose
@@ -43,7 +46,8 @@ class Lease:
                 raise AlreadyRunning(f"{_describe(self.holder())} holds {self._path}")
             time.sleep(_PAUSE_SECONDS)
         self._file = file
-        self._write_note()
+        if self._purpose:
+            self._write_note()
         return self
 
     def __exit__(
@@ -53,7 +57,8 @@ class Lease:
         traceback: Optional[TracebackType],
     ) -> None:
         if self._file is not None:
-            self._note.unlink(missing_ok=True)
+            if self._purpose:
+                self._note.unlink(missing_ok=True)
             unlock(self._file.fd)
             self._file.close()
             self._file = None

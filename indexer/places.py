@@ -13,8 +13,8 @@ from telemetry_core.config import TelemetryConfig
 DAEMON = "daemon"
 ONE_PASS = "one pass"
 
-# A pass or a swap by somebody else ends soon; whoever waits longer than this is told why.
-_WRITE_PATIENCE = 60.0
+# A pass over a year of logs, or the swap of their view, may take as long.
+_WRITE_PATIENCE = 3600.0
 
 
 def indexer_lease(config: TelemetryConfig, purpose: str, patience: float = 0.0) -> Lease:
@@ -22,9 +22,9 @@ def indexer_lease(config: TelemetryConfig, purpose: str, patience: float = 0.0) 
     return Lease(_beside(config, "indexer.lock"), purpose, patience)
 
 
-def write_lease(config: TelemetryConfig, purpose: str) -> Lease:
+def write_lease(config: TelemetryConfig) -> Lease:
     """Return the lease on writing, taken for one pass, or for the moment a rebuild takes over."""
-    return Lease(_beside(config, "write.lock"), purpose, _WRITE_PATIENCE)
+    return Lease(_beside(config, "write.lock"), patience=_WRITE_PATIENCE)
 
 
 def rebuild_lease(config: TelemetryConfig) -> Lease:

@@ -42,7 +42,7 @@ def rebuild(
                 database.create_schema(connection)
                 ingest = Ingest(connection, config.ndjson_dir)
                 first = ingest.run_pass(on_progress=on_progress)
-                with write_lease(config, "rebuild"):
+                with write_lease(config):
                     last = ingest.run_pass(on_progress=on_progress)
                     set_stale_after(connection, config.stale_after)
                     _put_in_place(connection, shadow, config)

@@ -36,7 +36,7 @@ class View:
     def run_pass(self, should_stop: Callable[[], bool] = lambda: False) -> PassResult:
         """Bring the view up to date with the log. Raises TelemetryError or OSError."""
         path = self._config.database_path
-        with write_lease(self._config, "pass"), database.translated(path):
+        with write_lease(self._config), database.translated(path):
             return self._ingest.run_pass(should_stop, self._on_progress)
 
     def look_after_runs(self) -> None:

@@ -36,18 +36,10 @@ class StreamUnsupported(TelemetryError):
 
 def open_stream(path: Path) -> BinaryIO:
     """Open a log file for reading its plain bytes. Raises OSError or StreamUnsupported."""
-    # O_NONBLOCK, lest a FIFO put in a file's place stops the indexer.
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    raw = open(fd, "rb", buffering=0)  # noqa: SIM115  # closed by whoever reads
-    try:
-        if path.name.endswith(".gz"):
-            return cast("BinaryIO", gzip.GzipFile(fileobj=io.BufferedReader(raw), mode="rb"))
-        if path.name.endswith(".zst"):
-            return _open_zstandard(raw)
-    except BaseException:
-        raw.close()
-        raise
-    return cast("BinaryIO", raw)
+    if path.name.endswith(".gz"):
+        return cast("BinaryIO", gzip.open(path, "rb"))
+    raw = cast("BinaryIO", open(path, "rb", buffering=0, opener=_open_without_waiting))
+    return _open_zstandard(raw) if path.name.endswith(".zst") else raw
 
 
 def read_chunk(stream: BinaryIO, size: int) -> bytes:
@@ -78,10 +70,16 @@ def skip(stream: BinaryIO, count: int) -> bool:
     return True
 
 
+def _open_without_waiting(name: str, flags: int) -> int:
+    # Lest a FIFO that was put in a file's place stops the indexer.
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _open_zstandard(raw: BinaryIO) -> BinaryIO:
     try:
         import zstandard
     except ImportError as error:
+        raw.close()
         raise StreamUnsupported("the zstandard library is not installed") from error
     decoder = zstandard.ZstdDecompressor()
     return cast("BinaryIO", decoder.stream_reader(raw, read_across_frames=True, closefd=True))

@@ -22,7 +22,7 @@ from indexer.own_state import update_status
 from indexer.places import DAEMON, indexer_lease
 from indexer.rebuild import rebuild
 from indexer.view import View
-from indexer.watch import Watch
+from indexer.watch import RETRY_SECONDS, Watch
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.process import host_name
@@ -53,7 +53,6 @@ class Daemon:
             logger.info("indexing %s", self._config.ndjson_dir)
             try:
                 while not self._stopping:
-                    self._watch.look_after()
                     self._try_pass()
                     self._wait()
             finally:
@@ -82,7 +81,8 @@ class Daemon:
             time.sleep(min(0.1 * 2**self._failures, 1.0))
             self._hint.wait(min(self._config.poll_interval * self._failures, _LONGEST_BACKOFF))
             return
-        self._hint.wait(self._config.poll_interval)
+        interval = self._config.poll_interval
+        self._hint.wait(min(interval, RETRY_SECONDS) if self._watch.problem else interval)
 
     def _try_pass(self) -> None:
         try:
@@ -99,6 +99,8 @@ class Daemon:
 
     def _pass(self) -> None:
         self._config.ndjson_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Before the look, so that nothing comes between the two unseen.
+        self._watch.look_after()
         if self._view is not None and not self._view.is_in_place():
             logger.warning("%s was deleted or replaced", self._config.database_path)
             self._drop_view()

@@ -76,7 +76,8 @@ def _put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig
         # One transaction of SQLite's own: open connections go on reading the old rows until it
         # commits. Exchanging the files instead would part a reader from its write-ahead log.
         new.backup(live, pages=_SWAP_PAGES, sleep=0.01)
-        live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Passive: a reader with a long transaction must not hold up whoever waits for the lease.
+        live.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _open_live(config: TelemetryConfig) -> Optional[sqlite3.Connection]:

@@ -23,7 +23,8 @@ from watchdog.observers.api import BaseObserver
 
 from indexer.filesystem import is_shared
 
-_RETRY_SECONDS = 10.0
+RETRY_SECONDS = 10.0
+"""How long to do without events before trying for them again."""
 
 
 class Watch:
@@ -49,7 +50,7 @@ class Watch:
         now = time.monotonic()
         if now < self._retry_at:
             return False
-        self._retry_at = now + _RETRY_SECONDS
+        self._retry_at = now + RETRY_SECONDS
         if is_shared(self._directory):
             self.problem = "the file system is shared and gives no reliable events"
             return False

@@ -1,0 +1,135 @@
+"""The context of a command: which base it is about, and the view brought up to date.
+
+Called by every command. It prints warnings and errors, on stderr, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from telemetry_core.config import TelemetryConfig
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PATH_VARIABLES = ("TELEMETRY_DB_PATH", "TELEMETRY_NDJSON_DIR")
+
+
+class Settings:
+    """What the options before and after the command's name said."""
+
+    def __init__(self) -> None:
+        self.base: Optional[Path] = None
+        self.verbose = False
+
+    def config(self) -> TelemetryConfig:
+        """Return the configuration: of `--base` if given, else what the environment says."""
+        # Imported here, as in all of this file: `telemetry --version` needs none of it.
+        from telemetry_core.config import TelemetryConfig
+
+        if self.base is None:
+            return TelemetryConfig.from_env()
+        named = {name: os.environ[name] for name in os.environ if name not in _PATH_VARIABLES}
+        return TelemetryConfig.for_base(self.base, named)
+
+    def log_to_stderr(self) -> None:
+        """Show what the indexer logs."""
+        import logging
+
+        level = logging.DEBUG if self.verbose else logging.INFO
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
+
+    def report(self, error: Exception) -> None:
+        """Print an error: one line if it is ours or the system's, a traceback if it is a bug."""
+        from telemetry_core.errors import TelemetryError
+
+        if self.verbose or not isinstance(error, (TelemetryError, OSError)):
+            import traceback
+
+            traceback.print_exception(type(error), error, error.__traceback__)
+        click.echo(f"error: {error}", err=True)
+
+
+def _take_base(ctx: click.Context, param: click.Parameter, value: Optional[str]) -> None:
+    if value:
+        ctx.ensure_object(Settings).base = Path(os.path.abspath(os.path.expanduser(value)))
+
+
+def base_option(command: Function) -> Function:
+    """Add `--base`, which may stand before the command's name or after it."""
+    return click.option(
+        "--base", metavar="DIR", expose_value=False, callback=_take_base,
+        help="The base directory, instead of what the environment names.",
+    )(command)  # fmt: skip
+
+
+def json_option(command: Function) -> Function:
+    """Add `--json`, which every reading command has."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="JSON on stdout: keys are stable, times UTC."
+    )(command)
+
+
+def warn(text: str) -> None:
+    """Say on stderr what the reader of the data should know."""
+    if text:
+        click.echo(f"warning: {text}", err=True)
+
+
+def bring_up_to_date(config: TelemetryConfig) -> str:
+    """Index what is new, with a progress bar if that takes long; return a warning or nothing."""
+    from indexer import fresh
+    from indexer.cli.progress import byte_progress
+    from indexer.lag import log_bytes
+
+    with byte_progress("indexing", lambda: log_bytes(config.ndjson_dir)) as on_progress:
+        return fresh.bring_up_to_date(config, on_progress)
+
+
+@contextmanager
+def open_view(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
+    """Give the view, read-only and up to date; an empty one where nothing was recorded yet."""
+    import sqlite3
+
+    if not is_recorded(config):
+        with empty_view() as connection:
+            connection.row_factory = sqlite3.Row
+            yield connection
+        return
+    from indexer.database import reading
+
+    warn(bring_up_to_date(config))
+    with reading(config.database_path) as connection:
+        connection.row_factory = sqlite3.Row
+        yield connection
+
+
+def is_recorded(config: TelemetryConfig) -> bool:
+    """Whether there is a log or a database at all; if not, say where it was looked for."""
+    from indexer.log_files import list_log_files
+
+    if list_log_files(config.ndjson_dir):
+        return True
+    click.echo(f"nothing recorded yet: there is no log in {config.ndjson_dir}", err=True)
+    return config.database_path.exists()
+
+
+@contextmanager
+def empty_view() -> Iterator[sqlite3.Connection]:
+    """Give a view without rows, in memory: looking at a base must not create it."""
+    import sqlite3
+    from contextlib import closing
+
+    from indexer.database import create_schema
+
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        create_schema(connection)
+        yield connection

@@ -1,0 +1,103 @@
+"""Values in words for people: sizes, durations, times in the local zone, text without tricks.
+
+Called by the commands for what they print at a terminal or in a plain table; never for JSON.
+A value that is not what it should be is shown as it is.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime, timezone
+from typing import Any
+
+from telemetry_core.timestamp import parse_time
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_SHOWN = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def count(number: Any) -> str:
+    """Return a number with its thousands apart."""
+    return f"{number:,}" if isinstance(number, (int, float)) else plain(number)
+
+
+def size(number: int) -> str:
+    """Return a number of bytes, in units of a thousand."""
+    value = float(number)
+    for unit in _UNITS:
+        if value < 999.5 or unit == _UNITS[-1]:
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+
+
+def duration(milliseconds: Any) -> str:
+    """Return a length of time in its two largest units."""
+    if not isinstance(milliseconds, (int, float)):
+        return plain(milliseconds)
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / 1000
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} m {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} m" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def local_time(text: Any, short: bool = False) -> str:
+    """Return a time in the local zone; `short` leaves out the day if it is today."""
+    try:
+        moment = parse_time(text).astimezone()
+    except (TypeError, ValueError, OverflowError, AttributeError):
+        return plain(text)
+    if not short:
+        return moment.strftime("%Y-%m-%d %H:%M:%S")
+    today = moment.date() == datetime.now().astimezone().date()
+    return moment.strftime("%H:%M:%S" if today else "%b %d %H:%M")
+
+
+def seconds_since(text: Any) -> float:
+    """Return how many seconds ago a time was; infinite if it is none."""
+    try:
+        return (datetime.now(timezone.utc) - parse_time(text)).total_seconds()
+    except (TypeError, ValueError, AttributeError):
+        return float("inf")
+
+
+def ago(text: Any) -> str:
+    """Return how long ago a time was."""
+    seconds = seconds_since(text)
+    return "never" if seconds == float("inf") else f"{duration(max(0.0, seconds) * 1000)} ago"
+
+
+def plain(value: Any) -> str:
+    """Return any value as one line of text that can't play tricks on a terminal."""
+    if value is None:
+        return ""
+    text = value.hex() if isinstance(value, bytes) else str(value)
+    if text.isprintable():
+        return text
+    return "".join(_visible(character) for character in text)
+
+
+def width(text: str) -> int:
+    """Return how many cells a text takes at a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_cells(character) for character in text)
+
+
+def _cells(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _visible(character: str) -> str:
+    if character in _SHOWN or unicodedata.category(character) not in _INVISIBLE:
+        return _SHOWN.get(character, character)
+    return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"

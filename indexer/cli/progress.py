@@ -1,0 +1,68 @@
+"""The progress bar: bytes done, rate and time left, on stderr, for a person who waits.
+
+Called by the commands that read much of the log. Where stderr is no terminal, or the work is
+done before anybody wonders, it shows nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Callable, Optional
+
+_PATIENCE_SECONDS = 0.5
+
+
+@contextmanager
+def byte_progress(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+    """Give a function to be told of each number of bytes done."""
+    bar = _Bar(what, total)
+    try:
+        yield bar.advance
+    finally:
+        bar.stop()
+
+
+class _Bar:
+    """A bar that appears only once the work has taken long enough."""
+
+    def __init__(self, what: str, total: Callable[[], int]) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._show_at = time.monotonic() + _PATIENCE_SECONDS
+        self._wanted = sys.stderr.isatty()
+        self._progress: Optional[Any] = None
+        self._task: Any = None
+
+    def advance(self, count: int) -> None:
+        self._done += count
+        if self._progress is not None:
+            self._progress.update(self._task, completed=self._done)
+        elif self._wanted and time.monotonic() >= self._show_at:
+            self._start()
+
+    def stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _start(self) -> None:
+        # Imported here: rich is large, and most passes end before anything is shown.
+        from rich import progress
+        from rich.console import Console
+
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.DownloadColumn(),
+            progress.TransferSpeedColumn(),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task(
+            self._what, total=max(self._total(), self._done), completed=self._done
+        )
+        self._progress.start()

@@ -1,0 +1,311 @@
+"""The daemon: it sees what comes, whatever becomes of its watch, its database and itself."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import shutil
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from indexer import watch as watch_module
+from indexer.daemon import Daemon
+from indexer.errors import AlreadyRunning, DatabaseUnusable
+from indexer.fresh import bring_up_to_date, index_once
+from indexer.hint import Hint
+from indexer.own_state import read_status
+from indexer.places import DAEMON, indexer_lease
+from indexer.rebuild import rebuild
+from indexer.verify import verify
+from indexer.watch import Watch
+from telemetry_core import TelemetryClient, TelemetryConfig
+from tests.support.daemon import eventually, running_daemon, start_daemon
+from tests.support.process import run
+from tests.support.view import tables
+
+
+def _runs(config: TelemetryConfig) -> int:
+    """How many runs a reader sees now; none while there is no view."""
+    try:
+        with closing(sqlite3.connect(f"file:{config.database_path}?mode=ro", uri=True)) as reader:
+            return int(reader.execute("SELECT count(*) FROM agent_runs").fetchone()[0])
+    except sqlite3.DatabaseError:
+        return 0
+
+
+def _status(config: TelemetryConfig) -> dict[str, object]:
+    with closing(sqlite3.connect(f"file:{config.database_path}?mode=ro", uri=True)) as reader:
+        return read_status(reader)
+
+
+def _holds(config: TelemetryConfig) -> bool:
+    return (config.database_path.parent / "indexer.json").exists()
+
+
+def test_a_run_is_visible_soon_after_it_was_recorded(base: Path, client: TelemetryClient) -> None:
+    """A hint wakes the daemon: it need not wait out its poll interval of an hour."""
+    with running_daemon(base, poll_interval=3600):
+        eventually(lambda: _holds(client.config) and _runs(client.config) == 0)
+        for number in range(1, 4):
+            client.start_run("agent", "job")
+            eventually(lambda number=number: _runs(client.config) == number)
+
+
+def test_without_any_events_polling_finds_everything(
+    client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of inotify instances, the poll interval bounds the delay and nothing else is lost."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(24, "inotify instance limit reached")
+
+    monkeypatch.setattr(watch_module.Observer, "start", refuse)
+    client.config.poll_interval = 0.01
+    daemon = Daemon(client.config)
+    passes = iter(range(1, 6))
+    real = daemon._wait
+
+    def next_run() -> None:
+        real()
+        assert daemon._watch.problem.startswith("no events")
+        number = next(passes, None)
+        if number is None:
+            daemon.stop()
+        else:
+            client.start_run("agent", "job")
+
+    monkeypatch.setattr(daemon, "_wait", next_run)
+    monkeypatch.setattr(daemon, "_handle_signals", lambda: None)
+    daemon.run()
+    assert _runs(client.config) == 5
+    assert _status(client.config)["watching"] == 0
+
+
+def test_a_directory_made_anew_is_watched_again(base: Path, client: TelemetryClient) -> None:
+    """After `rm -rf raw; mkdir raw` new events are seen, and the old rows stay."""
+    with running_daemon(base):
+        client.start_run("agent", "before")
+        eventually(lambda: _runs(client.config) == 1)
+        shutil.rmtree(client.config.ndjson_dir)
+        client.config.ndjson_dir.mkdir(exist_ok=True)
+        client.start_run("agent", "after")
+        eventually(lambda: _runs(client.config) == 2)
+
+
+@pytest.mark.parametrize("damage", ["deleted", "directory deleted", "rubbish", "replaced"])
+def test_a_database_that_is_gone_is_noticed_and_rebuilt(
+    base: Path, client: TelemetryClient, damage: str
+) -> None:
+    """Under the running daemon: every row is back, without anybody's help."""
+    path = client.config.database_path
+    with running_daemon(base):
+        client.start_run("agent", "job")
+        eventually(lambda: _runs(client.config) == 1)
+        if damage == "directory deleted":
+            shutil.rmtree(path.parent)
+        else:
+            path.unlink()
+        if damage == "rubbish":
+            path.write_bytes(b"rubbish" * 1_000)
+        if damage == "replaced":
+            sqlite3.connect(path).close()
+        client.start_run("agent", "job")
+        eventually(lambda: _runs(client.config) == 2)
+
+
+def test_an_error_is_shown_and_the_next_pass_goes_on(base: Path, client: TelemetryClient) -> None:
+    """A pass that fails is noted in the status; the daemon lives and recovers."""
+    with running_daemon(base):
+        client.start_run("agent", "job")
+        eventually(lambda: _runs(client.config) == 1)
+        client.config.ndjson_dir.rename(base / "moved")
+        client.config.ndjson_dir.write_text("a file where the directory was")
+        eventually(lambda: bool(_status(client.config)["last_error"]))
+        client.config.ndjson_dir.unlink()
+        (base / "moved").rename(client.config.ndjson_dir)
+        client.start_run("agent", "job")
+        eventually(lambda: _runs(client.config) == 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well(base: Path, client: TelemetryClient, number: int) -> None:
+    """The pass is finished, the exit status is 0, the lease is free, the stop is on record."""
+    client.start_run("agent", "job")
+    process = start_daemon(base)
+    eventually(lambda: _runs(client.config) == 1)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert not _holds(client.config)
+    status = _status(client.config)
+    assert status["pid"] == process.pid
+    assert status["heartbeat"]
+    assert status["stopped_at"]
+    assert verify(client.config).is_ok
+
+
+def test_only_one_indexer_runs_and_the_second_says_who(base: Path, client: TelemetryClient) -> None:
+    """A second daemon and a single pass are both refused, with the holder's pid."""
+    with running_daemon(base) as daemon:
+        eventually(lambda: _holds(client.config))
+        with pytest.raises(AlreadyRunning, match=f"process {daemon.pid} on"):
+            index_once(client.config)
+        second = start_daemon(base)
+        _, errors = second.communicate(timeout=20)
+        assert second.returncode != 0
+        assert f"process {daemon.pid} on" in errors
+
+
+def test_a_killed_daemon_leaves_the_lease_free(base: Path, client: TelemetryClient) -> None:
+    """The lock ends with its process; nobody has to clean up."""
+    process = start_daemon(base)
+    eventually(lambda: _holds(client.config))
+    process.kill()
+    process.communicate()
+    client.start_run("agent", "job")
+    index_once(client.config)
+    assert _runs(client.config) == 1
+
+
+def test_a_reader_waits_for_the_daemon_to_catch_up(base: Path, client: TelemetryClient) -> None:
+    """What was recorded before a reading command began is in what it reads."""
+    with running_daemon(base):
+        eventually(lambda: _holds(client.config))
+        for number in range(1, 21):
+            client.start_run("agent", "job")
+            assert bring_up_to_date(client.config) == ""
+            assert _runs(client.config) == number
+
+
+def test_a_reader_says_so_when_the_daemon_does_not_catch_up(
+    base: Path, client: TelemetryClient
+) -> None:
+    """A daemon that is stopped makes the view stale, and nobody reads it unawares."""
+    with running_daemon(base) as daemon:
+        client.start_run("agent", "job")
+        eventually(lambda: _runs(client.config) == 1)
+        os.kill(daemon.pid, signal.SIGSTOP)
+        client.start_run("agent", "job")
+        assert "has not caught up" in bring_up_to_date(client.config)
+        os.kill(daemon.pid, signal.SIGCONT)
+
+
+def test_a_rebuild_beside_a_running_daemon(base: Path, client: TelemetryClient) -> None:
+    """They take turns: no event is lost or doubled, and the daemon goes on."""
+    with running_daemon(base):
+        for _ in range(5):
+            client.start_run("agent", "job")
+            rebuild(client.config)
+        client.start_run("agent", "job")
+        eventually(lambda: _runs(client.config) == 6)
+        assert verify(client.config).is_ok
+
+
+def test_readers_do_not_stop_each_other(base: Path, client: TelemetryClient) -> None:
+    """Several single passes at once wait for one another and all see everything."""
+    client.start_run("agent", "job")
+    code = """
+        import sys
+        from pathlib import Path
+        from telemetry_core import TelemetryConfig
+        from indexer.fresh import bring_up_to_date
+        print(repr(bring_up_to_date(TelemetryConfig.for_base(Path(sys.argv[1])))))
+    """
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        outputs = list(pool.map(lambda _: run(code, str(base)), range(4)))
+    assert outputs == ["''\n"] * 4
+    assert _runs(client.config) == 1
+
+
+def test_a_view_that_may_not_be_written_is_read_with_a_warning(
+    client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's view can be looked at, and is said to be stale perhaps."""
+    index_once(client.config)
+    before = tables(client.config.database_path)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "refused")
+
+    monkeypatch.setattr("indexer.fresh.index_once", refuse)
+    assert "may be stale" in bring_up_to_date(client.config)
+    assert tables(client.config.database_path) == before
+
+
+def test_no_view_and_a_daemon_that_makes_none_is_an_error(
+    client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader is told that there is nothing to read."""
+    with indexer_lease(client.config, DAEMON), pytest.raises(DatabaseUnusable):
+        bring_up_to_date(client.config)
+
+
+def test_a_dead_observer_is_replaced(base: Path) -> None:
+    """Its emitters may die while it says that it lives; both are looked at."""
+    base.mkdir()
+    hint = Hint()
+    watch = Watch(base, hint.set)
+    assert watch.look_after()
+    first = watch._observer
+    assert first is not None
+    for emitter in first.emitters:
+        emitter.stop()
+        emitter.join()
+    assert watch.look_after()
+    assert watch._observer is not first
+    (base / "events_20260101.ndjson").write_bytes(b"x")
+    assert hint.wait(10)
+    watch.stop()
+    hint.close()
+
+
+def test_our_own_reading_gives_no_hint(base: Path) -> None:
+    """Opening and closing a file is reported on Linux, and must not wake us for ever."""
+    base.mkdir()
+    path = base / "events_20260101.ndjson"
+    path.write_bytes(b"x")
+    hint = Hint()
+    watch = Watch(base, hint.set)
+    watch.look_after()
+    path.read_bytes()
+    path.write_bytes(b"yy")
+    assert hint.wait(10)
+    while hint.wait(0.2):
+        pass
+    path.read_bytes()
+    assert not hint.wait(0.5)
+    watch.stop()
+    hint.close()
+
+
+def test_a_full_hint_is_still_a_hint() -> None:
+    """Setting it a million times neither blocks nor fails; waiting clears it."""
+    hint = Hint()
+    for _ in range(100_000):
+        hint.set()
+    assert hint.wait(0)
+    assert not hint.wait(0)
+    hint.close()
+
+
+def test_a_shared_file_system_is_polled(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where another kernel writes too, events are not to be relied on."""
+    base.mkdir()
+    monkeypatch.setattr(watch_module, "is_shared", lambda _: True)
+    watch = Watch(base, lambda: None)
+    assert not watch.look_after()
+    assert "shared" in watch.problem
+
+
+def test_a_second_signal_while_stopping_is_harmless(base: Path, client: TelemetryClient) -> None:
+    """An impatient operator does not turn a good end into a bad one."""
+    process = start_daemon(base)
+    eventually(lambda: _holds(client.config))
+    for _ in range(3):
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 0

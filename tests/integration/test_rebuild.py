@@ -1,0 +1,242 @@
+"""The rebuild: the whole view from the log, put in place at one stroke."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from indexer import rebuild as rebuild_module
+from indexer.database import open_writer
+from indexer.errors import AlreadyRunning
+from indexer.fresh import index_once
+from indexer.places import rebuild_lease, shadow_path
+from indexer.rebuild import rebuild
+from indexer.verify import verify
+from telemetry_core import TelemetryClient, TelemetryConfig
+from telemetry_core.fields import SCHEMA_VERSION
+from tests.support.process import environment
+from tests.support.view import rows, tables
+
+_COUNT = "SELECT count(*) FROM agent_runs"
+
+
+@pytest.fixture
+def config(client: TelemetryClient) -> TelemetryConfig:
+    """The configuration of a base with twenty runs in its log."""
+    for number in range(20):
+        with client.track_run("agent", "job", number=number) as run:
+            run.log_event("step", {"number": number})
+    return client.config
+
+
+def _reader(config: TelemetryConfig) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{config.database_path}?mode=ro", uri=True)
+
+
+def test_a_rebuild_gives_the_same_tables(config: TelemetryConfig) -> None:
+    """Table for table, cursors and quarantine included."""
+    with (config.ndjson_dir / "events_20200101.ndjson").open("wb") as file:
+        file.write(b"not an event\n")
+    index_once(config)
+    live = tables(config.database_path)
+    rebuild(config)
+    assert tables(config.database_path) == live
+    assert len(live["agent_runs"]) == 20
+
+
+@pytest.mark.parametrize("gone", ["file", "directory"])
+def test_a_deleted_database_comes_back_whole(config: TelemetryConfig, gone: str) -> None:
+    """Deleting `db/`, or only the main file and not what SQLite keeps beside it, loses nothing."""
+    index_once(config)
+    live = tables(config.database_path)
+    if gone == "file":
+        config.database_path.unlink()
+    else:
+        shutil.rmtree(config.database_path.parent)
+    rebuild(config)
+    assert tables(config.database_path) == live
+
+
+def test_an_open_connection_sees_the_old_rows_or_the_new(config: TelemetryConfig) -> None:
+    """A reader polls all the while: it never sees an error, nor a number between."""
+    index_once(config)
+    with closing(open_writer(config.database_path)) as connection:
+        # A view that has less than the log: the rebuild has something to change.
+        connection.execute("DELETE FROM agent_runs")
+    seen, done = [], threading.Event()
+
+    def poll() -> None:
+        with closing(_reader(config)) as reader:
+            while not done.is_set():
+                seen.append(reader.execute(_COUNT).fetchone()[0])
+            seen.append(reader.execute(_COUNT).fetchone()[0])
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    for _ in range(5):
+        rebuild(config)
+    done.set()
+    poller.join()
+    assert set(seen) <= {0, 20}
+    assert (seen[0], seen[-1]) == (0, 20)
+    assert seen == sorted(seen)
+
+
+def test_a_reader_in_a_transaction_keeps_its_snapshot(config: TelemetryConfig) -> None:
+    """A long read that began before goes on with the old rows, and sees the new ones after."""
+    index_once(config)
+    with closing(_reader(config)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute(_COUNT).fetchone() == (20,)
+        TelemetryClient(config).start_run("late", "job")
+        rebuild(config)
+        assert reader.execute(_COUNT).fetchone() == (20,)
+        reader.execute("COMMIT")
+        assert reader.execute(_COUNT).fetchone() == (21,)
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from telemetry_core import TelemetryConfig
+from indexer import rebuild as module
+config = TelemetryConfig.for_base(Path(sys.argv[1]))
+module._SWAP_PAGES = 1
+count = 0
+def die(frame, event, argument):
+    global count
+    if "/indexer/" in frame.f_code.co_filename:
+        count += 1
+        if count == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return None
+sys.setprofile(die)
+module.rebuild(config)
+sys.setprofile(None)
+print(count)
+"""
+
+
+def test_killed_at_any_moment_the_old_view_stands(config: TelemetryConfig) -> None:
+    """Killed at points spread over the whole rebuild, the view is intact and the next one works."""
+    index_once(config)
+    live = tables(config.database_path)
+    code = [sys.executable, "-c", _KILLED, str(config.metrics_dir)]
+    calls = int(subprocess.check_output([*code, "0"], env=environment()))
+    for point in range(1, calls, max(1, calls // 15)):
+        killed = subprocess.run([*code, str(point)], env=environment(), check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert tables(config.database_path) == live
+        with closing(_reader(config)) as reader:
+            assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    rebuild(config)
+    assert tables(config.database_path) == live
+    assert not shadow_path(config).exists()
+
+
+def test_a_database_of_another_version_is_rebuilt_by_itself(config: TelemetryConfig) -> None:
+    """No migration: the next pass makes it anew, under readers that have it open."""
+    index_once(config)
+    with closing(open_writer(config.database_path)) as connection:
+        connection.execute("DROP VIEW runs_by_agent")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
+    with closing(_reader(config)) as reader:
+        assert reader.execute(_COUNT).fetchone() == (20,)
+        assert rows(config, "SELECT runs FROM runs_by_agent") == [(20,)]
+        assert reader.execute(_COUNT).fetchone() == (20,)
+
+
+def test_rubbish_in_the_databases_place_is_kept_aside(config: TelemetryConfig) -> None:
+    """It is not ours to delete; the view is made anew beside it."""
+    config.database_path.parent.mkdir(parents=True, exist_ok=True)
+    config.database_path.write_bytes(b"this is no database" * 1_000)
+    assert rows(config, _COUNT) == [(20,)]
+    (kept,) = config.database_path.parent.glob("telemetry.sqlite.damaged-*")
+    assert kept.read_bytes().startswith(b"this is no database")
+
+
+def test_a_database_of_somebody_else_is_not_trusted(config: TelemetryConfig) -> None:
+    """An SQLite file with other tables is replaced by the view."""
+    config.database_path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(config.database_path)) as other:
+        other.execute("PRAGMA page_size = 16384")
+        other.execute("CREATE TABLE agent_runs (x)")
+        other.commit()
+    assert rows(config, _COUNT) == [(20,)]
+
+
+def test_a_leftover_write_ahead_log_is_not_played_into_the_new_view(config: TelemetryConfig) -> None:
+    """A -wal file without its database would corrupt the next one of that name."""
+    index_once(config)
+    writer = open_writer(config.database_path)
+    writer.execute("UPDATE agent_runs SET agent_name = 'stale'")
+    wal = Path(f"{config.database_path}-wal")
+    stale = wal.read_bytes()
+    writer.close()
+    config.database_path.unlink()
+    wal.write_bytes(stale)
+    assert rows(config, "SELECT DISTINCT agent_name FROM agent_runs") == [("agent",)]
+
+
+def test_two_rebuilds_do_not_meet(config: TelemetryConfig) -> None:
+    """The second one says who is at it."""
+    with rebuild_lease(config), pytest.raises(AlreadyRunning, match=str(os.getpid())):
+        rebuild(config)
+
+
+def test_what_the_indexer_knows_of_itself_survives(config: TelemetryConfig) -> None:
+    """Heartbeat and settings are no part of the log, and are carried over."""
+    index_once(config)
+    with closing(open_writer(config.database_path)) as connection:
+        connection.execute("INSERT INTO indexer_status (id, pid) VALUES (1, 77)")
+    rebuild(config)
+    assert rows(config, "SELECT pid FROM indexer_status") == [(77,)]
+
+
+def test_events_written_while_it_builds_are_in(
+    config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last pass before the swap takes what came meanwhile."""
+    index_once(config)
+    real = rebuild_module.write_lease
+
+    def write_first(given: TelemetryConfig) -> object:
+        TelemetryClient(given).start_run("meanwhile", "job")
+        return real(given)
+
+    monkeypatch.setattr(rebuild_module, "write_lease", write_first)
+    rebuild(config)
+    with closing(_reader(config)) as reader:
+        assert reader.execute(_COUNT).fetchone() == (21,)
+
+
+def test_verify_finds_each_kind_of_difference(config: TelemetryConfig) -> None:
+    """A changed row, a missing event, an event too many, a moved cursor: each is told."""
+    (config.ndjson_dir / "events_20200101.ndjson").write_bytes(b"not an event\n")
+    assert verify(config).is_ok
+    for damage in (
+        "UPDATE agent_runs SET items_failed = 1",
+        "DELETE FROM agent_runs WHERE run_id = (SELECT max(run_id) FROM agent_runs)",
+        "INSERT INTO agent_runs (run_id) VALUES ('nobody')",
+        "DELETE FROM run_events WHERE event_id = (SELECT max(event_id) FROM run_events)",
+        "UPDATE run_events SET payload_json = '{}' WHERE type = 'run.event'",
+        "UPDATE run_events SET offset = offset + 1",
+        "INSERT INTO run_events SELECT run_id, event_id || 'x', event_type, timestamp, type,"
+        " source, payload_json, extra_json, file_id, offset, length FROM run_events LIMIT 1",
+        "UPDATE log_files SET indexed = indexed + 1",
+        "DELETE FROM quarantine",
+    ):
+        with closing(open_writer(config.database_path)) as connection:
+            connection.execute(damage)
+        assert not verify(config).is_ok, damage
+        rebuild(config)
+        assert verify(config).is_ok

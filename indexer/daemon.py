@@ -12,10 +12,9 @@ import os
 import signal
 import threading
 import time
-from types import FrameType
 from typing import Any, Optional
 
-from indexer.errors import DatabaseDamaged
+from indexer.errors import DatabaseDamaged, Interrupted
 from indexer.hint import Hint
 from indexer.lag import lag_bytes
 from indexer.own_state import update_status
@@ -65,13 +64,13 @@ class Daemon:
         self._stopping = True
         self._hint.set()
 
+    def _should_stop(self) -> bool:
+        return self._stopping
+
     def _handle_signals(self) -> None:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._on_signal)
-            signal.signal(signal.SIGINT, self._on_signal)
-
-    def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
-        self.stop()
+            signal.signal(signal.SIGTERM, lambda *_: self.stop())
+            signal.signal(signal.SIGINT, lambda *_: self.stop())
 
     def _wait(self) -> None:
         if self._stopping:
@@ -91,6 +90,8 @@ class Daemon:
             self._note(error)
             self._drop_view()
             self._try_rebuild()
+        except Interrupted:
+            logger.info("told to stop while rebuilding; the old view stands")
         except Exception as error:
             self._note(error)
             self._drop_view()
@@ -105,21 +106,21 @@ class Daemon:
             logger.warning("%s was deleted or replaced", self._config.database_path)
             self._drop_view()
         view = self._view or self._open_view()
-        result = view.run_pass(lambda: self._stopping)
+        result = view.run_pass()
         for problem in result.problems:
             self._note(problem)
         if result.read_bytes or time.monotonic() >= self._next_heartbeat:
             self._beat(view)
 
     def _open_view(self) -> View:
-        self._view = View(self._config)
+        self._view = View(self._config, should_stop=self._should_stop)
         self._next_heartbeat = 0.0
         self._write(self._view, started_at=_now(), stopped_at=None)
         return self._view
 
     def _try_rebuild(self) -> None:
         try:
-            rebuild(self._config)
+            rebuild(self._config, should_stop=self._should_stop)
         except Exception as error:
             self._note(error)
 

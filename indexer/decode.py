@@ -42,9 +42,7 @@ class Ordinals:
         if self._seen is None:
             before = self._lines_before()
             self._seen = Counter(
-                legacy.content_digest(line.text)
-                for line in before
-                if legacy.MARK in line.content
+                legacy.content_digest(line.text) for line in before if legacy.MARK in line.content
             )
         ordinal = self._seen[digest]
         self._seen[digest] += 1

@@ -31,6 +31,10 @@ class DatabaseDamaged(DatabaseUnusable):
     """The file is no SQLite database, or a broken one."""
 
 
+class Interrupted(TelemetryError):
+    """Long work was told to stop; nothing of it shows."""
+
+
 class QueryFailed(TelemetryError):
     """A query was refused or went wrong; the message says why."""
 

@@ -182,9 +182,7 @@ class _Settler:
         )
 
 
-def find_event(
-    connection: sqlite3.Connection, run_id: str, event_id: str
-) -> Optional[StoredEvent]:
+def find_event(connection: sqlite3.Connection, run_id: str, event_id: str) -> Optional[StoredEvent]:
     """Return one stored event, or None."""
     row = connection.execute(
         f"SELECT {', '.join(EVENT_COLUMNS)} FROM run_events WHERE run_id = ? AND event_id = ?",

@@ -16,6 +16,7 @@ from typing import Any, Callable, Optional
 
 import orjson
 
+from indexer.columns import RUN_COLUMNS
 from telemetry_core.event import (
     RUN_DELIVERED,
     RUN_DELIVERY_FAILED,
@@ -30,25 +31,6 @@ from telemetry_core.status import RUNNING, SUCCESS, normalise_status
 from telemetry_core.timestamp import canonical_time, milliseconds_between
 
 Row = dict[str, Any]
-
-RUN_COLUMNS: tuple[str, ...] = (
-    "run_id",
-    *(field.name for field in RUN_FIELDS),
-    "schema_version",
-    "event_count",
-    "last_event_time",
-    "last_event_id",
-    "revision",
-    "api_posted",
-    "api_posted_at",
-    "api_posted_revision",
-    "api_retry_count",
-    "created_at",
-    "updated_at",
-    "source",
-    "process_start",
-)
-"""The columns of `agent_runs`, in order."""
 
 _KINDS = {field.name: field.kind for field in RUN_FIELDS}
 _ENDING_FIELDS = ("end_time", "duration_ms")
@@ -95,7 +77,7 @@ def _new_row(event: Event) -> Row:
     return row
 
 
-def _apply_event(row: Row, event: Event) -> None:
+def _apply_event(_row: Row, _event: Event) -> None:
     """An event of the agent's own says nothing about the run but that it lives."""
 
 
@@ -139,7 +121,7 @@ def _apply_delivered(row: Row, event: Event) -> None:
     _compare_revisions(row)
 
 
-def _apply_delivery_failed(row: Row, event: Event) -> None:
+def _apply_delivery_failed(row: Row, _event: Event) -> None:
     row["api_retry_count"] += 1
 
 

@@ -77,9 +77,7 @@ def _run_snapshot(record: dict[str, Any], run_id: str, event_id: str) -> Event:
     if status in (None, RUNNING):
         moment = _time(record.get("start_time") or record.get("created_at"))
         return Event(event_id, SOURCE, RUN_STARTED, run_id, moment, data)
-    moment = _time(
-        record.get("end_time") or record.get("updated_at") or record.get("start_time")
-    )
+    moment = _time(record.get("end_time") or record.get("updated_at") or record.get("start_time"))
     return Event(event_id, SOURCE, RUN_ENDED, run_id, moment, data)
 
 

@@ -77,6 +77,4 @@ def _as_log_file(entry: os.DirEntry[str]) -> LogFile | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return LogFile(
-        entry.name, Path(entry.path), status.st_dev, status.st_ino, status.st_size
-    )
+    return LogFile(entry.name, Path(entry.path), status.st_dev, status.st_ino, status.st_size)

@@ -11,7 +11,7 @@ from indexer.lease import Lease
 from telemetry_core.config import TelemetryConfig
 
 DAEMON = "daemon"
-ONE_PASS = "one pass"
+ONE_PASS = "one pass"  # noqa: S105  # "pass" as in a pass over the log
 
 # A pass over a year of logs, or the swap of their view, may take as long.
 _WRITE_PATIENCE = 3600.0

@@ -111,9 +111,7 @@ def _batches(stream: BinaryIO, file: LogFile, cursor: Cursor, head: bytes) -> It
         fault = str(error)
     if lines:
         cursor = _after(cursor, head, lines[-1])
-    cursor = cursor._replace(
-        size=file.size, device=file.device, inode=file.inode, fault=fault
-    )
+    cursor = cursor._replace(size=file.size, device=file.device, inode=file.inode, fault=fault)
     yield Batch(lines, cursor)
 
 

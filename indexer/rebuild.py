@@ -1,8 +1,8 @@
 """The rebuild: the whole view made anew from the log, and put in place at one stroke.
 
-Called by `telemetry rebuild`, and by whoever finds the view missing, damaged or of another
-version. It builds in a file of its own and never touches the log. Killed at any moment, it
-leaves the old view standing.
+Called by `telemetry rebuild`, and by whoever finds the view damaged or of another version. It
+builds in a file of its own and never touches the log. Killed at any moment, it leaves the old
+view standing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from indexer import database
-from indexer.errors import DatabaseDamaged
+from indexer.errors import DatabaseDamaged, Interrupted
 from indexer.ingest import Ingest, PassResult
 from indexer.own_state import copy_own_state, set_stale_after
 from indexer.places import rebuild_lease, shadow_path, write_lease
@@ -28,6 +28,7 @@ _DEFAULT_PAGE_SIZE = 4096
 def rebuild(
     config: TelemetryConfig,
     on_progress: Callable[[int], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> PassResult:
     """Replay the log into a new database and put it in the old one's place.
 
@@ -38,17 +39,31 @@ def rebuild(
     with rebuild_lease(config):
         database.remove_database(shadow)
         try:
-            with closing(_open_shadow(shadow, _page_size(config.database_path))) as connection, database.translated(shadow):
-                database.create_schema(connection)
-                ingest = Ingest(connection, config.ndjson_dir)
-                first = ingest.run_pass(on_progress=on_progress)
-                with write_lease(config):
-                    last = ingest.run_pass(on_progress=on_progress)
-                    set_stale_after(connection, config.stale_after)
-                    _put_in_place(connection, shadow, config)
-            return _sum(first, last)
+            connection = _open_shadow(shadow, _page_size(config.database_path))
+            with closing(connection), database.translated(shadow):
+                return _build(connection, shadow, config, on_progress, should_stop)
         finally:
             database.remove_database(shadow)
+
+
+def _build(
+    connection: sqlite3.Connection,
+    shadow: Path,
+    config: TelemetryConfig,
+    on_progress: Callable[[int], None],
+    should_stop: Callable[[], bool],
+) -> PassResult:
+    database.create_schema(connection)
+    ingest = Ingest(connection, config.ndjson_dir)
+    first = ingest.run_pass(should_stop, on_progress)
+    if not first.is_complete:
+        raise Interrupted("the rebuild was told to stop")
+    # From here on the live view stands still; what came meanwhile is little.
+    with write_lease(config):
+        last = ingest.run_pass(on_progress=on_progress)
+        set_stale_after(connection, config.stale_after)
+        _put_in_place(connection, shadow, config)
+    return _sum(first, last)
 
 
 def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from indexer.fold import RUN_COLUMNS
+from indexer.columns import RUN_COLUMNS
 
 _NAMES = ", ".join(RUN_COLUMNS)
 _SAVE = f"INSERT OR REPLACE INTO agent_runs ({_NAMES}) VALUES ({', '.join('?' * len(RUN_COLUMNS))})"
@@ -18,7 +18,9 @@ _SAVE = f"INSERT OR REPLACE INTO agent_runs ({_NAMES}) VALUES ({', '.join('?' * 
 _CHUNK = 500
 
 
-def load_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+def load_runs(
+    connection: sqlite3.Connection, run_ids: Collection[str]
+) -> dict[str, dict[str, Any]]:
     """Return the rows of those of the runs that have one."""
     rows: dict[str, dict[str, Any]] = {}
     remaining = iter(run_ids)

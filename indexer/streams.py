@@ -38,7 +38,7 @@ def open_stream(path: Path) -> BinaryIO:
     """Open a log file for reading its plain bytes. Raises OSError or StreamUnsupported."""
     if path.name.endswith(".gz"):
         return cast("BinaryIO", gzip.open(path, "rb"))
-    raw = cast("BinaryIO", open(path, "rb", buffering=0, opener=_open_without_waiting))
+    raw = cast("BinaryIO", io.FileIO(path, "rb", opener=_open_without_waiting))
     return _open_zstandard(raw) if path.name.endswith(".zst") else raw
 
 

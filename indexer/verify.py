@@ -124,7 +124,9 @@ class _Verification:
         if stored is not None and stored.content != row.content:
             stored = find_event(self._connection, row.run_id, id_of_other(row))
         if stored is None or stored.content != row.content:
-            self._differ(f"{file.name}: event {row.event_id} at {line.offset} is not in the database")
+            self._differ(
+                f"{file.name}: event {row.event_id} at {line.offset} is not in the database"
+            )
         elif (stored.file_id, stored.offset) == (number, line.offset):
             self._events += 1
             return INDEXED

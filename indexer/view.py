@@ -1,7 +1,7 @@
 """The view: the database open for writing and in step with the log's version of it.
 
 Called by the daemon and by single passes, which hold the indexer's lease. A database that is
-missing, damaged or of another schema version is rebuilt from the log, here and by itself.
+damaged or of another schema version is rebuilt from the log, here and by itself.
 """
 
 from __future__ import annotations
@@ -24,20 +24,27 @@ class View:
     """One base's database, open for writing. Close it when done."""
 
     def __init__(
-        self, config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
+        self,
+        config: TelemetryConfig,
+        on_progress: Callable[[int], None] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Open the view, rebuilt first if need be. Raises TelemetryError or OSError."""
+        """Open the view, rebuilt first if need be. Raises TelemetryError or OSError.
+
+        `on_progress` is told of bytes read; `should_stop` is asked between batches.
+        """
         self._config = config
         self._on_progress = on_progress
+        self._should_stop = should_stop
         self.connection = self._open()
         self._identity = _identity(config.database_path)
         self._ingest = Ingest(self.connection, config.ndjson_dir)
 
-    def run_pass(self, should_stop: Callable[[], bool] = lambda: False) -> PassResult:
+    def run_pass(self) -> PassResult:
         """Bring the view up to date with the log. Raises TelemetryError or OSError."""
         path = self._config.database_path
         with write_lease(self._config), database.translated(path):
-            return self._ingest.run_pass(should_stop, self._on_progress)
+            return self._ingest.run_pass(self._should_stop, self._on_progress)
 
     def look_after_runs(self) -> None:
         """Find out which running runs have lost their process. Raises TelemetryError."""
@@ -59,20 +66,27 @@ class View:
         except DatabaseDamaged:
             connection = None
         if connection is None:
-            rebuild(self._config, self._on_progress)
+            rebuild(self._config, self._on_progress, self._should_stop)
             connection = database.open_writer(path, self._config.journal_mode)
         with database.translated(path):
             set_stale_after(connection, self._config.stale_after)
         return connection
 
     def _open_ours(self, path: Path) -> Optional[sqlite3.Connection]:
-        """Open the database if there is one, and it is ours and of this version."""
-        if not path.is_file():
-            return None
-        connection = database.open_writer(path, self._config.journal_mode)
-        with database.translated(path):
-            if database.has_our_schema(connection):
-                return connection
+        """Open the database, made empty if there is none; None if it is not ours as it should be.
+
+        One that is made here fills with the passes, so that work done survives if they are
+        interrupted; there are no old rows that a reader could miss meanwhile.
+        """
+        with write_lease(self._config):
+            if not path.is_file():
+                database.remove_database(path)
+            connection = database.open_writer(path, self._config.journal_mode)
+            with database.translated(path):
+                if database.is_empty(connection):
+                    database.create_schema(connection)
+                if database.has_our_schema(connection):
+                    return connection
         connection.close()
         return None
 

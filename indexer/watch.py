@@ -89,7 +89,7 @@ class Watch:
 
 
 class _Handler(FileSystemEventHandler):
-    """Passes on what means growth; reads of our own are reported too, and would wake us for ever."""
+    """Passes on what means growth. Our own reads are reported too, and would wake us for ever."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change

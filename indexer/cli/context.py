@@ -58,7 +58,7 @@ class Settings:
         click.echo(f"error: {error}", err=True)
 
 
-def _take_base(ctx: click.Context, param: click.Parameter, value: Optional[str]) -> None:
+def _take_base(ctx: click.Context, _param: click.Parameter, value: Optional[str]) -> None:
     if value:
         ctx.ensure_object(Settings).base = Path(os.path.abspath(os.path.expanduser(value)))
 
@@ -87,10 +87,9 @@ def warn(text: str) -> None:
 def bring_up_to_date(config: TelemetryConfig) -> str:
     """Index what is new, with a progress bar if that takes long; return a warning or nothing."""
     from indexer import fresh
-    from indexer.cli.progress import byte_progress
-    from indexer.lag import log_bytes
+    from indexer.cli.progress import byte_progress, unread_size
 
-    with byte_progress("indexing", lambda: log_bytes(config.ndjson_dir)) as on_progress:
+    with byte_progress("indexing", unread_size(config)) as on_progress:
         return fresh.bring_up_to_date(config, on_progress)
 
 

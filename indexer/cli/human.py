@@ -22,6 +22,11 @@ def count(number: Any) -> str:
     return f"{number:,}" if isinstance(number, (int, float)) else plain(number)
 
 
+def many(number: int, noun: str) -> str:
+    """Return a number of things."""
+    return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
 def size(number: int) -> str:
     """Return a number of bytes, in units of a thousand."""
     value = float(number)

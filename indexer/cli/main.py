@@ -55,11 +55,15 @@ Examples:
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, not when they are listed."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's
         """Return the names of all commands."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's
+        cmd_name: str,
+    ) -> Optional[click.Command]:
         """Import one command."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
@@ -67,7 +71,11 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"indexer.cli.commands.{entry.module}").command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002  # click's
+        formatter: click.HelpFormatter,
+    ) -> None:
         """List the commands from the table above."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
@@ -78,7 +86,9 @@ class LazyGroup(click.Group):
         """Find the command; a name that is nearly right is named in the error."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {close[0]}?" if close else ""))
+            ctx.fail(
+                f"No such command {args[0]!r}." + (f" Did you mean {close[0]}?" if close else "")
+            )
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -93,7 +103,7 @@ class LazyGroup(click.Group):
         return result
 
 
-def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         # Imported here: nobody else needs it.
         from telemetry_core import __version__

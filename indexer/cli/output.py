@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Any, Callable, NamedTuple, Optional
 
@@ -39,12 +40,23 @@ class Column(NamedTuple):
     styles: Optional[dict[str, str]] = None
     """Styles by value, for a status say."""
     cut: bool = False
-    """At a terminal, cut what does not fit, rather than wrap it."""
+    """At a terminal, give way where there is not room enough for all."""
+    note: bool = False
+    """The last column only: at a narrow terminal, goes on a line of its own."""
 
 
 def at_terminal() -> bool:
     """Whether a person is looking at stdout."""
     return sys.stdout.isatty()
+
+
+@lru_cache(maxsize=1)
+def console() -> Any:
+    """Return rich's console on stdout."""
+    # Imported here: rich is large, and what is piped needs none of it.
+    from rich.console import Console
+
+    return Console(highlight=False)
 
 
 def print_json(value: Any) -> None:
@@ -74,14 +86,18 @@ def parsed(text: Any) -> Any:
 def parsed_row(row: Any) -> dict[str, Any]:
     """Return a row as a dict, its `*_json` columns as values."""
     return {
-        name: parsed(row[name]) if name.endswith("_json") else row[name] for name in row.keys()  # noqa: SIM118
+        name: parsed(row[name]) if name.endswith("_json") else row[name]
+        for name in row.keys()  # noqa: SIM118
     }
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     """Print a table: with rich at a terminal, else plain."""
     if at_terminal():
-        _print_rich_table(columns, rows)
+        # Imported here: what is piped needs none of it.
+        from indexer.cli.terminal_table import print_terminal_table
+
+        print_terminal_table(console(), columns, rows)
     else:
         print_plain_table(columns, rows)
 
@@ -91,9 +107,7 @@ def print_plain_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) 
     remaining = iter(rows)
     first = list(islice(remaining, _MEASURED_ROWS))
     titles = [column.title for column in columns]
-    widths = [
-        max(width(row[place]) for row in [titles, *first]) for place in range(len(columns))
-    ]
+    widths = [max(width(row[place]) for row in [titles, *first]) for place in range(len(columns))]
     for row in chain([titles], first, remaining):
         cells = [
             _padded(text, cells, column.right) for text, cells, column in zip(row, widths, columns)
@@ -116,45 +130,9 @@ def heading(text: str) -> None:
     """Print the heading of what follows."""
     click.echo()
     if at_terminal():
-        _console().print(text, style="bold", markup=False, highlight=False)
+        console().print(text, style="bold", markup=False, highlight=False)
     else:
         click.echo(text)
-
-
-def new_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Any:
-    """Return a rich table, for a terminal."""
-    # Imported here: rich is large, and what is piped needs none of it.
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=column.cut,
-            overflow="ellipsis" if column.cut else "fold",
-        )
-    for row in rows:
-        table.add_row(
-            *(
-                # Text, never markup: what agents wrote must not be taken for our own styles.
-                Text(text, style=(column.styles or {}).get(text, column.style))
-                for text, column in zip(row, columns)
-            )
-        )
-    return table
-
-
-def _print_rich_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    _console().print(new_table(columns, rows))
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=False)
 
 
 def _say_fields_plainly(name: str, value: str) -> None:
@@ -166,7 +144,7 @@ def _say_fields_richly(name: str, value: str) -> None:
 
     text = Text(name, style="dim")
     text.append(value, style=STATUS_STYLES.get(value, "not dim"))
-    _console().print(text, soft_wrap=True)
+    console().print(text, soft_wrap=True)
 
 
 def _padded(text: str, cells: int, right: bool) -> str:

@@ -12,12 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
+from indexer.database import reading
+from indexer.lag import lag_bytes
+from indexer.log_files import list_log_files
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.errors import TelemetryError
+
 _PATIENCE_SECONDS = 0.5
 
 
 @contextmanager
-def byte_progress(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
-    """Give a function to be told of each number of bytes done."""
+def byte_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Give a function to be told of each number of bytes done, of about `total`."""
     bar = _Bar(what, total)
     try:
         yield bar.advance
@@ -25,10 +31,25 @@ def byte_progress(what: str, total: Callable[[], int]) -> Iterator[Callable[[int
         bar.stop()
 
 
+def log_size(config: TelemetryConfig) -> int:
+    """Return the bytes of the whole log, as they stand on disk."""
+    return sum(file.size for file in list_log_files(config.ndjson_dir))
+
+
+def unread_size(config: TelemetryConfig) -> int:
+    """Return the bytes of the log that the view has not got yet."""
+    try:
+        with reading(config.database_path) as connection:
+            return lag_bytes(connection, config.ndjson_dir)
+    except TelemetryError:
+        # No view yet, or none that can be read: all of the log goes into the next one.
+        return log_size(config)
+
+
 class _Bar:
     """A bar that appears only once the work has taken long enough."""
 
-    def __init__(self, what: str, total: Callable[[], int]) -> None:
+    def __init__(self, what: str, total: int) -> None:
         self._what = what
         self._total = total
         self._done = 0
@@ -63,6 +84,6 @@ class _Bar:
             transient=True,
         )
         self._task = self._progress.add_task(
-            self._what, total=max(self._total(), self._done), completed=self._done
+            self._what, total=max(self._total, self._done), completed=self._done
         )
         self._progress.start()

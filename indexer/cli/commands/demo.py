@@ -1,0 +1,58 @@
+"""`telemetry demo`: see it work, on real files, in a directory of its own.
+
+Called by the command line. The work is in indexer/demo/.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Optional
+
+import click
+
+from indexer.cli.context import Settings, base_option
+from indexer.cli.output import at_terminal
+from indexer.demo.files import standard_library
+from indexer.demo.screen import new_screen
+from indexer.demo.stage import perform
+from indexer.demo.summary import print_next_steps, print_summary, short_path
+
+EXAMPLES = """\b
+Examples:
+  telemetry demo                   on Python's own library, into ~/.telemetry-demo
+  telemetry demo ~/src/project     on your own files
+  telemetry demo --base /tmp/demo
+"""
+
+
+@click.command("demo", epilog=EXAMPLES)
+@click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+@base_option
+@click.pass_obj
+def command(settings: Settings, path: Optional[Path]) -> int:
+    """Run real agents on real files, and index what they record as they go.
+
+    Agents, each its own process, parse the Python files under PATH (default: the standard
+    library) and record each file; one of them is killed in the middle of its work. The indexer
+    runs beside them. Takes some seconds and leaves no process behind.
+    """
+    settings.base = settings.base or default_base()
+    config = settings.config()
+    path = standard_library() if path is None else Path(os.path.abspath(path))
+    click.echo(f"Agents parse {short_path(path)}; one of them will be killed.\n", err=True)
+    outcome = perform(config, path, new_screen())
+    if at_terminal():
+        click.echo()
+    print_summary(outcome, config.metrics_dir)
+    print_next_steps(outcome, config.metrics_dir)
+    return 0 if outcome.report.is_ok and not outcome.trouble else 1
+
+
+def default_base() -> Path:
+    """Return the demo's own base: never the one that real agents record into."""
+    try:
+        return Path.home() / ".telemetry-demo"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / "telemetry-demo"

@@ -1,0 +1,61 @@
+"""`telemetry index`: one pass over the log, or the daemon.
+
+Called by the command line. What it says about its work goes to stderr, but for the one line
+that sums up a pass.
+"""
+
+from __future__ import annotations
+
+import click
+
+from indexer.cli.context import Settings, base_option, warn
+from indexer.cli.human import count, size
+from indexer.cli.progress import byte_progress, unread_size
+from indexer.fresh import index_once
+from indexer.ingest import PassResult
+from telemetry_core.config import TelemetryConfig
+
+EXAMPLES = """\b
+Examples:
+  telemetry index             one pass, then exit
+  telemetry index --watch     the daemon: until SIGTERM or Ctrl-C
+"""
+
+
+@click.command("index", epilog=EXAMPLES)
+@click.option("--watch", is_flag=True, help="Stay, and index what arrives as it arrives.")
+@base_option
+@click.pass_obj
+def command(settings: Settings, watch: bool) -> int:
+    """Index what is new in the log.
+
+    One process at a time: if a daemon is at work already, this says so and exits 1. Exits 3
+    if a file of the log could not be read.
+    """
+    config = settings.config()
+    if watch:
+        return _watch(settings, config)
+    with byte_progress("indexing", unread_size(config)) as on_progress:
+        result = index_once(config, on_progress)
+    click.echo(summary(result))
+    for problem in result.problems:
+        warn(problem)
+    return 3 if result.problems else 0
+
+
+def summary(result: PassResult) -> str:
+    """Return in one line what a pass came to."""
+    lines = ", ".join(
+        f"{count(result.lines.get(outcome, 0))} {outcome}"
+        for outcome in ("indexed", "duplicate", "quarantined")
+    )
+    return f"{lines} ({size(result.read_bytes)} read)"
+
+
+def _watch(settings: Settings, config: TelemetryConfig) -> int:
+    # Imported here: watchdog is large, and one pass needs none of it.
+    from indexer.daemon import Daemon
+
+    settings.log_to_stderr()
+    Daemon(config).run()
+    return 0

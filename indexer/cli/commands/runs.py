@@ -1,0 +1,109 @@
+"""`telemetry runs`: the latest runs, newest first.
+
+Called by the command line. It only reads.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from datetime import datetime, timedelta, timezone
+from typing import Any, Optional
+
+import click
+
+from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.output import print_json
+from indexer.cli.run_rows import print_runs, with_reasons
+from telemetry_core.status import normalise_status
+from telemetry_core.timestamp import format_time, parse_time
+
+EXAMPLES = """\b
+Examples:
+  telemetry runs
+  telemetry runs --agent crawler --status failed --since 7d
+  telemetry runs --since 2026-11-22 --json | jq '.[].run_id'
+
+\b
+--since takes a length of time (90s, 30m, 2h, 7d, 2w), `today`, `yesterday`,
+or an ISO date or time, in the local zone if it names none. A run's name at a
+terminal is the end of its id; `telemetry show` takes either.
+"""
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+
+
+def _since(_ctx: click.Context, _param: click.Parameter, value: Optional[str]) -> Optional[str]:
+    """Return a length of time or a date as the moment it means, in its canonical spelling."""
+    try:
+        return None if value is None else format_time(_moment(value.strip().lower()))
+    except (ValueError, OverflowError):
+        raise click.BadParameter(
+            f"{value!r} is neither a length of time like 2h or 7d nor a date"
+        ) from None
+
+
+@click.command("runs", epilog=EXAMPLES)
+@click.option("--agent", help="Only this agent's runs.")
+@click.option("--status", help="Only runs of this status.")
+@click.option("--since", metavar="WHEN", callback=_since, help="Only runs that started since then.")
+@click.option("-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True,
+              help="At most so many; 0 for all.")  # fmt: skip
+@json_option
+@base_option
+@click.pass_obj
+def command(
+    settings: Settings,
+    *,
+    agent: Optional[str],
+    status: Optional[str],
+    since: Optional[str],
+    limit: int,
+    as_json: bool,
+) -> int:
+    """List the latest runs, newest first."""
+    status = None if status is None else normalise_status(status)
+    with open_view(settings.config()) as connection:
+        rows = _select(connection, agent, status, since, limit)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_runs(rows)
+    else:
+        click.echo("no such runs", err=True)
+    return 0
+
+
+def _select(
+    connection: sqlite3.Connection,
+    agent: Optional[str],
+    status: Optional[str],
+    since: Optional[str],
+    limit: int,
+) -> list[dict[str, Any]]:
+    wanted = {"agent_name = ?": agent, "status = ?": status, "start_time >= ?": since}
+    conditions = [condition for condition, value in wanted.items() if value is not None]
+    values = [value for value in wanted.values() if value is not None]
+    rows = connection.execute(
+        "SELECT * FROM agent_runs"
+        + (f" WHERE {' AND '.join(conditions)}" if conditions else "")
+        + " ORDER BY start_time DESC, run_id DESC LIMIT ?",
+        (*values, limit or -1),
+    ).fetchall()
+    return with_reasons(connection, rows)
+
+
+def _moment(text: str) -> datetime:
+    length = _LENGTH.fullmatch(text)
+    if length:
+        number, unit = length.groups()
+        return datetime.now(timezone.utc) - timedelta(**{_UNITS[unit]: float(number)})
+    if text in ("today", "yesterday"):
+        day = datetime.now(timezone.utc).astimezone().date() - timedelta(text == "yesterday")
+        return datetime.combine(day, datetime.min.time()).astimezone()
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        # `Z`, which Python reads from 3.11 on only.
+        return parse_time(text)

@@ -1,0 +1,99 @@
+"""`telemetry sql`: a query of the user's own, read-only for certain.
+
+Called by the command line. What may be asked is decided by indexer/query.py; here it is read,
+and the rows are printed as they come.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
+
+import click
+
+from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.human import plain
+from indexer.cli.output import Column, at_terminal, print_json_line, print_plain_table, to_json
+from indexer.query import DEFAULT_TIMEOUT, Query
+
+EXAMPLES = """\b
+Examples:
+  telemetry sql "SELECT agent_name, status, count(*) FROM agent_runs GROUP BY 1, 2"
+  telemetry sql --format ndjson "SELECT * FROM run_events" > events.ndjson
+  telemetry sql - < report.sql
+
+\b
+Tables: agent_runs, run_events, log_files, quarantine.
+Views:  runs_by_agent, runs_by_day, failed_runs, stale_runs, run_tree.
+"""
+
+
+@click.command("sql", epilog=EXAMPLES)
+@click.argument("query")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "ndjson"]),
+              help="Default: a table at a terminal, else csv.")  # fmt: skip
+@click.option("--timeout", type=click.FloatRange(min=0), default=DEFAULT_TIMEOUT,
+              show_default=True, help="Seconds that the query may take.")  # fmt: skip
+@json_option
+@base_option
+@click.pass_obj
+def command(
+    settings: Settings, query: str, form: Optional[str], timeout: float, as_json: bool
+) -> int:
+    """Ask the database in SQL.
+
+    One statement that reads; QUERY `-` reads it from stdin. Anything that could write, attach or
+    load is refused. Bytes are shown as hex digits.
+    """
+    if query == "-":
+        query = sys.stdin.read()
+    form = "json" if as_json else form or ("table" if at_terminal() else "csv")
+    printer = _PRINTERS[form]
+    with open_view(settings.config()) as connection:
+        running = Query(connection, query, timeout)
+        printer(running.columns, running.rows())
+    return 0
+
+
+def _print_table(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    # Plain at a terminal too: a wide result wraps and stays whole, where a box would crush it.
+    print_plain_table(
+        [Column(plain(name)) for name in names], ([plain(value) for value in row] for row in rows)
+    )
+
+
+def _print_csv(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_flat(value) for value in row] for row in rows)
+
+
+def _print_json(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    before = "["
+    for row in rows:
+        click.echo(f"{before}\n  {to_json(_object(names, row))}", nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
+
+
+def _print_ndjson(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    for row in rows:
+        print_json_line(_object(names, row))
+
+
+def _object(names: list[str], row: tuple[Any, ...]) -> dict[str, Any]:
+    return {name: _flat(value) for name, value in zip(names, row)}
+
+
+def _flat(value: Any) -> Any:
+    return value.hex() if isinstance(value, bytes) else value
+
+
+_PRINTERS: dict[str, Callable[[list[str], Iterator[tuple[Any, ...]]], None]] = {
+    "table": _print_table,
+    "csv": _print_csv,
+    "json": _print_json,
+    "ndjson": _print_ndjson,
+}

@@ -1,0 +1,88 @@
+"""`telemetry stats`: runs by agent and by status.
+
+Called by the command line. It only reads; the numbers come from the view `runs_by_agent`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import click
+
+from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.human import count, duration, local_time, plain
+from indexer.cli.output import Column, at_terminal, print_json, print_table
+
+EXAMPLES = """\b
+Examples:
+  telemetry stats
+  telemetry stats --json | jq '.by_agent[] | select(.success_rate < 0.9)'
+"""
+
+
+@click.command("stats", epilog=EXAMPLES)
+@json_option
+@base_option
+@click.pass_obj
+def command(settings: Settings, as_json: bool) -> int:
+    """Show how many runs each agent had, how they ended and how long they took."""
+    with open_view(settings.config()) as connection:
+        stats = _stats(connection)
+    if as_json:
+        print_json(stats)
+    elif stats["runs"]:
+        _print_stats(stats)
+    else:
+        click.echo("no runs", err=True)
+    return 0
+
+
+def runs_by_status(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return how many runs there are of each status."""
+    rows = connection.execute("SELECT status, count(*) FROM agent_runs GROUP BY status")
+    return {"unknown" if status is None else status: number for status, number in rows}
+
+
+def in_words(by_status: dict[str, int]) -> str:
+    """Return numbers by status as one line."""
+    return ", ".join(f"{count(number)} {plain(status)}" for status, number in by_status.items())
+
+
+def _stats(connection: sqlite3.Connection) -> dict[str, Any]:
+    agents = connection.execute("SELECT * FROM runs_by_agent ORDER BY runs DESC, agent_name")
+    by_agent = [dict(row) for row in agents]
+    (events,) = connection.execute("SELECT sum(event_count) FROM agent_runs").fetchone()
+    return {
+        "runs": sum(agent["runs"] for agent in by_agent),
+        "events": events or 0,
+        "by_status": runs_by_status(connection),
+        "by_agent": by_agent,
+    }
+
+
+def _print_stats(stats: dict[str, Any]) -> None:
+    columns = [
+        Column("AGENT", cut=True), Column("RUNS", right=True), Column("OK", right=True),
+        Column("FAILED", right=True), Column("RUNNING", right=True), Column("SUCCESS", right=True),
+        Column("P50", right=True), Column("P95", right=True), Column("LAST RUN"),
+    ]  # fmt: skip
+    print_table(columns, [_cells(agent) for agent in stats["by_agent"]])
+    click.echo()
+    events = count(stats["events"])
+    click.echo(f"{count(stats['runs'])} runs: {in_words(stats['by_status'])}; {events} events")
+
+
+def _cells(agent: dict[str, Any]) -> list[str]:
+    rate = agent["success_rate"]
+    return [
+        plain(agent["agent_name"]),
+        count(agent["runs"]),
+        count(agent["succeeded"]),
+        count(agent["failed"]),
+        count(agent["running"]),
+        "" if rate is None else f"{rate:.0%}",
+        duration(agent["p50_duration_ms"]),
+        duration(agent["p95_duration_ms"]),
+        local_time(agent["last_run"], short=at_terminal()),
+    ]

@@ -1,0 +1,134 @@
+"""The health of one base: daemon, lag, accounting, trouble; with the keys that --json shows.
+
+Called by `telemetry status`. It only reads, and finds out what is a problem and what is not.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import Any
+
+from indexer.cli.commands.stats import runs_by_status
+from indexer.cli.human import count, duration, many, seconds_since
+from indexer.cli.output import parsed
+from indexer.daemon import HEARTBEAT_SECONDS
+from indexer.lag import lag_bytes
+from indexer.log_files import list_log_files
+from indexer.own_state import read_status
+from indexer.places import DAEMON, indexer_lease
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT
+
+_MISSED_BEATS = 3
+_SHOWN = 5
+
+
+def health(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str, Any]:
+    """Return all that `telemetry status` shows. The view has just been brought up to date."""
+    own = read_status(connection)
+    found: dict[str, Any] = {
+        "base": str(config.metrics_dir),
+        "state": "ok",
+        "problems": [],
+        "daemon": _daemon(config, own),
+        "log_directory": str(config.ndjson_dir),
+        "database": str(config.database_path),
+        "database_bytes": _database_bytes(config),
+        "lag_bytes": lag_bytes(connection, config.ndjson_dir),
+        **_accounting(config, connection),
+        "quarantine": _rows(
+            connection,
+            "SELECT file, offset, length, reason, excerpt FROM quarantine"
+            " ORDER BY file DESC, offset DESC LIMIT ?",
+        ),
+        "file_faults": _rows(
+            connection, "SELECT name AS file, fault FROM log_files WHERE fault IS NOT NULL LIMIT ?"
+        ),
+        "runs": runs_by_status(connection),
+        "stale_runs": [
+            dict(row)
+            for row in connection.execute("SELECT * FROM stale_runs ORDER BY last_event_time")
+        ],
+        "events_dropped": _events_dropped(connection),
+        "last_error": own.get("last_error"),
+        "last_error_at": own.get("last_error_at"),
+    }
+    found["problems"] = _problems(found, own)
+    found["state"] = "degraded" if found["problems"] else "ok"
+    return found
+
+
+def _daemon(config: TelemetryConfig, own: dict[str, Any]) -> dict[str, Any]:
+    # Whoever brought the view up to date had the lease, and a note left behind by a daemon that
+    # was killed is gone by that: what says now that it is a daemon is one.
+    holder = indexer_lease(config, "").holder()
+    running = holder.get("purpose") == DAEMON
+    return {
+        "running": running,
+        "pid": holder.get("pid") if running else None,
+        "host": holder.get("host") if running else None,
+        "since": holder.get("since") if running else None,
+        "heartbeat": own.get("heartbeat"),
+        "watching": bool(own.get("watching")) if running else None,
+    }
+
+
+def _accounting(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str, Any]:
+    files, read, *sums = connection.execute(
+        "SELECT count(*), ifnull(sum(offset), 0), ifnull(sum(indexed), 0),"
+        " ifnull(sum(duplicate), 0), ifnull(sum(quarantined), 0),"
+        " ifnull(sum(indexed_bytes), 0), ifnull(sum(duplicate_bytes), 0),"
+        " ifnull(sum(quarantined_bytes), 0) FROM log_files"
+    ).fetchone()
+    outcomes = ("indexed", "duplicate", "quarantined")
+    sizes = dict(zip(outcomes, sums[3:]))
+    log = sum(file.size for file in list_log_files(config.ndjson_dir))
+    return {
+        "files": files,
+        "lines": dict(zip(outcomes, sums[:3])),
+        "bytes": {"log": log, "read": read, "accounted": sum(sizes.values()), **sizes},
+    }
+
+
+def _events_dropped(connection: sqlite3.Connection) -> int:
+    """Return how many events all writers let go; each tells its own total, again and again."""
+    rows = connection.execute(
+        "SELECT source, payload_json FROM run_events WHERE run_id = ? AND type = ?",
+        (WRITER_SUBJECT, WRITER_DROPPED),
+    )
+    totals: dict[str, int] = {}
+    for source, payload in rows:
+        told = parsed(payload)
+        number = told.get("events_dropped") if isinstance(told, dict) else None
+        if isinstance(number, int):
+            totals[source] = max(number, totals.get(source, 0))
+    return sum(totals.values())
+
+
+def _problems(found: dict[str, Any], own: dict[str, Any]) -> list[str]:
+    problems = []
+    silence = seconds_since(found["daemon"]["heartbeat"])
+    if found["daemon"]["running"] and silence > _MISSED_BEATS * HEARTBEAT_SECONDS:
+        problems.append(f"the daemon has been silent for {duration(silence * 1000)}")
+    # What the daemon met before it was last started was seen to, or is met again.
+    if found["last_error"] and (found["last_error_at"] or "") >= (own.get("started_at") or ""):
+        problems.append(f"the indexer met an error: {found['last_error']}")
+    if found["lines"]["quarantined"]:
+        lines = many(found["lines"]["quarantined"], "line")
+        problems.append(f"{lines} of the log can't be read as events")
+    problems += [f"{file['file']}: {file['fault']}" for file in found["file_faults"]]
+    if found["bytes"]["accounted"] != found["bytes"]["read"]:
+        problems.append("not every byte is accounted for; run `telemetry verify`")
+    if found["events_dropped"]:
+        problems.append(f"writers had to drop {count(found['events_dropped'])} events")
+    return problems
+
+
+def _rows(connection: sqlite3.Connection, sql: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(sql, (_SHOWN,))]
+
+
+def _database_bytes(config: TelemetryConfig) -> int:
+    names = (f"{config.database_path}{suffix}" for suffix in ("", "-wal"))
+    return sum(os.path.getsize(name) for name in names if os.path.exists(name))

@@ -1,0 +1,145 @@
+"""The crew: the processes of the demo, started and, whatever happens, ended.
+
+Called by the stage. Every process is a child of this one and is waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, BinaryIO, Optional
+
+import indexer
+from indexer.demo.files import SourceFile
+from telemetry_core.config import TelemetryConfig
+
+_PACKAGE = Path(indexer.__file__).parent
+_AGENT = _PACKAGE / "demo" / "agent.py"
+_INDEXER = _PACKAGE / "__main__.py"
+_RESTART_SECONDS = 2.0
+_GRACE_SECONDS = 5.0
+_PATH_VARIABLES = ("TELEMETRY_DB_PATH", "TELEMETRY_NDJSON_DIR")
+
+
+class Crew:
+    """Agents and the daemon; `close` leaves none of them behind."""
+
+    def __init__(self, config: TelemetryConfig) -> None:
+        self._config = config
+        self._log_directory = config.metrics_dir / "logs"
+        # Made first, for a directory made on the way to another would be open to all.
+        config.metrics_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._log_directory.mkdir(mode=0o700, exist_ok=True)
+        self._daemon: Optional[subprocess.Popen[bytes]] = None
+        self._restart_at = 0.0
+        self.agents: dict[str, subprocess.Popen[bytes]] = {}
+        self.killed: set[str] = set()
+
+    def close(self) -> None:
+        """End all that still runs."""
+        for agent in self.agents.values():
+            # As Ctrl-C would: its runs end as cancelled.
+            _signal(agent, signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+        for agent in self.agents.values():
+            _wait(agent)
+        self.stop_daemon()
+
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """Return an environment whose processes find this package, and record into this base."""
+        child = {name: inherited[name] for name in inherited if name not in _PATH_VARIABLES}
+        child["TELEMETRY_BASE_DIR"] = str(self._config.metrics_dir)
+        root = str(_PACKAGE.parent)
+        if os.path.basename(root) not in ("site-packages", "dist-packages"):
+            # A checkout that was not installed is on this process's path only.
+            known = child.get("PYTHONPATH")
+            child["PYTHONPATH"] = f"{known}{os.pathsep}{root}" if known else root
+        return child
+
+    def start_agent(
+        self,
+        name: str,
+        root: Path,
+        files: Sequence[SourceFile],
+        environ: Mapping[str, str],
+        pause: float = 0.0,
+    ) -> None:
+        """Start an agent on some files."""
+        # By its path, not by `-m`: the working directory may hold an `ast.py` of its own.
+        command = [sys.executable, str(_AGENT), name, str(root), str(pause)]
+        with tempfile.TemporaryFile() as listing, self._log("agents.log") as log:
+            listing.write(b"\0".join(os.fsencode(file.path) for file in files))
+            listing.seek(0)
+            self.agents[name] = _start(command, self.environment(environ), log, listing)
+
+    def kill_agent(self, name: str) -> None:
+        """Kill an agent as the kernel does when memory runs out: without a word."""
+        self.agents[name].kill()
+        self.agents[name].wait()
+        self.killed.add(name)
+
+    def look_after_daemon(self) -> None:
+        """Start the indexer, and again if it is not running."""
+        # It ends at once where another indexer has the base; one that comes later takes over.
+        running = self._daemon is not None and self._daemon.poll() is None
+        if running or time.monotonic() < self._restart_at:
+            return
+        self._restart_at = time.monotonic() + _RESTART_SECONDS
+        command = [sys.executable, str(_INDEXER), "--base", str(self._config.metrics_dir)]
+        with self._log("daemon.log") as log:
+            self._daemon = _start(
+                [*command, "index", "--watch"], self.environment(os.environ), log, None
+            )
+
+    def stop_daemon(self) -> None:
+        """Have the indexer finish its pass and end."""
+        if self._daemon is not None:
+            _signal(self._daemon, signal.SIGTERM)
+            _wait(self._daemon)
+
+    def is_at_work(self) -> bool:
+        """Whether any agent is still running."""
+        return any(agent.poll() is None for agent in self.agents.values())
+
+    def failures(self) -> list[str]:
+        """Return which agents ended in a way that nobody meant."""
+        return [
+            f"{name} ended with exit code {agent.returncode}; see {self._log_directory}"
+            for name, agent in self.agents.items()
+            if agent.returncode and name not in self.killed
+        ]
+
+    def _log(self, name: str) -> BinaryIO:
+        return open(self._log_directory / name, "ab")
+
+
+def _start(
+    command: list[str], environ: dict[str, str], log: IO[bytes], stdin: Optional[IO[bytes]]
+) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C at the terminal is for the demo, which then ends the others.
+    return subprocess.Popen(
+        command,
+        env=environ,
+        stdin=stdin or subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    if process.poll() is None:
+        process.send_signal(number)
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

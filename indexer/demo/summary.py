@@ -1,0 +1,110 @@
+"""The summary: what came of a demo, and what to try next, in words.
+
+Called by `telemetry demo` at its end. It only prints.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from indexer.cli.commands.stats import in_words as runs_in_words
+from indexer.cli.commands.verify import in_words as report_in_words
+from indexer.cli.context import warn
+from indexer.cli.human import count, many, plain
+from indexer.cli.output import Column, heading, print_fields, print_table
+from indexer.cli.run_rows import short_id
+from indexer.demo.picture import AgentRun
+from indexer.demo.stage import Outcome
+
+_SHOWN_FAILURES = 12
+
+
+def print_summary(outcome: Outcome, base: Path) -> None:
+    """Print what came of the demo."""
+    picture = outcome.picture
+    runs = many(sum(picture.runs.values()), "run")
+    print_fields(
+        [
+            ("parsed", f"{many(outcome.files, 'file')} of {outcome.root}"),
+            ("took", f"{outcome.seconds:.1f} s"),
+            ("recorded", f"{runs}, {many(picture.events, 'event')} in {base}"),
+            ("runs", runs_in_words(picture.runs)),
+            ("verify", report_in_words(outcome.report)),
+        ]
+    )
+    _print_failures(outcome.failed)
+    for run in picture.agents:
+        if run.agent in picture.killed:
+            _print_killed(run)
+    for trouble in outcome.trouble:
+        warn(trouble)
+
+
+def print_next_steps(outcome: Outcome, base: Path) -> None:
+    """Print what to try next: commands that work as they stand."""
+    command = f"{own_command()} --base {short_path(base)}"
+    killed = [run for run in outcome.picture.agents if run.agent in outcome.picture.killed]
+    heading("Try next")
+    for arguments in (
+        "runs",
+        *(f"show {short_id(run.run_id)}" for run in killed),
+        "stats",
+        "status",
+        'sql "SELECT agent_name, reason FROM stale_runs"',
+        'sql "SELECT status, count(*) FROM agent_runs GROUP BY status"',
+    ):
+        click.echo(f"  {command} {arguments}")
+    heading("Lose the database; the log has everything")
+    click.echo(f"  rm -r {short_path(base / 'db')}")
+    click.echo(f"  {command} verify")
+    heading("The agents' code, to copy from")
+    click.echo(f"  {short_path(Path(__file__).with_name('agent.py'))}")
+
+
+def own_command() -> str:
+    """Return how the user called us, in a way that works again from the same directory."""
+    called = sys.argv[0]
+    found = shutil.which("telemetry")
+    if os.path.basename(called) == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m indexer"
+    if found and os.path.exists(called) and os.path.samefile(found, called):
+        return "telemetry"
+    return shlex.quote(called) if os.path.exists(called) else "telemetry"
+
+
+def short_path(path: Path) -> str:
+    """Return a path as a shell takes it, from the home directory if it is there."""
+    home = os.path.expanduser("~")
+    text = str(path)
+    if text.startswith(home + os.sep) and shlex.quote(text) == text:
+        return "~" + text[len(home) :]
+    return shlex.quote(text)
+
+
+def _print_failures(failed: list[tuple[str, str]]) -> None:
+    if not failed:
+        return
+    heading(f"{many(len(failed), 'file')} could not be parsed, and the others went on")
+    columns = [Column("FILE"), Column("ERROR", style="dim", note=True)]
+    rows = [[plain(file), plain(error)] for file, error in failed[:_SHOWN_FAILURES]]
+    print_table(columns, rows)
+    if len(failed) > _SHOWN_FAILURES:
+        click.echo(f"... and {count(len(failed) - _SHOWN_FAILURES)} more")
+
+
+def _print_killed(run: AgentRun) -> None:
+    heading(f"{run.agent} was killed with SIGKILL in the middle of its work")
+    fields = [
+        ("run", run.run_id),
+        ("process", run.source),
+        ("what it did", f"{count(run.done)} of {count(run.discovered)} files: all is there"),
+    ]
+    if run.stale:
+        fields.append(("in the view", f"status {run.status}; in stale_runs: {run.stale}"))
+    print_fields(fields)

@@ -1,0 +1,148 @@
+"""The query: SQL of somebody's own, run so that it can read and do nothing else.
+
+Called by `telemetry sql`. The connection is read-only, and an authorizer refuses whatever is
+not reading before SQLite runs it: `mode=ro` alone would let ATTACH and VACUUM INTO write files.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Optional
+
+from indexer.errors import QueryFailed
+
+DEFAULT_TIMEOUT = 30.0
+_ROWS_AT_ONCE = 200
+_STEPS_BETWEEN_LOOKS = 10_000
+
+_ALLOWED_ACTIONS = frozenset(
+    (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE)
+)  # fmt: skip
+# None of them is there in SQLite as Python brings it, but a build may differ.
+_FORBIDDEN_FUNCTIONS = frozenset(
+    ("load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "sqlar_uncompress",
+     "fsdir", "lsdir", "eval")
+)  # fmt: skip
+_PRAGMAS_WITH_ARGUMENT = frozenset(
+    ("table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo",
+     "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check")
+)  # fmt: skip
+# With an argument, most of these would set what they otherwise tell.
+_PRAGMAS_WITHOUT = _PRAGMAS_WITH_ARGUMENT | frozenset(
+    ("application_id", "auto_vacuum", "collation_list", "compile_options", "data_version",
+     "database_list", "encoding", "freelist_count", "function_list", "journal_mode",
+     "module_list", "page_count", "page_size", "pragma_list", "query_only", "schema_version",
+     "user_version")
+)  # fmt: skip
+_ACTION_NAMES = {
+    number: name[len("SQLITE_") :].replace("_", " ")
+    for name, number in (
+        (name, getattr(sqlite3, name))
+        for name in ("SQLITE_ATTACH", "SQLITE_DETACH", "SQLITE_INSERT", "SQLITE_UPDATE",
+                     "SQLITE_DELETE", "SQLITE_TRANSACTION", "SQLITE_ALTER_TABLE",
+                     "SQLITE_REINDEX", "SQLITE_ANALYZE", "SQLITE_CREATE_TABLE",
+                     "SQLITE_CREATE_TEMP_TABLE", "SQLITE_CREATE_VIEW", "SQLITE_CREATE_INDEX",
+                     "SQLITE_CREATE_TRIGGER", "SQLITE_CREATE_VTABLE", "SQLITE_DROP_TABLE",
+                     "SQLITE_DROP_VIEW", "SQLITE_DROP_INDEX")
+    )
+}  # fmt: skip
+
+
+class Query:
+    """One statement, running. Its rows come as they are asked for, and only once."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, sql: str, timeout: float = DEFAULT_TIMEOUT
+    ) -> None:
+        """Start `sql` on `connection`, which is good for nothing else afterwards.
+
+        `timeout` seconds may be spent in SQLite; the reader's own time does not count. Raises
+        QueryFailed.
+        """
+        self._timeout = timeout
+        self._spent = 0.0
+        self._entered = 0.0
+        self._refused = ""
+        connection.text_factory = _text
+        connection.row_factory = None
+        connection.set_authorizer(self._authorize)
+        connection.set_progress_handler(self._is_over_time, _STEPS_BETWEEN_LOOKS)
+        self._cursor = connection.cursor()
+        self._in_sqlite(lambda: self._cursor.execute(sql))
+        if self._cursor.description is None:
+            raise QueryFailed("there is no query in it" if not self._refused else self._refused)
+        self.columns = _distinct([column[0] for column in self._cursor.description])
+        """The names of the columns, each once."""
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows. Raises QueryFailed."""
+        while True:
+            rows = self._in_sqlite(lambda: self._cursor.fetchmany(_ROWS_AT_ONCE))
+            if not rows:
+                return
+            yield from rows
+
+    def _in_sqlite(self, work: Any) -> Any:
+        self._entered = time.monotonic()
+        try:
+            return work()
+        # Warning is what several statements in one come as, before Python 3.12.
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            raise QueryFailed(self._explain(error)) from error
+        finally:
+            self._spent += time.monotonic() - self._entered
+
+    def _explain(self, error: Exception) -> str:
+        if self._refused:
+            return self._refused
+        if str(error) == "interrupted":
+            return f"the query took longer than {self._timeout:g} seconds, which is its --timeout"
+        return str(error).rstrip(".")
+
+    def _is_over_time(self) -> int:
+        return int(self._spent + time.monotonic() - self._entered > self._timeout)
+
+    def _authorize(
+        self,
+        action: int,
+        first: Optional[str],
+        second: Optional[str],
+        _database: Optional[str],
+        _inner: Optional[str],
+    ) -> int:
+        if action == sqlite3.SQLITE_PRAGMA:
+            return self._judge(_is_harmless(first, second), f"PRAGMA {first}")
+        if action == sqlite3.SQLITE_FUNCTION:
+            return self._judge((second or "").lower() not in _FORBIDDEN_FUNCTIONS, f"{second}()")
+        what = _ACTION_NAMES.get(action, "this statement")
+        return self._judge(action in _ALLOWED_ACTIONS, what)
+
+    def _judge(self, allowed: bool, what: str) -> int:
+        if allowed:
+            return sqlite3.SQLITE_OK
+        self._refused = self._refused or f"only reading is allowed, and {what} is not reading"
+        return sqlite3.SQLITE_DENY
+
+
+def _is_harmless(pragma: Optional[str], argument: Optional[str]) -> bool:
+    known = _PRAGMAS_WITHOUT if argument is None else _PRAGMAS_WITH_ARGUMENT
+    return (pragma or "").lower() in known
+
+
+def _text(data: bytes) -> str:
+    # SQLite does not promise that text is UTF-8, and one bad value must not cost the others.
+    return data.decode("utf-8", "replace")
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Give columns of the same name a number, or a JSON object would lose all but one."""
+    taken: list[str] = []
+    for name in names:
+        free, number = name, 1
+        while free in taken:
+            number += 1
+            free = f"{name}_{number}"
+        taken.append(free)
+    return taken

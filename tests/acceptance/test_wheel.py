@@ -1,0 +1,77 @@
+"""The built wheel: an agent records with it where only orjson and portalocker are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from telemetry_core import TelemetryConfig
+from tests.support.process import ROOT
+from tests.support.view import rows
+
+_AGENT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from telemetry import (
+    APIPayload, RunContext, RunEvent, RunRecord, SCHEMA_VERSION, TelemetryClient, TelemetryConfig
+)
+import telemetry_core
+assert telemetry_core.TelemetryClient is TelemetryClient
+client = TelemetryClient(TelemetryConfig.for_base(Path(sys.argv[2])))
+with client.track_run("wheel", "job") as run:
+    assert isinstance(run, RunContext)
+    run.log_event("step", {"n": 1})
+record = RunRecord("r", "a", "j", "cli", "2026-01-01T00:00:00Z", host="h")
+assert APIPayload.from_run_record(record).to_dict()["host"] == "h"
+assert RunEvent("r", "x", "2026-01-01T00:00:00Z").to_dict()["record_type"] == "event"
+foreign = {m.split(".")[0] for m in sys.modules} - set(sys.stdlib_module_names) - {"__main__"}
+assert foreign <= {"telemetry", "telemetry_core", "orjson", "portalocker"}, foreign
+assert {"sqlite3", "asyncio", "httpx", "logging"} & set(sys.modules) == set()
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel as it would be published."""
+    directory = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)],
+        cwd=ROOT, check=True, capture_output=True,
+    )  # fmt: skip
+    (built,) = directory.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
+    """Both packages, the old name, the typing marker; no tests, no tools."""
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert {name.split("/")[0] for name in names} == {"telemetry_core", "indexer", "telemetry.py"}
+    assert "telemetry_core/py.typed" in names
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="needs sys.stdlib_module_names to look")
+def test_an_agent_records_with_the_wheel_and_two_libraries(
+    wheel: Path, tmp_path: Path, base: Path
+) -> None:
+    """Nothing else is importable, nothing else is imported, and the run is in the log."""
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    for name in ("orjson", "portalocker"):
+        found = importlib.util.find_spec(name)
+        assert found is not None
+        assert found.submodule_search_locations is not None
+        (site / name).symlink_to(found.submodule_search_locations[0])
+    # -I and -S: neither the environment's packages nor the repository can be seen.
+    subprocess.run(
+        [sys.executable, "-I", "-S", "-W", "error", "-c", _AGENT, str(site), str(base)],
+        check=True,
+        cwd=tmp_path,
+    )
+    found_runs = rows(TelemetryConfig.for_base(base), "SELECT agent_name, status FROM agent_runs")
+    assert found_runs == [("wheel", "success")]

@@ -1,0 +1,119 @@
+"""The docs: every snippet runs, every table says what the code says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from indexer.columns import RUN_COLUMNS
+from indexer.schema import TABLES, VIEWS
+from telemetry_core.config import SETTINGS
+from telemetry_core.fields import RUN_FIELDS
+from tests.support.process import ROOT, environment
+
+_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _snippets(language: str) -> list[tuple[Path, str]]:
+    found = []
+    for page in _PAGES:
+        found += [(page, m[2]) for m in _FENCE.finditer(page.read_text()) if m[1] == language]
+    return found
+
+
+def _commands() -> list[str]:
+    """Every line that a reader would type as a telemetry command, without its comment."""
+    lines = [line for _, block in _snippets("bash") for line in block.splitlines()]
+    lines += [
+        line[2:]
+        for _, block in _snippets("console")
+        for line in block.splitlines()
+        if line.startswith("$ telemetry")
+    ]
+    return sorted({line for line in lines if line.startswith("telemetry ")})
+
+
+def _run(arguments: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
+    variables = environment(TELEMETRY_BASE_DIR=str(directory / "base"))
+    return subprocess.run(
+        arguments, cwd=directory, env=variables, text=True, capture_output=True, check=False
+    )
+
+
+def _telemetry(command: str) -> list[str]:
+    return [sys.executable, "-m", "indexer", *shlex.split(command, comments=True)[1:]]
+
+
+@pytest.mark.parametrize(
+    ("page", "code"), _snippets("python"), ids=lambda value: getattr(value, "name", "snippet")
+)
+def test_python_snippets_run(page: Path, code: str, tmp_path: Path) -> None:
+    """As they stand, each in a process of its own."""
+    done = _run([sys.executable, "-W", "error", "-c", code], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", _commands())
+def test_commands_run(command: str, tmp_path: Path) -> None:
+    """Every command of the docs works on a base that has runs in it."""
+    if "--watch" in command or " -f" in command or "demo" in command:
+        pytest.skip("goes on until it is stopped; the acceptance tests run it")
+    for _, code in _snippets("python")[:2]:
+        assert _run([sys.executable, "-c", code], tmp_path).returncode == 0
+    done = _run(_telemetry(command), tmp_path)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of a page names a file."""
+    for page in _PAGES:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_field_is_documented() -> None:
+    """The table of fields is the one list, row for row."""
+    text = (ROOT / "docs" / "format.md").read_text()
+    rows = [f"| {field.name} | {field.kind} | {field.meaning} |" for field in RUN_FIELDS]
+    assert "\n".join(rows) in text
+
+
+def test_every_column_table_and_view_is_documented() -> None:
+    """Whoever writes SQL finds every name."""
+    text = (ROOT / "docs" / "format.md").read_text()
+    for name in (*RUN_COLUMNS, *TABLES, *VIEWS):
+        assert name in text
+
+
+def test_every_setting_is_documented() -> None:
+    """The table of variables is the one list, row for row."""
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    rows = [f"| `{one.variable}` | {one.default} | {one.meaning} |" for one in SETTINGS]
+    assert "\n".join(rows) in text
+
+
+def test_every_variable_the_code_reads_is_a_setting() -> None:
+    """No hidden switches."""
+    read = set()
+    for path in (*(ROOT / "telemetry_core").glob("**/*.py"), *(ROOT / "indexer").glob("**/*.py")):
+        read |= set(re.findall(r'"((?:TELEMETRY|METRICS|AGENT)_[A-Z_]+)"', path.read_text()))
+    assert read <= {setting.variable for setting in SETTINGS}
+
+
+def test_nothing_names_a_machine() -> None:
+    """No path of anybody's machine stands in the repository."""
+    files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
+    homes = (os.path.expanduser("~") + "/.", str(ROOT) + "/")
+    for name in filter(None, files):
+        path = ROOT / name
+        if path.is_file():
+            text = path.read_text(errors="replace")
+            assert not any(home in text for home in homes), name

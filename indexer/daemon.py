@@ -25,6 +25,7 @@ from indexer.watch import RETRY_SECONDS, Watch
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.process import host_name
+from telemetry_core.storage import make_directory
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +48,23 @@ class Daemon:
 
     def run(self) -> None:
         """Index until told to stop. Raises AlreadyRunning if somebody else does already."""
-        with indexer_lease(self._config, DAEMON):
-            self._handle_signals()
-            logger.info("indexing %s", self._config.ndjson_dir)
-            try:
-                while not self._stopping:
-                    self._try_pass()
-                    self._wait()
-            finally:
-                self._watch.stop()
-                self._leave()
+        try:
+            with indexer_lease(self._config, DAEMON):
+                self._handle_signals()
+                logger.info("indexing %s", self._config.ndjson_dir)
+                self._loop()
+        finally:
+            self._hint.close()
         logger.info("stopped")
+
+    def _loop(self) -> None:
+        try:
+            while not self._stopping:
+                self._try_pass()
+                self._wait()
+        finally:
+            self._watch.stop()
+            self._leave()
 
     def stop(self) -> None:
         """Have `run` return soon. Callable from anywhere, signal handlers included."""
@@ -99,7 +106,7 @@ class Daemon:
             self._failures = 0
 
     def _pass(self) -> None:
-        self._config.ndjson_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self._config.ndjson_dir)
         # Before the look, so that nothing comes between the two unseen.
         self._watch.look_after()
         if self._view is not None and not self._view.is_in_place():
@@ -166,7 +173,6 @@ class Daemon:
             except Exception as error:
                 self._note(error)
         self._drop_view()
-        self._hint.close()
 
 
 def _now() -> str:

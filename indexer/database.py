@@ -17,6 +17,7 @@ from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.filesystem import JOURNAL_MODES, journal_mode_for
 from indexer.schema import APPLICATION_ID, schema_sql
 from telemetry_core.fields import SCHEMA_VERSION
+from telemetry_core.storage import make_directory
 
 BUSY_SECONDS = 10.0
 COMPANIONS = ("-wal", "-shm", "-journal")
@@ -31,7 +32,7 @@ def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Conne
     `journal_mode` is the user's word; without one the file system decides. Raises
     DatabaseUnusable. Every transaction is begun by hand, IMMEDIATE.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     with translated(path):

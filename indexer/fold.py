@@ -160,7 +160,9 @@ def _set_fields(row: Row, data: dict[str, Any], *, overwrite: bool) -> None:
         elif name in _ENDING_FIELDS and running:
             continue
         elif overwrite or row[name] is None:
-            row[name] = _NORMALISE[kind](value)
+            normalised = _NORMALISE[kind](value)
+            if normalised is not None:
+                row[name] = normalised
     if unknown:
         _keep_unknown(row, unknown, overwrite=overwrite)
 

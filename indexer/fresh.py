@@ -14,11 +14,10 @@ from indexer.database import reading
 from indexer.errors import AlreadyRunning, DatabaseUnusable
 from indexer.ingest import PassResult
 from indexer.lag import is_caught_up
-from indexer.places import DAEMON, ONE_PASS, indexer_lease
+from indexer.places import ONE_PASS, indexer_lease
 from indexer.view import View
 from telemetry_core.config import TelemetryConfig
 
-_PATIENCE_WITH_A_PASS = 60.0
 _PATIENCE_WITH_A_DAEMON = 2.0
 _LOOK_SECONDS = 0.02
 
@@ -40,20 +39,13 @@ def bring_up_to_date(
 
     Raises TelemetryError or OSError where there is nothing that could be read.
     """
-    deadline = time.monotonic() + _PATIENCE_WITH_A_PASS
-    while True:
-        try:
-            result = index_once(config, on_progress)
-        except AlreadyRunning as error:
-            if indexer_lease(config, ONE_PASS).holder().get("purpose") == DAEMON:
-                return _wait_for_daemon(config)
-            if time.monotonic() >= deadline:
-                return f"the view may be stale: {error}"
-            time.sleep(_LOOK_SECONDS)
-            continue
-        except PermissionError as error:
-            return f"the view may be stale, for it can't be written to: {error}"
-        return "; ".join(result.problems)
+    try:
+        result = index_once(config, on_progress)
+    except AlreadyRunning:
+        return _wait_for_daemon(config)
+    except PermissionError as error:
+        return f"the view may be stale, for it can't be written to: {error}"
+    return "; ".join(result.problems)
 
 
 def _wait_for_daemon(config: TelemetryConfig) -> str:

@@ -26,22 +26,26 @@ _PAUSE_SECONDS = 0.01
 class Lease:
     """An exclusive role, as a context manager. Entering raises AlreadyRunning or OSError."""
 
-    def __init__(self, path: Path, purpose: str = "", patience: float = 0.0) -> None:
+    def __init__(
+        self, path: Path, purpose: str = "", patience: float = 0.0, never_wait_for: str = ""
+    ) -> None:
         """Hold `path`; wait up to `patience` seconds for another holder.
 
-        Without a purpose no note is written: for a lease taken again and again, and briefly.
+        A holder whose purpose is `never_wait_for` stays, and is not waited for. Without a
+        purpose of its own a holder leaves no note: for a lease taken again and again, briefly.
         """
         self._path = path
         self._note = path.with_suffix(".json")
         self._purpose = purpose
         self._patience = patience
+        self._never_wait_for = never_wait_for
         self._file: Optional[LogFile] = None
 
     def __enter__(self) -> Lease:
         file = LogFile(self._path)
         deadline = time.monotonic() + self._patience
         while not try_lock(file.fd):
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline or self._is_not_waited_for():
                 file.close()
                 raise AlreadyRunning(f"{_describe(self.holder())} holds {self._path}")
             time.sleep(_PAUSE_SECONDS)
@@ -70,6 +74,9 @@ class Lease:
         except (OSError, orjson.JSONDecodeError):
             return {}
         return note if isinstance(note, dict) else {}
+
+    def _is_not_waited_for(self) -> bool:
+        return bool(self._never_wait_for) and self.holder().get("purpose") == self._never_wait_for
 
     def _write_note(self) -> None:
         note = {

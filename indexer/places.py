@@ -14,17 +14,18 @@ DAEMON = "daemon"
 ONE_PASS = "one pass"  # noqa: S105  # "pass" as in a pass over the log
 
 # A pass over a year of logs, or the swap of their view, may take as long.
-_WRITE_PATIENCE = 3600.0
+_PATIENCE = 3600.0
 
 
-def indexer_lease(config: TelemetryConfig, purpose: str, patience: float = 0.0) -> Lease:
-    """Return the lease of the one indexer; a daemon holds it for life."""
-    return Lease(_beside(config, "indexer.lock"), purpose, patience)
+def indexer_lease(config: TelemetryConfig, purpose: str) -> Lease:
+    """Return the lease of the one indexer. A daemon holds it for life, so nobody waits for one."""
+    path = _beside(config, "indexer.lock")
+    return Lease(path, purpose, patience=_PATIENCE, never_wait_for=DAEMON)
 
 
 def write_lease(config: TelemetryConfig) -> Lease:
     """Return the lease on writing, taken for one pass, or for the moment a rebuild takes over."""
-    return Lease(_beside(config, "write.lock"), patience=_WRITE_PATIENCE)
+    return Lease(_beside(config, "write.lock"), patience=_PATIENCE)
 
 
 def rebuild_lease(config: TelemetryConfig) -> Lease:

@@ -6,6 +6,7 @@ not reading before SQLite runs it: `mode=ro` alone would let ATTACH and VACUUM I
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -67,6 +68,7 @@ class Query:
         self._refused = ""
         connection.text_factory = _text
         connection.row_factory = None
+        _make_table_functions(connection)
         connection.set_authorizer(self._authorize)
         connection.set_progress_handler(self._is_over_time, _STEPS_BETWEEN_LOOKS)
         self._cursor = connection.cursor()
@@ -124,6 +126,14 @@ class Query:
             return sqlite3.SQLITE_OK
         self._refused = self._refused or f"only reading is allowed, and {what} is not reading"
         return sqlite3.SQLITE_DENY
+
+
+def _make_table_functions(connection: sqlite3.Connection) -> None:
+    """Have SQLite make its table-valued functions: on first use it asks to write its schema."""
+    for name in ("json_each", "json_tree", *(f"pragma_{name}" for name in _PRAGMAS_WITHOUT)):
+        # Not every build has all, and a database that can't be read says so in the query.
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute(f"SELECT 1 FROM {name} LIMIT 0").close()
 
 
 def _is_harmless(pragma: Optional[str], argument: Optional[str]) -> bool:

@@ -20,6 +20,7 @@ from indexer.own_state import copy_own_state, set_stale_after
 from indexer.places import rebuild_lease, shadow_path, write_lease
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
+from telemetry_core.storage import make_directory
 
 _SWAP_PAGES = 2_000
 _DEFAULT_PAGE_SIZE = 4096
@@ -68,7 +69,7 @@ def _build(
 
 def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
     """Open the database that is built: unsafe and quick, for if it breaks nobody has seen it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute(f"PRAGMA page_size = {page_size}")

@@ -79,8 +79,6 @@ class View:
         interrupted; there are no old rows that a reader could miss meanwhile.
         """
         with write_lease(self._config):
-            if not path.is_file():
-                database.remove_database(path)
             connection = database.open_writer(path, self._config.journal_mode)
             with database.translated(path):
                 if database.is_empty(connection):

@@ -6,9 +6,11 @@ in silence.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
-from typing import NamedTuple, Optional
+from contextlib import nullcontext
+from typing import Any, ContextManager, NamedTuple, Optional
 
 MAX_BACKLOG_BYTES = 16 * 1024 * 1024
 
@@ -39,10 +41,14 @@ class Backlog:
     def __len__(self) -> int:
         return sum(entry.events for entry in list(self._queue))
 
+    def _locked(self) -> ContextManager[Any]:
+        # A daemon thread that the ending interpreter stopped may have the lock, and for ever.
+        return self._lock if not sys.is_finalizing() else nullcontext()
+
     def keep(self, entry: Waiting) -> bool:
         """Queue `entry`, or count it as dropped when there is no room; say whether it is kept."""
         size = len(entry.lines)
-        with self._lock:
+        with self._locked():
             if self._bytes + size > self._max_bytes:
                 self.dropped += entry.events
                 return False
@@ -52,7 +58,7 @@ class Backlog:
 
     def take(self) -> Optional[Waiting]:
         """Take the oldest entry out, or None when there is none."""
-        with self._lock:
+        with self._locked():
             if not self._queue:
                 return None
             entry = self._queue.popleft()
@@ -62,6 +68,6 @@ class Backlog:
     def put_back(self, entry: Waiting) -> None:
         """Return what `take` gave, to the front. It had room, so it has room."""
         size = len(entry.lines)
-        with self._lock:
+        with self._locked():
             self._bytes += size
             self._queue.appendleft(entry)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import threading
 import time
+from contextlib import nullcontext
 from typing import NamedTuple
 
 _RANDOM_BITS = 42
@@ -48,7 +50,8 @@ class Clock:
 
     def tick(self) -> Tick:
         """Return the present instant, or the next that is free."""
-        with self._lock:
+        # A daemon thread that the ending interpreter stopped may have the lock, and for ever.
+        with self._lock if not sys.is_finalizing() else nullcontext():
             now = time.time_ns() // 1000
             # No call between reading the last tick and storing this one: Python runs signal
             # handlers after calls, and a handler's tick would be given out twice.

@@ -1,7 +1,7 @@
 """Degrading: values that JSON cannot hold, written as well as they can be.
 
-Called by the codec, and only when orjson meets what it does not know. Nothing here raises:
-a value that defies even `repr` becomes a text that says so.
+Called by the codec, and only for what is not plain JSON already. Nothing here raises: a value
+that defies even `repr` becomes a text that says so.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _MIN_SHARE = _NAME_ROOM + 1_000
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 
-def json_default(value: Any) -> Any:
-    """Return something closer to JSON than `value`: orjson's hook for types it does not know."""
+def _simplified(value: Any) -> Any:
+    """Return something closer to JSON than `value`."""
     if isinstance(value, (decimal.Decimal, os.PathLike)):
         return str(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -49,11 +49,16 @@ def json_default(value: Any) -> Any:
         return dict(value)
     if isinstance(value, (tuple, MutableSequence)):
         return list(value)
-    if isinstance(value, (datetime.date, datetime.time)):
-        # orjson writes these itself, but not their subclasses, such as pandas' Timestamp.
-        return value.isoformat()
     if isinstance(value, (datetime.timedelta, complex, uuid.UUID)):
         return str(value)
+    return _simplified_array(value)
+
+
+def _simplified_array(value: Any) -> Any:
+    """The same for numpy's scalars and arrays, known by what they can do."""
+    if getattr(getattr(value, "dtype", None), "kind", None) == "M":
+        # As a number, a time would lose its unit.
+        return value.astype(str).tolist()
     scalar = getattr(value, "item", None)
     if callable(scalar) and getattr(value, "shape", None) == ():
         return scalar()
@@ -89,8 +94,8 @@ def _degrade_known(value: Any, depth: int, above: frozenset[int]) -> Any:
         return int(value) if _INT_MIN <= value <= _INT_MAX else _digits(int(value))
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    if isinstance(value, (datetime.datetime, datetime.date, datetime.time, uuid.UUID)):
-        return _clean(value.isoformat() if not isinstance(value, uuid.UUID) else str(value))
+    if isinstance(value, (datetime.date, datetime.time)):
+        return _clean(value.isoformat())
     if id(value) in above:
         return "<cycle>"
     if depth >= MAX_DEPTH:
@@ -100,7 +105,7 @@ def _degrade_known(value: Any, depth: int, above: frozenset[int]) -> Any:
         return _degrade_dict(value, depth, above)
     if isinstance(value, (list, tuple)):
         return [_degrade(item, depth + 1, above) for item in list(value)]
-    return _degrade(json_default(value), depth + 1, above)
+    return _degrade(_simplified(value), depth + 1, above)
 
 
 def _degrade_dict(value: dict[Any, Any], depth: int, above: frozenset[int]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ The format is drawn in docs/format.md.
 
 from __future__ import annotations
 
-from typing import Any
+import marshal
+from typing import Any, Optional
 
 import orjson
 
-from telemetry_core.degrade import degraded, json_default, shortened
+from telemetry_core.degrade import degraded, shortened
 from telemetry_core.event import Event
 from telemetry_core.timestamp import canonical_time
 
@@ -41,24 +42,37 @@ def encode(event: Event) -> bytes:
     if event.extensions:
         envelope.update(event.extensions)
     envelope["data"] = event.data
-    try:
-        line = _dump(envelope)
-    except Exception:
-        # orjson gives one error for the whole tree; finding the culprit is the slow path's work.
-        line = _dump(degraded(envelope))
+    line = _dump(envelope) if _is_plain(envelope) else None
+    if line is None:
+        line = orjson.dumps(degraded(envelope), option=orjson.OPT_APPEND_NEWLINE)
     if len(line) > MAX_LINE_BYTES:
         envelope = orjson.loads(line)
         envelope["data"] = shortened(envelope["data"], MAX_LINE_BYTES // 2)
-        line = _dump(envelope)
+        line = orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)
     return line
 
 
-def _dump(envelope: dict[str, Any]) -> bytes:
-    return orjson.dumps(
-        envelope,
-        json_default,
-        orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS,
-    )
+def _dump(envelope: dict[str, Any]) -> Optional[bytes]:
+    try:
+        return orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        # One error for the whole tree; finding the culprit is the slow path's work.
+        return None
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether the tree is of Python's own types alone, told without running Python code.
+
+    orjson may be given no other: it walks dictionaries in C, and where it meets an enum or a
+    time zone it runs Python, during which another thread of the agent may change the very
+    dictionary, and the agent dies of a segmentation fault. `marshal` takes the plain types
+    and no others, save some that orjson refuses in its turn.
+    """
+    try:
+        marshal.dumps(value, 2)
+    except ValueError:
+        return False
+    return True
 
 
 def decode(line: bytes) -> Event:

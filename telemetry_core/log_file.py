@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Optional
 
 from telemetry_core.errors import AppendFailed
+from telemetry_core.storage import make_directory
 
 # O_NONBLOCK: a FIFO that bears the day's name must fail to open, not hang the agent.
 _FLAGS = (
@@ -32,7 +33,7 @@ class LogFile:
         try:
             self.fd = os.open(path, _FLAGS, 0o600)
         except FileNotFoundError:
-            _make_directory(path.parent)
+            make_directory(path.parent)
             self.fd = os.open(path, _FLAGS, 0o600)
         status = os.fstat(self.fd)
         self.path = path
@@ -94,17 +95,6 @@ class LogFile:
         except OSError:
             # Already closed under us, which is all that was wanted.
             pass
-
-
-def _make_directory(path: Path) -> None:
-    """Make a directory and what is missing above it, all with mode 0700 whatever the umask."""
-    if not os.path.isdir(path.parent):
-        _make_directory(path.parent)
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        return
-    os.chmod(path, 0o700)
 
 
 def _sync_directory(path: Path) -> None:

@@ -1,7 +1,7 @@
 """The storage: where the base directory is, and what stands where inside it.
 
-Called by the configuration. It looks at directories but creates none: the writer and the
-indexer make theirs on first use.
+Called by the configuration, which only looks, and by writer and indexer, which make their
+directories on first use.
 """
 
 from __future__ import annotations
@@ -46,6 +46,17 @@ def log_directory(environ: Mapping[str, str], base: Path) -> Path:
     """Return where the log is."""
     named = environ.get("TELEMETRY_NDJSON_DIR")
     return _absolute(named) if named else base / "raw"
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and what is missing above it, all with mode 0700 whatever the umask."""
+    if not os.path.isdir(path.parent):
+        make_directory(path.parent)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    os.chmod(path, 0o700)
 
 
 def _absolute(name: str) -> Path:

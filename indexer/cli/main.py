@@ -7,7 +7,6 @@ asked for, so that `--version` and `--help` answer at once. Exit codes: 0 fine, 
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -85,6 +84,9 @@ class LazyGroup(click.Group):
     ) -> tuple[Optional[str], Optional[click.Command], list[str]]:
         """Find the command; a name that is nearly right is named in the error."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
+            # Imported here: only a wrong name needs it.
+            import difflib
+
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
             ctx.fail(
                 f"No such command {args[0]!r}." + (f" Did you mean {close[0]}?" if close else "")

@@ -18,6 +18,7 @@ from typing import IO, BinaryIO, Optional
 import indexer
 from indexer.demo.files import SourceFile
 from telemetry_core.config import TelemetryConfig
+from telemetry_core.storage import make_directory
 
 _PACKAGE = Path(indexer.__file__).parent
 _AGENT = _PACKAGE / "demo" / "agent.py"
@@ -33,9 +34,7 @@ class Crew:
     def __init__(self, config: TelemetryConfig) -> None:
         self._config = config
         self._log_directory = config.metrics_dir / "logs"
-        # Made first, for a directory made on the way to another would be open to all.
-        config.metrics_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._log_directory.mkdir(mode=0o700, exist_ok=True)
+        make_directory(self._log_directory)
         self._daemon: Optional[subprocess.Popen[bytes]] = None
         self._restart_at = 0.0
         self.agents: dict[str, subprocess.Popen[bytes]] = {}

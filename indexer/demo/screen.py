@@ -86,7 +86,7 @@ def _table(picture: Picture, width: int) -> Table:
         right = title in ("FILES", "FAILED", "TIME")
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     for run in picture.agents:
-        table.add_row(*_cells(picture, run), _package(run, width))
+        table.add_row(*_cells(picture, run), _package(picture, run, width))
     return table
 
 
@@ -102,9 +102,10 @@ def _cells(picture: Picture, run: AgentRun) -> tuple[Any, ...]:
     )
 
 
-def _package(run: AgentRun, width: int) -> Text:
+def _package(picture: Picture, run: AgentRun, width: int) -> Text:
     """Return what the agent is at, cut here: a table too wide would squeeze all its columns."""
-    text = Text(plain(run.package) if run.status == "running" else "", "dim")
+    is_at_work = picture.status_of(run) == "running"
+    text = Text(plain(run.package) if is_at_work else "", "dim")
     text.truncate(max(_NARROWEST, width - _OTHER_COLUMNS), overflow="ellipsis")
     return text
 

@@ -11,6 +11,7 @@ import sys
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -174,7 +175,10 @@ def test_a_database_of_somebody_else_is_not_trusted(config: TelemetryConfig) -> 
     assert rows(config, _COUNT) == [(20,)]
 
 
-def test_a_leftover_write_ahead_log_is_not_played_into_the_new_view(config: TelemetryConfig) -> None:
+@pytest.mark.parametrize("make_anew", [index_once, rebuild])
+def test_a_leftover_write_ahead_log_is_not_played_into_the_new_view(
+    config: TelemetryConfig, make_anew: Callable[[TelemetryConfig], object]
+) -> None:
     """A -wal file without its database would corrupt the next one of that name."""
     index_once(config)
     writer = open_writer(config.database_path)
@@ -184,6 +188,7 @@ def test_a_leftover_write_ahead_log_is_not_played_into_the_new_view(config: Tele
     writer.close()
     config.database_path.unlink()
     wal.write_bytes(stale)
+    make_anew(config)
     assert rows(config, "SELECT DISTINCT agent_name FROM agent_runs") == [("agent",)]
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.fold import RUN_COLUMNS, continues, fold
+from indexer.columns import RUN_COLUMNS
+from indexer.fold import continues, fold
 from telemetry_core.event import Event
 from telemetry_core.fields import RUN_FIELDS
 from tests.support.view import event
@@ -24,7 +25,10 @@ _VALUES = st.one_of(
     st.dictionaries(st.text(max_size=3), st.integers(0, 9), max_size=2),
     st.sampled_from(["2026-01-01T00:00:00Z", "running", "failure", "007", "1.5", "9" * 30]),
 )
-_NAMES = st.sampled_from([*(field.name for field in RUN_FIELDS), "unknown", "revision", "run_id"])
+_NAMES = st.one_of(
+    st.sampled_from(["status", "start_time", "end_time", "duration_ms", "context_json"]),
+    st.sampled_from([*(field.name for field in RUN_FIELDS), "unknown", "revision", "run_id"]),
+)
 _KINDS = st.sampled_from(
     ["run.started", "run.event", "run.updated", "run.ended", "run.delivered",
      "run.delivery_failed", "somebody.elses"]
@@ -91,6 +95,13 @@ def test_an_end_sets_status_time_and_duration() -> None:
     row = _fold([event(1, "run.started"), event(9_000_001, "run.ended", duration_ms=7)])
     assert (row["status"], row["duration_ms"]) == ("success", 7)
     assert row["end_time"] == "2026-01-01T00:00:09.000001Z"
+
+
+@pytest.mark.parametrize("odd", ["", "yesterday", [], 7, {"a": 1}])
+def test_an_odd_end_time_stops_nothing(odd: Any) -> None:
+    """What is no time is kept as it came, an empty one is none, and the run has ended."""
+    row = _fold([event(1, "run.started"), event(2, "run.ended", end_time=odd)])
+    assert (row["status"], row["duration_ms"]) == ("success", 0 if odd == "" else None)
 
 
 def test_a_duration_nobody_measured_is_taken_from_the_times() -> None:

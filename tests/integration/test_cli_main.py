@@ -1,0 +1,194 @@
+"""The command line as a whole: help, version, errors, exit codes, pipes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from indexer.cli.main import COMMANDS
+from tests.support.cli import COMMAND, Cli, in_process
+from tests.support.process import environment
+from tests.support.process import run as run_python
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
+READING = ("status", "runs", "show", "tail", "stats", "sql", "verify")
+
+
+@pytest.fixture
+def cli(base, capsys):
+    """The command line on `base`."""
+    return Cli(base, capsys)
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_it_answers_without_importing_what_it_does_not_need(argument):
+    """Neither needs the database, the watch, the terminal library or any command."""
+    out = run_python(
+        """
+        import sys
+        from indexer.cli.main import run
+        run([sys.argv[1]])
+        heavy = {"sqlite3", "watchdog", "rich", "httpx", "indexer.cli.commands"}
+        print("loaded:", sorted(heavy & sys.modules.keys()))
+        """,
+        argument,
+    )
+    assert out.endswith("loaded: []\n")
+
+
+def test_every_command_has_help_with_an_example(cli):
+    """`--help` of each command works and shows how it is called."""
+    for name in COMMANDS:
+        ran = cli(name, "--help")
+        assert ran.code == 0
+        assert "Examples:" in ran.out
+        assert f"telemetry {name}" in ran.out
+        assert "--base" in ran.out
+
+
+def test_the_help_names_every_command(cli):
+    """`telemetry --help` lists all commands with a line each."""
+    ran = cli("--help")
+    for name, entry in COMMANDS.items():
+        assert name in ran.out
+        assert entry.summary in ran.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("runs", "--since", "nonsense"),
+        ("runs", "--limit", "-1"),
+        ("show",),
+        ("sql",),
+        ("sql", "--format", "xml", "SELECT 1"),
+        ("sql", "--timeout", "x", "SELECT 1"),
+        ("status", "extra"),
+        ("--nonsense",),
+        ("demo", "/no/such/directory"),
+    ],
+)
+def test_wrong_usage_exits_2(arguments, cli):
+    """What can't be understood is said on stderr, with exit code 2."""
+    ran = cli(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert "Error: " in ran.err
+
+
+def test_a_name_that_is_nearly_right_is_suggested(cli):
+    """A typing error costs no look at the help."""
+    assert "Did you mean runs?" in cli("run").err
+
+
+@pytest.mark.parametrize("name", READING)
+def test_a_base_that_is_not_there_is_empty_and_stays_away(name, cli, base):
+    """Looking at nothing says where it looked, and creates nothing."""
+    extra = {"show": ["latest"], "sql": ["SELECT count(*) AS runs FROM agent_runs"]}.get(name, [])
+    ran = cli(name, *extra)
+    assert ran.code == (1 if name == "show" else 0)
+    assert str(base / "raw") in ran.err
+    assert not base.exists()
+
+
+@pytest.mark.parametrize("name", [name for name in READING if name != "show"])
+def test_json_of_an_empty_base_is_json(name, cli):
+    """A script needs no special case for a base that is not there yet."""
+    extra = ["SELECT * FROM agent_runs"] if name == "sql" else []
+    ran = cli(name, "--json", *extra)
+    assert ran.code == 0
+    assert ran.out == "" if name == "tail" else ran.json in ([], ran.json)
+
+
+def test_base_may_stand_on_either_side(base, client, capsys):
+    """`--base` is taken before the command's name and after it; the nearer one wins."""
+    client.start_run("agent", "job")
+    cli = Cli(base.parent / "other", capsys)
+    assert len(cli("runs", "--json", "--base", str(base)).json) == 1
+
+
+def test_base_overrides_the_variables_that_name_paths(base, client, cli, monkeypatch):
+    """With --base, nothing of another base is read or written."""
+    client.start_run("agent", "job")
+    monkeypatch.setenv("TELEMETRY_DB_PATH", str(base.parent / "elsewhere" / "db" / "t.sqlite"))
+    monkeypatch.setenv("TELEMETRY_NDJSON_DIR", str(base.parent / "elsewhere" / "raw"))
+    assert len(cli("runs", "--json").json) == 1
+    assert not (base.parent / "elsewhere").exists()
+
+
+def test_an_error_of_ours_is_one_line(base, client, cli):
+    """Trouble is told in one line with what to do, and exit code 1; a traceback only on -v."""
+    client.start_run("agent", "job")
+    ran = cli("show", "nonsense")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "error: there is no run 'nonsense'. `telemetry runs` lists them\n"
+    assert "Traceback" in in_process(base, "-v", "show", "nonsense").err
+
+
+def test_an_error_of_the_system_is_one_line(base, client, cli):
+    """So is what the file system refuses."""
+    base.mkdir()
+    (base / "raw").write_text("no directory")
+    ran = cli("runs")
+    assert ran.code == 1
+    assert ran.err.startswith("error: ")
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs",),
+        ("tail", "-n", "5000"),
+        ("sql", ENDLESS),
+        ("sql", "--json", ENDLESS),
+    ],
+)
+def test_a_reader_that_has_enough_is_no_error(arguments, base, client):
+    """`telemetry ... | head -1` ends in silence."""
+    for number in range(1000):
+        client.log_event("run", "event", {"number": number, "text": "x" * 200})
+    process = subprocess.Popen(
+        [*COMMAND, "--base", str(base), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=30) == 0
+
+
+def test_ctrl_c_exits_130_without_a_traceback(base, client):
+    """An interrupted command says nothing more."""
+    client.start_run("agent", "job")
+    process = subprocess.Popen(
+        [*COMMAND, "--base", str(base), "sql", ENDLESS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_python_m_indexer_works_from_a_hostile_directory(tmp_path):
+    """The daemon of the demo is started by path: what lies in the directory does not matter."""
+    for name in ("ast.py", "json.py", "telemetry_core.py"):
+        (tmp_path / name).write_text("raise SystemExit('imported from the working directory')")
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, str(root / "indexer" / "__main__.py"), "--version"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith(b"telemetry ")

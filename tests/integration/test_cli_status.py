@@ -1,0 +1,195 @@
+"""`telemetry status` tells how things are, and its exit code whether somebody should look."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+from tests.support.cli import COMMAND, Cli, in_process
+from tests.support.process import environment, run
+
+
+@pytest.fixture
+def cli(base, capsys):
+    """The command line on `base`."""
+    return Cli(base, capsys)
+
+
+@pytest.fixture
+def daemon(base):
+    """A daemon on `base`, in a process of its own."""
+    base.mkdir()
+    process = subprocess.Popen(
+        [*COMMAND, "--base", str(base), "index", "--watch"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), text=True,
+    )  # fmt: skip
+    assert "indexing" in process.stderr.readline()
+    yield process
+    process.kill()
+    process.wait()
+    process.stderr.close()
+
+
+def touch_status(base, **columns):
+    connection = sqlite3.connect(base / "db" / "telemetry.sqlite")
+    names = ", ".join(f"{name} = ?" for name in columns)
+    connection.execute("INSERT OR IGNORE INTO indexer_status (id) VALUES (1)")
+    connection.execute(f"UPDATE indexer_status SET {names}", tuple(columns.values()))
+    connection.commit()
+    connection.close()
+
+
+def test_without_a_daemon_all_is_well(cli, client):
+    """Agents that record and nobody who watches is a fine state."""
+    client.start_run("agent", "job")
+    ran = cli("status", "--json")
+    assert ran.code == 0
+    status = ran.json
+    assert (status["state"], status["problems"]) == ("ok", [])
+    assert status["daemon"]["running"] is False
+    assert status["lag_bytes"] == 0
+    assert status["bytes"]["log"] == status["bytes"]["read"] == status["bytes"]["accounted"] > 0
+    assert status["lines"] == {"indexed": 1, "duplicate": 0, "quarantined": 0}
+
+
+def test_a_running_daemon_is_shown(cli, client, daemon):
+    """Its pid and heartbeat are there, and a reader waits for it rather than indexing."""
+    client.start_run("agent", "job")
+    ran = cli("status", "--json")
+    assert ran.code == 0
+    assert ran.json["daemon"]["running"] is True
+    assert ran.json["daemon"]["pid"] == daemon.pid
+    assert ran.json["runs"] == {"running": 1}
+    assert f"process {daemon.pid} on" in cli("status").out
+
+
+def test_a_second_daemon_says_who_is_there(base, daemon):
+    """One indexer a base: the other exits 1 and names the first."""
+    ran = in_process(base, "index", "--watch")
+    assert ran.code == 1
+    assert f"process {daemon.pid}" in ran.err
+
+
+def test_a_daemon_ends_on_sigterm(base, cli, client, daemon):
+    """It finishes and exits 0; the status no longer shows it."""
+    client.start_run("agent", "job")
+    daemon.send_signal(signal.SIGTERM)
+    assert daemon.wait(timeout=10) == 0
+    assert cli("status", "--json").json["daemon"]["running"] is False
+
+
+def test_a_daemon_that_was_killed_is_not_taken_for_alive(cli, client, daemon):
+    """The note it left behind deceives nobody, and its absence is no trouble."""
+    client.start_run("agent", "job")
+    cli("status")
+    daemon.kill()
+    daemon.wait()
+    ran = cli("status", "--json")
+    assert ran.code == 0
+    assert ran.json["daemon"]["running"] is False
+
+
+def test_a_silent_daemon_is_trouble(base, cli, client, daemon):
+    """A daemon that holds the base and has stopped beating makes exit code 3."""
+    client.start_run("agent", "job")
+    cli("status")
+    daemon.send_signal(signal.SIGSTOP)
+    try:
+        touch_status(base, heartbeat="2020-01-01T00:00:00.000000Z")
+        ran = cli("status", "--json")
+    finally:
+        daemon.send_signal(signal.SIGCONT)
+    assert ran.code == 3
+    assert "silent" in ran.json["problems"][0]
+
+
+def test_lines_that_are_no_events_are_trouble(base, cli, client):
+    """They are counted, the latest are shown with place and reason, and the exit code is 3."""
+    client.start_run("agent", "job")
+    (base / "raw" / "events_20200101.ndjson").write_bytes(b"garbage\n")
+    ran = cli("status", "--json")
+    assert ran.code == 3
+    assert ran.json["state"] == "degraded"
+    (line,) = ran.json["quarantine"]
+    assert (line["file"], line["offset"], line["length"]) == ("events_20200101.ndjson", 0, 8)
+    text = cli("status").out
+    assert "1 line of the log can't be read as events" in text
+    assert "events_20200101.ndjson" in text
+
+
+def test_a_broken_file_is_trouble(base, cli, client):
+    """A compressed file that can't be decoded is named."""
+    client.start_run("agent", "job")
+    (base / "raw" / "events_20200101.ndjson.gz").write_bytes(b"\x1f\x8b\x08\x00" + b"\xff" * 100)
+    ran = cli("status", "--json")
+    assert ran.code == 3
+    assert [fault["file"] for fault in ran.json["file_faults"]] == ["events_20200101.ndjson.gz"]
+
+
+def test_an_error_since_the_last_start_is_trouble(base, cli, client):
+    """An error is shown; what came before the daemon's last start counts no more."""
+    client.start_run("agent", "job")
+    cli("index")
+    touch_status(base, started_at="2026-01-02", last_error="disk full", last_error_at="2026-01-03")
+    ran = cli("status", "--json")
+    assert (ran.code, ran.json["last_error"]) == (3, "disk full")
+    touch_status(base, started_at="2026-01-04")
+    assert cli("status").code == 0
+
+
+def test_dropped_events_are_trouble(base, cli, client):
+    """What writers had to let go is added up, each writer's last word counted once."""
+    raw = base / "raw"
+    raw.mkdir(parents=True)
+    template = (
+        '{{"specversion":"1.0","id":"{id}","source":"host/{pid}","type":"writer.dropped",'
+        '"subject":"telemetry.writer","time":"2026-01-01T00:00:0{id}Z",'
+        '"data":{{"events_dropped":{count}}}}}\n'
+    )
+    lines = ((1, 7, 3), (2, 7, 5), (3, 8, 10))
+    text = "".join(template.format(id=i, pid=pid, count=count) for i, pid, count in lines)
+    (raw / "events_20260101.ndjson").write_text(text)
+    ran = cli("status", "--json")
+    assert (ran.code, ran.json["events_dropped"]) == (3, 15)
+    assert "15 events" in cli("status").out
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="processes are known by /proc")
+def test_a_run_whose_process_is_gone_is_shown_and_no_trouble(base, cli):
+    """A killed agent is the agent's trouble: it is listed, and telemetry is well."""
+    run(
+        """
+        import os, sys
+        from pathlib import Path
+        from telemetry_core import TelemetryClient, TelemetryConfig
+        client = TelemetryClient(TelemetryConfig.for_base(Path(sys.argv[1])))
+        client.start_run("agent", "job")
+        os._exit(0)
+        """,
+        str(base),
+    )
+    ran = cli("status", "--json")
+    assert ran.code == 0
+    assert [run["reason"] for run in ran.json["stale_runs"]] == ["process gone"]
+    assert "process gone" in cli("runs").out
+
+
+def test_status_waits_for_a_busy_daemon_briefly(cli, client, daemon):
+    """A reader that the daemon keeps waiting gets an answer, with a warning."""
+    client.start_run("agent", "job")
+    cli("status")
+    daemon.send_signal(signal.SIGSTOP)
+    try:
+        client.start_run("agent", "job")
+        began = time.monotonic()
+        ran = cli("runs", "--json")
+    finally:
+        daemon.send_signal(signal.SIGCONT)
+    assert time.monotonic() - began < 10
+    assert len(ran.json) == 1
+    assert ran.err.startswith("warning: ")

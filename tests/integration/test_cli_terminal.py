@@ -1,0 +1,136 @@
+"""At a terminal, what is printed fits it; in a pipe, nothing is cut, coloured or boxed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from indexer.cli import human
+from indexer.cli.output import Column, print_plain_table
+from telemetry_core.timestamp import format_time
+from tests.support.cli import at_terminal, in_process
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+COLOURS = re.compile(r"\x1b\[[0-9;]*3[0-7][0-9;]*m")
+
+
+@pytest.fixture
+def recorded(client):
+    """Runs with long names, long errors and markup in them."""
+    for number in range(4):
+        with client.track_run(
+            "an-agent-with-a-long-name", "a-long-job-type", items_discovered=12345
+        ):
+            client.log_event("run", "step", {"text": "[bold]no markup[/bold]", "number": number})
+    run_id = client.start_run("agent", "job")
+    client.end_run(run_id, "failed", error_summary="Error: [red]" + "very long " * 30)
+    return run_id
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+@pytest.mark.parametrize("command", ["runs", "stats", "tail"])
+def test_tables_fit_the_terminal(command, columns, base, recorded):
+    """No line is wider than the terminal."""
+    shown = ESCAPES.sub("", at_terminal(base, command, columns=columns))
+    assert len(shown.splitlines()) > 3
+    assert all(human.width(line) <= columns for line in shown.splitlines()), shown
+
+
+def test_colours_at_a_terminal_and_none_with_no_color(base, recorded):
+    """NO_COLOR is honoured."""
+    assert COLOURS.search(at_terminal(base, "runs"))
+    assert not COLOURS.search(at_terminal(base, "runs", NO_COLOR="1"))
+
+
+def test_what_agents_wrote_is_no_markup(base, recorded):
+    """Square brackets are shown as they were written."""
+    assert "[red]" in ESCAPES.sub("", at_terminal(base, "runs", columns=200))
+    assert "[bold]no markup[/bold]" in ESCAPES.sub("", at_terminal(base, "tail", columns=300))
+
+
+def test_a_note_without_room_goes_below_its_row(base, recorded):
+    """At 80 columns the error stands on a line of its own, at 200 beside its run."""
+    narrow = ESCAPES.sub("", at_terminal(base, "runs", columns=80)).splitlines()
+    wide = ESCAPES.sub("", at_terminal(base, "runs", columns=200)).splitlines()
+    assert any(line.startswith("  Error: [red]") for line in narrow)
+    assert any("failed" in line and "Error: [red]" in line for line in wide)
+
+
+def test_the_short_name_of_a_run_finds_it(base, recorded):
+    """What a terminal shows in place of an id is taken by show."""
+    shown = ESCAPES.sub("", at_terminal(base, "runs"))
+    name = shown.splitlines()[2].split()[0]
+    assert len(name) == 8
+    assert recorded in in_process(base, "show", name).out
+
+
+def test_sql_is_a_table_at_a_terminal_and_csv_in_a_pipe(base, recorded):
+    """The default form follows who reads."""
+    query = "SELECT 1 AS one, 2 AS two"
+    assert at_terminal(base, "sql", query).splitlines() == ["one  two", "1    2"]
+    assert in_process(base, "sql", query).out.splitlines() == ["one,two", "1,2"]
+
+
+@pytest.mark.parametrize("command", ["runs", "stats", "status", "tail"])
+def test_a_pipe_gets_plain_text(command, base, recorded):
+    """No escape, no rule, nothing cut."""
+    out = in_process(base, command).out
+    assert "\x1b" not in out
+    assert "\u2500" not in out
+    assert "\u2026" not in out
+
+
+def test_plain_columns_are_aligned_by_what_they_show(capsys):
+    """Wide and combining characters take the cells that they take."""
+    print_plain_table([Column("NAME"), Column("N", right=True)], [["日本", "1"], ["e\u0301", "22"]])
+    assert capsys.readouterr().out.splitlines() == ["NAME   N", "日本   1", "e\u0301     22"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_949, "99.9 kB"), (99_951, "100 kB"),
+        (999_499, "999 kB"), (999_500, "1.0 MB"), (1_234_567_890, "1.2 GB"), (10**19, "10000 PB"),
+    ],
+)  # fmt: skip
+def test_sizes(value, words):
+    """Sizes are in units of a thousand, with two or three digits."""
+    assert human.size(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (59_940, "59.9 s"), (59_960, "1 m 00 s"),
+        (3_599_000, "59 m 59 s"), (3_600_000, "1 h 00 m"), (47 * 3_600_000, "47 h 00 m"),
+        (50 * 3_600_000, "2 d 2 h"), (None, ""), ("soon", "soon"),
+    ],
+)  # fmt: skip
+def test_durations(value, words):
+    """Durations are in their two largest units; what is no number is shown as it is."""
+    assert human.duration(value) == words
+
+
+def test_times_are_local_and_leave_out_today():
+    """People see their own clock; the day only where it is another."""
+    now = datetime.now(timezone.utc)
+    text = format_time(now)
+    assert human.local_time(text) == now.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    assert human.local_time(text, short=True) == now.astimezone().strftime("%H:%M:%S")
+    before = now - timedelta(days=3)
+    short = human.local_time(format_time(before), short=True)
+    assert short == before.astimezone().strftime("%b %d %H:%M")
+    assert human.local_time("no time") == "no time"
+    assert human.local_time(None) == ""
+
+
+def test_text_can_not_play_tricks():
+    """Control characters, line ends, bidirectional marks and lone surrogates become visible."""
+    assert human.plain("a\x1b[2Jb\r\n\t\x7f\x9b\u202e\u2028\ud800ü日") == (
+        "a\\x1b[2Jb\\r\\n\\t\\x7f\\x9b\\u202e\\u2028\\ud800ü日"
+    )

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import sys
+
+from tests.support.process import run
+
+FOREIGN = {
+    "asyncio",
+    "click",
+    "httpx",
+    "indexer",
+    "logging",
+    "multiprocessing",
+    "numpy",
+    "portalocker",
+    "rich",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "tempfile",
+    "traceback",
+    "watchdog",
+}
+
+
+def test_importing_and_logging_loads_nothing_foreign(tmp_path):
+    """The standard library's small modules and orjson; no thread, nothing printed."""
+    out = run(
+        """
+        import sys
+        before = set(sys.modules)
+        from telemetry_core import TelemetryClient
+        client = TelemetryClient()
+        run_id = client.start_run("a", "j")
+        client.log_event(run_id, "e", {"a": 1})
+        client.end_run(run_id)
+        loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+        threading = sys.modules["threading"]
+        assert threading.active_count() == 1
+        sys.stderr.flush()
+        print(" ".join(sorted(loaded)))
+        """,
+        TELEMETRY_BASE_DIR=str(tmp_path),
+    )
+    loaded = set(out.split())
+    assert loaded & FOREIGN == set()
+    if sys.version_info >= (3, 10):
+        assert loaded - set(sys.stdlib_module_names) <= {"orjson", "telemetry_core"}
+
+
+def test_the_name_that_existing_users_import_is_the_same_thing():
+    """`telemetry` is telemetry_core by another name, with the names they know."""
+    from telemetry_core import _telemetry_name as telemetry
+
+    import telemetry_core
+
+    for name in telemetry.__all__:
+        assert getattr(telemetry, name) is getattr(telemetry_core, name)

@@ -1,0 +1,76 @@
+"""Stale runs: derived from what is there now, never written as if the agent had said so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from indexer import own_state
+from telemetry_core import TelemetryClient, TelemetryConfig
+from telemetry_core.event import Event
+from telemetry_core.line import encode
+from telemetry_core.process import host_name
+from tests.support.process import run, start
+from tests.support.view import rows
+
+_STALE = "SELECT agent_name, reason FROM stale_runs ORDER BY agent_name"
+_START = """
+    import sys
+    from pathlib import Path
+    from telemetry_core import TelemetryClient, TelemetryConfig
+    client = TelemetryClient(TelemetryConfig.for_base(Path(sys.argv[1])))
+    print(client.start_run(sys.argv[2], "job"), flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_run_whose_process_is_gone_is_stale(base: Path) -> None:
+    """It stays running in `agent_runs`: nobody said that it ended."""
+    config = TelemetryConfig.for_base(base)
+    alive = start(_START, str(base), "alive")
+    assert alive.stdout is not None
+    alive.stdout.readline()
+    run(_START, str(base), "gone")
+    assert rows(config, _STALE) == [("gone", "process gone")]
+    assert rows(config, "SELECT DISTINCT status FROM agent_runs") == [("running",)]
+    alive.communicate()
+    assert rows(config, _STALE) == [("alive", "process gone"), ("gone", "process gone")]
+
+
+def test_an_end_by_somebody_else_brings_it_back(base: Path) -> None:
+    """A run is stale no longer once it ends, from whatever process."""
+    config = TelemetryConfig.for_base(base)
+    run_id = run(_START, str(base), "gone").strip()
+    assert rows(config, _STALE) == [("gone", "process gone")]
+    TelemetryClient(config).end_run(run_id, "failed")
+    assert rows(config, _STALE) == []
+
+
+def test_a_run_that_was_silent_for_too_long_is_stale(base: Path) -> None:
+    """On another host there is no process to look for; silence tells, by the configured limit."""
+    config = TelemetryConfig.for_base(base)
+    config.ndjson_dir.mkdir(parents=True)
+    event = Event("i", "elsewhere/1", "run.started", "r", "2026-01-01T00:00:00.000000Z", {})
+    (config.ndjson_dir / "events_20260101.ndjson").write_bytes(encode(event))
+    assert rows(config, "SELECT reason FROM stale_runs") == [("silent",)]
+    config.stale_after = 1e12
+    assert rows(config, "SELECT reason FROM stale_runs") == []
+
+
+@pytest.mark.parametrize("start_of_process", ["boot:1", None])
+def test_a_pid_used_again_does_not_pass_for_the_old_process(
+    client: TelemetryClient, start_of_process: Optional[str]
+) -> None:
+    """Boot and start time tell one incarnation of a pid from the next, where they are known."""
+    config = client.config
+    config.ndjson_dir.mkdir(parents=True)
+    extensions = {"processstart": start_of_process} if start_of_process else None
+    source = f"{host_name()}/{os.getpid()}"
+    event = Event("i", source, "run.started", "r", "2999-01-01T00:00:00.000000Z", {}, extensions)
+    (config.ndjson_dir / "events_20260101.ndjson").write_bytes(encode(event))
+    expected = [("process gone",)] if start_of_process else []
+    assert rows(config, "SELECT reason FROM stale_runs") == expected
+    assert own_state._is_gone("not a source", None) is False

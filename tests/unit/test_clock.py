@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+import uuid
+
+from telemetry_core.clock import Clock
+from tests.support.process import run
+
+
+def assert_rise(ticks):
+    for before, after in zip(ticks, ticks[1:]):
+        assert before.time < after.time
+        assert before.id < after.id
+
+
+def test_ids_are_uuid_version_7_of_their_time():
+    """The id is an RFC 9562 UUIDv7 whose milliseconds are those of the time beside it."""
+    before = time.time_ns() // 1_000_000
+    tick = Clock().tick()
+    parsed = uuid.UUID(tick.id)
+    assert str(parsed) == tick.id
+    assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
+    assert before <= parsed.int >> 80 <= time.time_ns() // 1_000_000
+    assert tick.day == tick.time[:10].replace("-", "")
+
+
+def test_ids_and_times_rise_when_the_wall_clock_steps_back(monkeypatch):
+    """An hour back, over midnight, or standing still: the next tick is later all the same."""
+    midnight = 1_795_305_600 * 10**9
+    steps = [midnight + 5, midnight - 3600 * 10**9, midnight - 1, midnight + 5, midnight + 5]
+    wall = itertools.cycle(steps)
+    clock = Clock()
+    monkeypatch.setattr(time, "time_ns", lambda: next(wall))
+    ticks = [clock.tick() for _ in range(200)]
+    assert_rise(ticks)
+    assert {tick.day for tick in ticks} == {ticks[0].time[:10].replace("-", "")}
+
+
+def test_ids_and_times_rise_in_every_thread_and_are_shared_by_none():
+    """Eight threads of one clock never get the same id or the same time."""
+    clock, found, start = Clock(), [], threading.Barrier(8)
+
+    def take():
+        start.wait()
+        found.append([clock.tick() for _ in range(5_000)])
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for ticks in found:
+        assert_rise(ticks)
+    everything = [tick for ticks in found for tick in ticks]
+    assert len({tick.id for tick in everything}) == 40_000
+    assert len({tick.time for tick in everything}) == 40_000
+
+
+def test_forked_children_share_no_id():
+    """Parent and children, ticking at the very same time, have ids of their own."""
+    out = run("""
+        import os
+        from telemetry_core.clock import CLOCK
+        CLOCK.tick()
+        children = []
+        for _ in range(4):
+            read, write = os.pipe()
+            if os.fork() == 0:
+                os.write(write, "".join(CLOCK.tick().id for _ in range(500)).encode())
+                os._exit(0)
+            os.close(write)
+            children.append(read)
+        ids = [CLOCK.tick().id for _ in range(500)]
+        for read in children:
+            with os.fdopen(read, "rb") as pipe:
+                text = pipe.read().decode()
+            ids += [text[i:i + 36] for i in range(0, len(text), 36)]
+            os.wait()
+        print(len(ids), len(set(ids)))
+    """)
+    assert out.split() == ["2500", "2500"]
+
+
+def test_a_storm_of_signal_handlers_gets_no_tick_twice():
+    """Handlers that tick in the middle of a tick leave all ids and times distinct and rising."""
+    out = run("""
+        import signal
+        from telemetry_core.clock import Clock
+        clock, handled = Clock(), []
+        def handle(*_):
+            handled.append(clock.tick())
+            signal.setitimer(signal.ITIMER_REAL, 0.00002)
+        signal.signal(signal.SIGALRM, handle)
+        handle()
+        straight = []
+        while len(handled) < 1000 or len(straight) < 20000:
+            straight.append(clock.tick())
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        ticks = straight + handled
+        assert len({t.id for t in ticks}) == len(ticks)
+        assert len({t.time for t in ticks}) == len(ticks)
+        assert straight == sorted(straight) and handled == sorted(handled)
+        by_time = sorted(ticks, key=lambda t: t.time)
+        assert by_time == sorted(ticks, key=lambda t: (t.time, t.id))
+        print("ok")
+    """)
+    assert out == "ok\n"
+
+
+def test_a_handler_between_reading_and_keeping_the_time_gets_another(monkeypatch):
+    """A tick that happens inside another, while that one reads the wall clock, is not repeated."""
+    clock = Clock()
+    inner = []
+
+    def interrupted():
+        monkeypatch.setattr(time, "time_ns", lambda: 1_795_305_600 * 10**9)
+        inner.append(clock.tick())
+        return 1_795_305_600 * 10**9
+
+    monkeypatch.setattr(time, "time_ns", interrupted)
+    outer = clock.tick()
+    after = clock.tick()
+    assert len({inner[0].time, outer.time, after.time}) == 3
+    assert len({inner[0].id, outer.id, after.id}) == 3
+
+
+def test_a_lock_that_a_stopped_thread_left_does_not_hang_the_ending_interpreter(monkeypatch):
+    """Daemon threads are stopped wherever they are; only one thread is left to tick then."""
+    clock = Clock()
+    thread = threading.Thread(target=clock._lock.acquire)
+    thread.start()
+    thread.join()
+    monkeypatch.setattr(sys, "is_finalizing", lambda: True)
+    ticked = []
+    late = threading.Thread(target=lambda: ticked.append(clock.tick()), daemon=True)
+    late.start()
+    late.join(10)
+    assert ticked

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from telemetry_core import TelemetryConfig, storage
+from telemetry_core.config import SETTINGS
+from tests.support.process import run
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home directory, and well-known places, of which none exists yet."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    places = tuple(str(tmp_path / name) for name in ("agent-metrics", "opt", "data"))
+    monkeypatch.setattr(storage, "_WELL_KNOWN", places)
+    return tmp_path
+
+
+def test_the_base_is_resolved_in_the_order_of_the_contract(home):
+    """DB path, base dir, old name, the first well-known directory there is, the home directory."""
+    environ = {
+        "TELEMETRY_DB_PATH": str(home / "p/db/t.sqlite"),
+        "TELEMETRY_BASE_DIR": str(home / "base"),
+        "AGENT_METRICS_DIR": str(home / "old"),
+    }
+    assert TelemetryConfig.from_env(environ).metrics_dir == home / "p"
+    del environ["TELEMETRY_DB_PATH"]
+    assert TelemetryConfig.from_env(environ).metrics_dir == home / "base"
+    del environ["TELEMETRY_BASE_DIR"]
+    assert TelemetryConfig.from_env(environ).metrics_dir == home / "old"
+    assert TelemetryConfig.from_env({}).metrics_dir == home / "home/.telemetry"
+    for name in ("data", "opt", "agent-metrics"):
+        (home / name).mkdir()
+        assert TelemetryConfig.from_env({}).metrics_dir == home / name
+    assert not (home / "home").exists()
+
+
+def test_a_well_known_directory_must_be_a_writable_directory(home, monkeypatch):
+    """A file of that name, or a directory one may not write to, is passed over."""
+    (home / "agent-metrics").write_text("")
+    (home / "opt").mkdir()
+    (home / "data").mkdir()
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda p, m: Path(p).name != "opt" and allowed(p, m))
+    assert TelemetryConfig.from_env({}).metrics_dir == home / "data"
+
+
+def test_paths_are_inside_the_base_unless_named(tmp_path):
+    """Log and view stand in raw/ and db/, or where their variables say."""
+    plain = TelemetryConfig.from_env({"TELEMETRY_BASE_DIR": str(tmp_path)})
+    assert plain.ndjson_dir == tmp_path / "raw"
+    assert plain.database_path == tmp_path / "db/telemetry.sqlite"
+    named = {"TELEMETRY_DB_PATH": "/x/y/z.db", "TELEMETRY_NDJSON_DIR": "/elsewhere/log"}
+    moved = TelemetryConfig.from_env(named)
+    assert (moved.metrics_dir, moved.database_path) == (Path("/x"), Path("/x/y/z.db"))
+    assert moved.ndjson_dir == Path("/elsewhere/log")
+
+
+def test_relative_and_home_paths_are_made_absolute_at_once(home, monkeypatch):
+    """A later chdir of the host does not move its log."""
+    monkeypatch.chdir(home)
+    config = TelemetryConfig.from_env({"TELEMETRY_BASE_DIR": "here"})
+    assert config.ndjson_dir == home / "here/raw"
+    assert TelemetryConfig.from_env({"AGENT_METRICS_DIR": "~/m"}).metrics_dir == home / "home/m"
+
+
+def test_a_working_directory_that_is_gone_raises_nothing():
+    """A relative base then counts from the home directory, and events still arrive."""
+    out = run("""
+        import os, tempfile
+        from telemetry_core import TelemetryClient
+        os.environ["HOME"] = tempfile.mkdtemp()
+        gone = tempfile.mkdtemp()
+        os.chdir(gone)
+        os.rmdir(gone)
+        os.environ["TELEMETRY_BASE_DIR"] = "here"
+        client = TelemetryClient()
+        assert client.log_event(client.start_run("a", "j"), "e")
+        print(os.path.relpath(client.config.ndjson_dir, os.environ["HOME"]))
+    """)
+    assert out == "here/raw\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "name", "value"),
+    [
+        ("METRICS_API_ENABLED", "", "api_enabled", True),
+        ("METRICS_API_ENABLED", "no", "api_enabled", False),
+        ("METRICS_API_ENABLED", " Yes ", "api_enabled", True),
+        ("METRICS_API_URL", "https://x", "api_url", "https://x"),
+        ("METRICS_API_URL", "", "api_url", None),
+        ("METRICS_API_TOKEN", "t", "api_token", "t"),
+        ("AGENT_OWNER", "me", "agent_owner", "me"),
+        ("TELEMETRY_SKIP_VALIDATION", "1", "skip_validation", True),
+        ("TELEMETRY_TEST_MODE", "mock", "test_mode", "mock"),
+        ("TELEMETRY_DB_JOURNAL_MODE", "DELETE", "journal_mode", "DELETE"),
+        ("TELEMETRY_DURABILITY", "FSYNC", "durability", "fsync"),
+        ("TELEMETRY_LOCK_BUDGET_MS", "7.5", "lock_budget_ms", 7.5),
+        ("TELEMETRY_LOCK_BUDGET_MS", "soon", "lock_budget_ms", 50.0),
+        ("TELEMETRY_LOCK_BUDGET_MS", "-1", "lock_budget_ms", 50.0),
+        ("TELEMETRY_LOCK_BUDGET_MS", "inf", "lock_budget_ms", 50.0),
+        ("TELEMETRY_LOCK_BUDGET_MS", "nan", "lock_budget_ms", 50.0),
+        ("TELEMETRY_GIT", "off", "git", False),
+        ("TELEMETRY_POLL_INTERVAL", "0.2", "poll_interval", 0.2),
+        ("TELEMETRY_STALE_AFTER", "60", "stale_after", 60.0),
+    ],
+)
+def test_each_variable_sets_its_field(variable, text, name, value):
+    """A variable is read; one that makes no sense gives the default."""
+    assert variable in {setting.variable for setting in SETTINGS}
+    assert getattr(TelemetryConfig.from_env({variable: text}), name) == value
+
+
+def test_validate_says_what_is_wrong(tmp_path):
+    """Nonsense is named; a missing API is none; missing directories matter only when strict."""
+    config = TelemetryConfig.for_base(tmp_path / "new")
+    ok, problems = config.validate()
+    assert not ok
+    assert len(problems) == 3
+    assert config.validate(strict=False) == (True, [])
+    config.skip_validation = True
+    assert config.validate() == (True, [])
+    wrong = {
+        "TELEMETRY_DURABILITY": "hope",
+        "METRICS_API_URL": "ftp://x",
+        "TELEMETRY_TEST_MODE": "maybe",
+    }
+    ok, problems = TelemetryConfig.for_base(tmp_path, wrong).validate(strict=False)
+    assert not ok
+    for variable in wrong:
+        assert any(variable in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://host/path",
+        "https://user:s3cret@host/path",
+        "https://us@er:s3cret@host/path",
+        "https://host/path?token=s3cret",
+        "https://host/path#s3cret",
+    ],
+)
+def test_the_token_is_never_shown(tmp_path, url):
+    """Neither str, repr nor a format shows the token, nor what a URL carries of the kind."""
+    environ = {"METRICS_API_TOKEN": "s3cret", "METRICS_API_URL": url}
+    config = TelemetryConfig.for_base(tmp_path, environ)
+    for shown in (str(config), repr(config), f"{config}", repr([config])):
+        assert "s3cret" not in shown
+        assert "https://host/path" in shown
+        assert "api_token=***" in shown

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import pathlib
+import types
+import uuid
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry_core.degrade import shortened, text_of
+from telemetry_core.event import Event
+from telemetry_core.line import decode, encode
+from tests.support.process import run
+
+NEIGHBOURS = {"before": 1, "after": ["intact", {"deep": None}]}
+
+
+def written(value):
+    """What a reader finds where `value` was logged; its neighbours must be there untouched."""
+    data = {"before": 1, "value": value, "after": ["intact", {"deep": None}]}
+    line = encode(Event("i", "s", "t", "r", "2026-11-22T12:34:56.789012Z", data))
+    assert line.count(b"\n") == 1
+    found = decode(line).data
+    assert {name: found[name] for name in NEIGHBOURS} == NEIGHBOURS
+    json.loads(line)
+    return found["value"]
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: object = None
+
+
+class Moment(datetime.datetime):
+    """As pandas' Timestamp is one."""
+
+
+Pair = collections.namedtuple("Pair", "a b")
+UTC = datetime.timezone.utc
+A_UUID = uuid.UUID(int=7)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05+00:00"),
+        (Moment(2026, 1, 2, 3), "2026-01-02T03:00:00"),
+        (datetime.date(2026, 1, 2), "2026-01-02"),
+        (datetime.time(3, 4), "03:04:00"),
+        (datetime.timedelta(seconds=90), "0:01:30"),
+        (pathlib.PurePosixPath("/a/b"), "/a/b"),
+        (decimal.Decimal("1.10"), "1.10"),
+        (b"plain", "plain"),
+        (b"\xff\x00", "base64:/wA="),
+        (bytearray(b"ab"), "ab"),
+        (memoryview(b"ab"), "ab"),
+        ({3, 1, 2}, [1, 2, 3]),
+        (frozenset(("b", "a")), ["a", "b"]),
+        ({1, "a"}, ["a", 1]),
+        (Point(1, {2}), {"x": 1, "y": [2]}),
+        (Pair(1, b"x"), [1, "x"]),
+        (collections.deque([1, 2]), [1, 2]),
+        (types.MappingProxyType({"a": {1}}), {"a": [1]}),
+        (collections.OrderedDict(a=1), {"a": 1}),
+        (Colour.RED, "red"),
+        (Number.ONE, 1),
+        (ValueError("no"), "ValueError: no"),
+        (A_UUID, str(A_UUID)),
+        (1 + 2j, "(1+2j)"),
+        (float("nan"), None),
+        (float("inf"), None),
+        (2**64, str(2**64)),
+        (-(2**63) - 1, str(-(2**63) - 1)),
+        ("a\ud800b", "a\\ud800b"),
+        ({1: "a", None: "b", True: "c"}, {"1": "c", "None": "b"}),
+        ({1: "int", "1": "text"}, {"1": "int", "1 (str)": "text"}),
+        ({Colour.RED: 1, (1, 2): 2, b"k": 3}, {"red": 1, "(1, 2)": 2, "k": 3}),
+        ({"a\udfff": {2**70: [float("nan")]}}, {"a\\udfff": {str(2**70): [None]}}),
+        (np.float32(1.5), 1.5),
+        (np.int64(-3), -3),
+        (np.bool_(True), True),
+        (np.str_("s"), "s"),
+        (np.float16(0.5), 0.5),
+        (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
+        (np.array([[1, 2], [3, 4]]).T, [[1, 3], [2, 4]]),
+        (np.array(5), 5),
+        (np.array([{1}, "x"], dtype=object), [[1], "x"]),
+        (np.datetime64("2026-01-02"), "2026-01-02"),
+        (np.array(["2026-01-02T03", "NaT"], "M8[ns]"), ["2026-01-02T03:00:00.000000000", "NaT"]),
+        (np.array([np.nan, 1.0]), [None, 1.0]),
+    ],
+    ids=repr,
+)
+def test_what_json_lacks_is_written_as_a_reader_would_expect(value, expected):
+    """Each kind of value has one plain form, alone and among values that spoil orjson's try."""
+    assert written(value) == expected
+    assert written([value, 2**70, "\ud800"]) == [expected, str(2**70), "\\ud800"]
+
+
+def test_huge_integers_are_exact_wherever_they_stand():
+    """Python refuses to print them in decimal; their digits are kept, as values and as names."""
+    huge = 10**5_000 + 1
+    kept = written({"value": huge, huge: "name"})
+    assert int(kept["value"], 0) == huge
+    assert {int(name, 0): value for name, value in kept.items() if name != "value"} == {
+        huge: "name"
+    }
+
+
+class Silent:
+    """An object that defies description."""
+
+    def __repr__(self):
+        raise RuntimeError("no")
+
+    __str__ = __repr__
+
+
+class SilentText(str):
+    __slots__ = ()
+
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+class SilentError(Exception):
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+class Hollow:
+    def __getattr__(self, name):
+        raise ZeroDivisionError(name)
+
+
+class Endless(collections.abc.Mapping):
+    def __getitem__(self, key):
+        return Endless()
+
+    def __iter__(self):
+        return iter("a")
+
+    def __len__(self):
+        return 1
+
+
+@pytest.mark.parametrize(
+    "make", [Silent, SilentError, Hollow, Endless, MagicMock, object, lambda: print, lambda: int]
+)
+def test_one_hostile_value_is_replaced_alone(make):
+    """A value that cannot even be described becomes a text; what stands around it is intact."""
+    hostile = make()
+    assert isinstance(written([{"bad": hostile, "good": 1}])[0]["bad"], (str, dict))
+    assert written([{"bad": hostile, "good": 1}])[0]["good"] == 1
+    assert "good" in written({"good", 1, Silent()})
+    assert written({Silent(): 1, SilentText("k"): 2, "good": 3})["good"] == 3
+    assert text_of(Silent()) == "<unprintable Silent>"
+
+
+def test_cycles_are_cut():
+    """A list inside itself ends at its second occurrence; a value used twice is no cycle."""
+    loop: list = [1]
+    loop.append({"again": loop})
+    assert written(loop) == [1, {"again": "<cycle>"}]
+    twice = [2**70]
+    assert written([twice, twice]) == [[str(2**70)]] * 2
+
+
+def test_nesting_without_end_is_cut_and_its_outer_levels_stay():
+    """5,000 levels, of lists or of objects, cost the depths alone."""
+    for make in (lambda inner: [7, inner], lambda inner: {"n": 7, "i": inner}):
+        deep: object = "core"
+        for _ in range(5_000):
+            deep = make(deep)
+        kept = written(deep)
+        for _ in range(90):
+            first, kept = kept.values() if isinstance(kept, dict) else kept
+            assert first == 7
+
+
+def test_a_payload_that_other_threads_change_is_still_one_good_line():
+    """Values whose encoding runs Python, in a dictionary that grows and shrinks meanwhile.
+
+    In a process of its own: orjson, given such a dictionary, takes the process down.
+    """
+    out = run("""
+        import enum, sys, threading
+        from datetime import datetime, timedelta, tzinfo
+        from telemetry_core.event import Event
+        from telemetry_core.line import decode, encode
+        sys.setswitchinterval(1e-6)
+        class Colour(enum.Enum):
+            RED = "red"
+        class Zone(tzinfo):
+            def utcoffset(self, moment):
+                return timedelta(0)
+        values = [Colour.RED, datetime(2026, 1, 1, tzinfo=Zone()), {1}]
+        shared = {str(i): values[i % 3] for i in range(300)}
+        done = threading.Event()
+        def churn():
+            number = 0
+            while not done.is_set():
+                number += 1
+                shared[f"new{number}"] = values[number % 3]
+                shared.pop(f"new{number - number % 200}", None)
+                if number % 5000 == 0:
+                    for name in [name for name in list(shared) if name.startswith("new")]:
+                        del shared[name]
+        thread = threading.Thread(target=churn)
+        thread.start()
+        for _ in range(30):
+            data = {"shared": shared, "good": [1]}
+            kept = decode(encode(Event("i", "s", "t", "r", "2026-11-22T12:34:56Z", data))).data
+            assert kept["good"] == [1] and kept["shared"]["0"] == "red"
+        done.set()
+        thread.join()
+        print("alive")
+    """)
+    assert out == "alive\n"
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())  # lone surrogates included
+    | st.binary()
+    | st.datetimes()
+    | st.timedeltas()
+    | st.decimals()
+    | st.fractions()
+    | st.complex_numbers()
+    | st.uuids()
+    | st.builds(Silent)
+    | st.builds(object),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.lists(inner, max_size=4).map(collections.deque)
+        | st.builds(Point, inner, inner)
+        | st.dictionaries(
+            st.text(st.characters(), max_size=3)
+            | st.integers()
+            | st.booleans()
+            | st.none()
+            | st.binary()
+            | st.floats()
+            | st.tuples(st.integers()),
+            inner,
+            max_size=4,
+        )
+        | st.sets(st.text(st.characters()) | st.integers(), max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(ANYTHING)
+def test_anything_at_all_becomes_one_line_with_its_neighbours_intact(value):
+    """No value makes encoding raise, spoils its neighbours or loses an entry of a mapping."""
+    kept = written(value)
+    if isinstance(value, dict):
+        assert len(kept) == len(value)
+    if isinstance(value, (list, tuple)):
+        assert len(kept) == len(value)
+
+
+@given(ANYTHING, st.integers(1_000, 20_000))
+def test_shortening_keeps_its_limit(value, limit):
+    """Whatever was decoded fits into the limit it is cut to."""
+    data = written([value] * 50)
+    assert len(json.dumps(shortened(data, limit), ensure_ascii=False, separators=(",", ":"))) <= (
+        limit
+    )

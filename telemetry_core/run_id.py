@@ -11,7 +11,7 @@ from typing import Any
 
 from telemetry_core.degrade import text_of
 
-_UNSAFE = re.compile(r"[^A-Za-z0-9._]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME = 80
 _MAX_RUN_ID = 1_000
 

@@ -128,7 +128,7 @@ for directory in sys.stdin:
 
 
 def test_a_log_cut_at_any_byte_never_takes_the_next_event(tmp_path: Path) -> None:
-    """Cut at every byte of its last two lines, then appended to by a new process: the event is in."""
+    """Cut at every byte of its last two lines, then appended to: the new event is in."""
     client = TelemetryClient(TelemetryConfig.for_base(tmp_path / "whole"))
     for number in range(3):
         client.log_event("run", "early", {"number": number})

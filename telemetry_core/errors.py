@@ -33,3 +33,6 @@ class LockTimeout(TelemetryError):
     """The log's lock was not had within the budget."""
 
     hint = "Another process holds the log's lock; find it with `fuser`"
+
+    is_stuck = False
+    """Whether nobody wrote meanwhile: the holder does not get on, rather than many taking turns."""

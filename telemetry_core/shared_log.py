@@ -26,6 +26,7 @@ class SharedLog:
         self._file: Optional[LogFile] = None
         self._day = ""
         self._known_end = -1
+        self._size_seen: Optional[int] = None
         self._next_path_check = 0.0
 
     def append(self, lines: bytes, day: str, budget: float, sync: bool) -> None:
@@ -39,7 +40,8 @@ class SharedLog:
             self._lock.acquire(budget)
             file = self._append_locked(lines, day)
             self._lock.release()
-        except LockTimeout:
+        except LockTimeout as timeout:
+            timeout.is_stuck = not self._has_grown()
             raise
         except BaseException:
             # An error, or a signal handler that raised at any point of the above: closing gives
@@ -49,13 +51,19 @@ class SharedLog:
         if sync:
             file.sync()
 
+    def _has_grown(self) -> bool:
+        """Whether others wrote since this was last known: then the lock is busy, not stuck."""
+        size = self._file.size() if self._file is not None else None
+        before, self._size_seen = self._size_seen, size
+        return size is not None and size != before
+
     def _append_locked(self, lines: bytes, day: str) -> LogFile:
         file, size = self._day_file(day)
         if size != self._known_end and not file.ends_line(size):
             lines = b"\n" + lines
         self._known_end = -1
         write_whole(file.fd, lines)
-        self._known_end = size + len(lines)
+        self._known_end = self._size_seen = size + len(lines)
         return file
 
     def _day_file(self, day: str) -> tuple[LogFile, int]:

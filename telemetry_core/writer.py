@@ -20,8 +20,8 @@ from telemetry_core.errors import BacklogFull, LockTimeout
 from telemetry_core.own_log import OwnLog
 from telemetry_core.shared_log import SharedLog
 
-# After one vain wait for the lock, the next calls only try it: a holder that is stopped for
-# half a minute costs the agent one budget a second, not one an event.
+# After a vain wait for a lock that nobody made use of, the next calls only try it: a holder that
+# is stopped for half a minute costs the agent one budget a second, not one an event.
 _IMPATIENT_SECONDS = 1.0
 
 
@@ -129,14 +129,16 @@ class Writer:
         try:
             # Inside the `try`, for a signal handler may raise as soon as this has returned.
             if not self._mutex.acquire(timeout=budget):
-                self._grow_impatient()
+                self._lock_timeouts += 1
                 return False
             if self._appending:
                 # A signal handler interrupted this very thread's append: stay out of its way.
                 return False
             self._append_alone(entry, budget)
-        except LockTimeout:
-            self._grow_impatient()
+        except LockTimeout as error:
+            self._lock_timeouts += 1
+            if error.is_stuck and not self._impatient_until:
+                self._impatient_until = time.monotonic() + _IMPATIENT_SECONDS
             return False
         finally:
             # Not ours to release when it was not had in time, or was made anew by a fork.
@@ -150,11 +152,6 @@ class Writer:
             self._shared.append(entry.lines, entry.day, budget, entry.sync)
         finally:
             self._appending = False
-
-    def _grow_impatient(self) -> None:
-        self._lock_timeouts += 1
-        if not self._impatient_until:
-            self._impatient_until = time.monotonic() + _IMPATIENT_SECONDS
 
     def _note(self, error: Exception) -> None:
         """Count a failure; say it once for each kind, on the host's own logging."""

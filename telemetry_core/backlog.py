@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from contextlib import nullcontext
-from typing import Any, ContextManager, NamedTuple, Optional
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple, Optional
 
 MAX_BACKLOG_BYTES = 16 * 1024 * 1024
 
@@ -41,7 +41,7 @@ class Backlog:
     def __len__(self) -> int:
         return sum(entry.events for entry in list(self._queue))
 
-    def _locked(self) -> ContextManager[Any]:
+    def _locked(self) -> AbstractContextManager[Any]:
         # A daemon thread that the ending interpreter stopped may have the lock, and for ever.
         return self._lock if not sys.is_finalizing() else nullcontext()
 

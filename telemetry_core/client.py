@@ -161,7 +161,7 @@ class TelemetryClient:
     def track_run(
         self, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
     ) -> RunContext:
-        """Return a context manager, for `with` and `async with`, that is a run from start to end."""
+        """Return a run as a context manager, for `with` and for `async with`."""
         return RunContext(self, agent_name, job_type, trigger_type, fields)
 
     def tracked(

@@ -154,9 +154,12 @@ class TelemetryConfig:
         if self.test_mode not in (None, "mock", "live"):
             problems.append(f"TELEMETRY_TEST_MODE is {self.test_mode!r}: use mock or live")
         if strict and not self.skip_validation:
-            for path in (self.metrics_dir, self.database_path.parent, self.ndjson_dir):
-                if not os.path.isdir(path):
-                    problems.append(f"{path} is not a directory yet; it is made on first use")
+            directories = (self.metrics_dir, self.database_path.parent, self.ndjson_dir)
+            problems += [
+                f"{path} is not a directory yet; it is made on first use"
+                for path in directories
+                if not path.is_dir()
+            ]
         return not problems, problems
 
     def is_test_mode(self) -> bool:

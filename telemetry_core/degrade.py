@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import enum
 import math
 import os
 import uuid
-from collections.abc import Mapping, MutableSequence, Set
-from typing import Any
+from collections.abc import Mapping, MutableSequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Callable
 
 import orjson
 
@@ -31,26 +32,16 @@ _NAME_ROOM = 6 * _MAX_NAME + 10
 _MIN_SHARE = _NAME_ROOM + 1_000
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+_SCALARS = (str, int, float, dt.date, dt.time)
 
 
 def _simplified(value: Any) -> Any:
     """Return something closer to JSON than `value`."""
-    if isinstance(value, (decimal.Decimal, os.PathLike)):
-        return str(value)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return _text_of_bytes(bytes(value))
-    if isinstance(value, Set):
-        return _ordered(value)
-    if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {value}"
+    for kinds, simpler in _SIMPLER:
+        if isinstance(value, kinds):
+            return simpler(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, (tuple, MutableSequence)):
-        return list(value)
-    if isinstance(value, (datetime.timedelta, complex, uuid.UUID)):
-        return str(value)
     return _simplified_array(value)
 
 
@@ -84,18 +75,10 @@ def _degrade(value: Any, depth: int, above: frozenset[int]) -> Any:
 
 
 def _degrade_known(value: Any, depth: int, above: frozenset[int]) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, enum.Enum):
         return _degrade(value.value, depth, above)
-    if isinstance(value, str):
-        return _clean(str(value))
-    if isinstance(value, int):
-        return int(value) if _INT_MIN <= value <= _INT_MAX else _digits(int(value))
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, (datetime.date, datetime.time)):
-        return _clean(value.isoformat())
+    if value is None or isinstance(value, _SCALARS):
+        return _degrade_scalar(value)
     if id(value) in above:
         return "<cycle>"
     if depth >= MAX_DEPTH:
@@ -106,6 +89,18 @@ def _degrade_known(value: Any, depth: int, above: frozenset[int]) -> Any:
     if isinstance(value, (list, tuple)):
         return [_degrade(item, depth + 1, above) for item in list(value)]
     return _degrade(_simplified(value), depth + 1, above)
+
+
+def _degrade_scalar(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _clean(str(value))
+    if isinstance(value, int):
+        return int(value) if _INT_MIN <= value <= _INT_MAX else _digits(int(value))
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return _clean(value.isoformat())
 
 
 def _degrade_dict(value: dict[Any, Any], depth: int, above: frozenset[int]) -> dict[str, Any]:
@@ -173,7 +168,7 @@ def _text_of_bytes(raw: bytes) -> str:
         return "base64:" + base64.b64encode(raw).decode("ascii")
 
 
-def _ordered(values: Set[Any]) -> list[Any]:
+def _ordered(values: AbstractSet[Any]) -> list[Any]:
     try:
         return sorted(values)
     except TypeError:
@@ -185,3 +180,13 @@ def _represent(value: Any) -> str:
         return _clean(repr(value)[:MAX_REPR])
     except Exception:
         return f"<unprintable {type(value).__name__}>"
+
+
+_SIMPLER: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
+    ((decimal.Decimal, os.PathLike, dt.timedelta, complex, uuid.UUID), str),
+    ((bytes, bytearray, memoryview), lambda raw: _text_of_bytes(bytes(raw))),
+    ((AbstractSet,), _ordered),
+    ((BaseException,), lambda error: f"{type(error).__name__}: {error}"),
+    ((Mapping,), dict),
+    ((tuple, MutableSequence), list),
+)

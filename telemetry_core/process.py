@@ -19,10 +19,7 @@ _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 @lru_cache(maxsize=1)
 def host_name() -> str:
     """Return this machine's name, fit for a file name and for an event's source."""
-    if hasattr(os, "uname"):
-        name = os.uname().nodename
-    else:
-        name = os.environ.get("COMPUTERNAME", "")
+    name = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
     return _UNSAFE_IN_NAME.sub("_", name) or "localhost"
 
 

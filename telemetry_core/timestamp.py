@@ -9,7 +9,8 @@ import re
 from datetime import datetime, timedelta, timezone
 
 _LOOSE = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d+))?\s*(?:([Zz])|([+-])(\d{2}):?(\d{2}))?",
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d+))?"
+    r"\s*(?:([Zz])|([+-])(\d{2}):?(\d{2}))?",
     re.ASCII,
 )
 # `fromisoformat` alone would not do: from 3.11 on it takes week dates and offsets too.

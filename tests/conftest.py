@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,12 @@ _TELEMETRY_VARIABLES = {setting.variable for setting in SETTINGS} | {
     lineage.PARENT_VARIABLE,
     lineage.TRACE_VARIABLE,
 }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _children_hear_ctrl_c() -> None:
+    """A shell starts what it puts in the background deaf to SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -182,7 +182,9 @@ def test_fsync_durability_syncs_the_file_and_once_its_directory(base, monkeypatc
     assert synced == [path, str(base / "raw"), str(base)]
     client.log_event("run", "e")
     assert synced[3:] == [path]
-    monkeypatch.setattr(os, "open", lambda p, *a: full_disk(0, 0) if "lock" in str(p) else REAL_OPEN(p, *a))
+    monkeypatch.setattr(
+        os, "open", lambda p, *a: full_disk(0, 0) if "lock" in str(p) else REAL_OPEN(p, *a)
+    )
     client._writer._shared.forget()
     client.log_event("run", "e")
     assert synced[5:] == [str(base / "raw"), str(base)]

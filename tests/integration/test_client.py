@@ -317,7 +317,7 @@ def work_elsewhere(client, run_id):
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_client_can_be_sent_to_another_process(client, log, method):
-    """multiprocessing pickles it; it starts afresh there, on the same log."""
+    """Multiprocessing pickles it; it starts afresh there, on the same log."""
     process = multiprocessing.get_context(method).Process(
         target=work_elsewhere, args=(client, "run")
     )
@@ -362,7 +362,7 @@ def test_the_last_words_of_a_process_are_in_the_log(tmp_path, daemons):
         class Last:
             def __del__(self, client=client):
                 client.log_event("run", "del")
-        sys.kept_to_the_end = Last()
+        kept_to_the_end = Last()
         atexit.register(client.log_event, "run", "atexit")
         started = threading.Event()
         def endless():
@@ -410,7 +410,7 @@ def test_any_process_may_end_a_run_but_only_its_own_measures_it(client, base, lo
 
 
 def test_stats_are_those_of_the_view_and_of_the_writer(client, base):
-    """Without a view: zeros. With one: its counts. With a broken one: what is wrong, and no error."""
+    """Without a view zeros, with one its counts, with a broken one what is wrong; no error."""
     stats = client.get_stats()
     assert (stats["total_runs"], stats["status_counts"], stats["pending_api_posts"]) == (0, {}, 0)
     assert {"events_spilled", "events_waiting", "events_dropped", "write_errors"} <= stats.keys()

@@ -50,9 +50,8 @@ def test_importing_and_logging_loads_nothing_foreign(tmp_path):
 
 def test_the_name_that_existing_users_import_is_the_same_thing():
     """`telemetry` is telemetry_core by another name, with the names they know."""
-    from telemetry_core import _telemetry_name as telemetry
-
     import telemetry_core
+    from telemetry_core import _telemetry_name as telemetry
 
     for name in telemetry.__all__:
         assert getattr(telemetry, name) is getattr(telemetry_core, name)

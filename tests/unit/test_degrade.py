@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import enum
 import json
@@ -49,23 +49,23 @@ class Point:
     y: object = None
 
 
-class Moment(datetime.datetime):
+class Moment(dt.datetime):
     """As pandas' Timestamp is one."""
 
 
 Pair = collections.namedtuple("Pair", "a b")
-UTC = datetime.timezone.utc
+UTC = dt.timezone.utc
 A_UUID = uuid.UUID(int=7)
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05+00:00"),
+        (dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05+00:00"),
         (Moment(2026, 1, 2, 3), "2026-01-02T03:00:00"),
-        (datetime.date(2026, 1, 2), "2026-01-02"),
-        (datetime.time(3, 4), "03:04:00"),
-        (datetime.timedelta(seconds=90), "0:01:30"),
+        (dt.date(2026, 1, 2), "2026-01-02"),
+        (dt.time(3, 4), "03:04:00"),
+        (dt.timedelta(seconds=90), "0:01:30"),
         (pathlib.PurePosixPath("/a/b"), "/a/b"),
         (decimal.Decimal("1.10"), "1.10"),
         (b"plain", "plain"),

@@ -11,7 +11,10 @@ from telemetry_core.line import MAX_LINE_BYTES, BadLine, decode, encode
 TIME = "2026-11-22T12:34:56.789012Z"
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | TEXT
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | TEXT
     # orjson's shortest form of a float is exact; -0.0 equals 0.0.
     | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXT, inner, max_size=5),

@@ -13,7 +13,9 @@ TIME = "2026-11-22T12:34:56.789012Z"
 
 def test_a_run_id_reads_as_the_contract_says():
     """`YYYYMMDDTHHMMSSZ-<agent_name>-<hex>`."""
-    assert re.fullmatch(r"20261122T123456Z-my_agent.v2-[0-9a-f]{24}", new_run_id("my agent.v2", TIME))
+    assert re.fullmatch(
+        r"20261122T123456Z-my_agent.v2-[0-9a-f]{24}", new_run_id("my agent.v2", TIME)
+    )
 
 
 def test_ids_of_one_instant_are_all_different():

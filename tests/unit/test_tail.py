@@ -18,8 +18,9 @@ def _lines(data: bytes, chunk: int = 7, offset: int = 0) -> list[Line]:
 
 @settings(max_examples=1_000, deadline=None)
 @given(
-    data=st.lists(st.sampled_from([b"\n", b"a", b"\r", b"\x00", b"\xe2\x80\xa8", b"\xc2\x85", b"{}"]))
-    .map(b"".join),
+    data=st.lists(
+        st.sampled_from([b"\n", b"a", b"\r", b"\x00", b"\xe2\x80\xa8", b"\xc2\x85", b"{}"])
+    ).map(b"".join),
     chunk=st.integers(1, 9),
 )  # fmt: skip
 def test_lines_are_what_split_gives(data: bytes, chunk: int) -> None:

@@ -1,4 +1,4 @@
-"""The file system under a directory: what kind it is, and what can be relied on there.
+"""The file system under a path: what kind it is, what can be relied on there, what stands there.
 
 Called by whoever opens the database for writing, and by the watch. It reads the kernel's list
 of mounts; where there is none it assumes a local disk.
@@ -40,6 +40,15 @@ def is_shared(path: Path) -> bool:
 def journal_mode_for(path: Path) -> str:
     """Return the journal mode that is safe for a database at `path`."""
     return "DELETE" if is_shared(path.parent) else "WAL"
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """Return device and inode of what `path` leads to now; zeros if it leads nowhere."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return (0, 0)
+    return (status.st_dev, status.st_ino)
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from indexer.own_state import copy_own_state, set_stale_after
 from indexer.places import rebuild_lease, shadow_path, write_lease
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
+from telemetry_core.log_file import sync_path
 from telemetry_core.storage import make_directory
 
 _SWAP_PAGES = 2_000
@@ -83,7 +84,7 @@ def _put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig
     if live is None:
         _set_aside(config.database_path)
         new.close()
-        _sync_file(shadow)
+        sync_path(shadow)
         os.replace(shadow, config.database_path)
         return
     with closing(live), database.translated(config.database_path):
@@ -126,14 +127,6 @@ def _set_aside(path: Path) -> None:
     if path.exists() and path.stat().st_size:
         os.replace(path, f"{path}.damaged-{CLOCK.tick().time.replace(':', '')}")
     database.remove_database(path)
-
-
-def _sync_file(path: Path) -> None:
-    fd = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _sum(first: PassResult, last: PassResult) -> PassResult:

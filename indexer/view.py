@@ -6,13 +6,13 @@ damaged or of another schema version is rebuilt from the log, here and by itself
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 from typing import Callable, Optional
 
 from indexer import database
 from indexer.errors import DatabaseDamaged
+from indexer.filesystem import identity
 from indexer.ingest import Ingest, PassResult
 from indexer.own_state import note_gone_processes, set_stale_after
 from indexer.places import write_lease
@@ -37,7 +37,7 @@ class View:
         self._on_progress = on_progress
         self._should_stop = should_stop
         self.connection = self._open()
-        self._identity = _identity(config.database_path)
+        self._identity = identity(config.database_path)
         self._ingest = Ingest(self.connection, config.ndjson_dir)
 
     def run_pass(self) -> PassResult:
@@ -53,7 +53,7 @@ class View:
 
     def is_in_place(self) -> bool:
         """Whether the open database is still the file that readers would open."""
-        return _identity(self._config.database_path) == self._identity
+        return identity(self._config.database_path) == self._identity
 
     def close(self) -> None:
         """Close the database."""
@@ -87,11 +87,3 @@ class View:
                     return connection
         connection.close()
         return None
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return (0, 0)
-    return (status.st_dev, status.st_ino)

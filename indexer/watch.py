@@ -6,7 +6,6 @@ an observer may die. It is looked after, made anew when it fails, and done witho
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Callable, Optional
@@ -21,7 +20,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from indexer.filesystem import is_shared
+from indexer.filesystem import identity, is_shared
 
 RETRY_SECONDS = 10.0
 """How long to do without events before trying for them again."""
@@ -67,7 +66,7 @@ class Watch:
         observer = Observer()
         observer.daemon = True
         try:
-            self._watched = _identity(self._directory)
+            self._watched = identity(self._directory)
             observer.schedule(self._handler, str(self._directory))
             observer.start()
         except OSError as error:
@@ -84,7 +83,7 @@ class Watch:
         return (
             observer.is_alive()
             and all(emitter.is_alive() for emitter in observer.emitters)
-            and _identity(self._directory) == self._watched
+            and identity(self._directory) == self._watched
         )
 
 
@@ -97,11 +96,3 @@ class _Handler(FileSystemEventHandler):
     def dispatch(self, event: FileSystemEvent) -> None:
         if event.event_type in (EVENT_TYPE_CREATED, EVENT_TYPE_MODIFIED, EVENT_TYPE_MOVED):
             self._on_change()
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return (0, 0)
-    return (status.st_dev, status.st_ino)

@@ -80,8 +80,8 @@ class LogFile:
         getattr(os, "fdatasync", os.fsync)(self.fd)
         if not self._name_is_synced:
             # The directory may be as new as the file, so its own name is synced as well.
-            _sync_directory(self.path.parent)
-            _sync_directory(self.path.parent.parent)
+            sync_path(self.path.parent)
+            sync_path(self.path.parent.parent)
             self._name_is_synced = True
 
     def close(self) -> None:
@@ -97,14 +97,15 @@ class LogFile:
             pass
 
 
-def _sync_directory(path: Path) -> None:
-    """Have the disk hold the names in a directory, where the platform can."""
-    if os.name == "posix":
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+def sync_path(path: Path) -> None:
+    """Have the disk hold a file's bytes or a directory's names, where the platform can."""
+    if path.is_dir() and os.name != "posix":
+        return
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def write_whole(fd: int, data: bytes) -> None:

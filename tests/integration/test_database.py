@@ -1,0 +1,107 @@
+"""The database file: one writer, readers that can't write, and the mode that fits."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from indexer.database import open_reader, open_writer, transaction, translated
+from indexer.errors import DatabaseDamaged, DatabaseUnusable
+from indexer.fresh import index_once
+from telemetry_core import TelemetryClient, TelemetryConfig
+from tests.support.view import rows
+
+OLD_COLUMNS = (
+    "run_id", "schema_version", "agent_name", "agent_owner", "job_type", "trigger_type",
+    "start_time", "end_time", "status", "items_discovered", "items_succeeded", "items_failed",
+    "duration_ms", "input_summary", "output_summary", "error_summary", "metrics_json",
+    "insight_id", "product", "platform", "product_family", "subdomain", "git_repo", "git_branch",
+    "git_run_tag", "host", "api_posted", "api_posted_at", "api_retry_count", "created_at",
+    "updated_at",
+)  # fmt: skip
+OLD_QUERIES = [
+    "SELECT agent_name, job_type, status FROM agent_runs ORDER BY start_time DESC LIMIT 10",
+    "SELECT status, COUNT(*) FROM agent_runs GROUP BY status",
+    f"SELECT {', '.join(OLD_COLUMNS)} FROM agent_runs",
+]
+
+
+@pytest.mark.parametrize("query", OLD_QUERIES)
+def test_queries_written_for_the_earlier_table_run(client: TelemetryClient, query: str) -> None:
+    """All 31 columns are there under their names."""
+    with client.track_run("agent", "job"):
+        pass
+    assert len(rows(client.config, query)) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "mode"),
+    [(None, "wal"), ("delete", "delete"), ("TRUNCATE", "truncate"), ("nonsense", "delete")],
+)
+def test_the_users_word_on_the_journal_mode_wins(tmp_path: Path, word: str, mode: str) -> None:
+    """What makes no sense is taken for the safest; without a word the file system decides."""
+    with closing(open_writer(tmp_path / "db" / "telemetry.sqlite", word)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
+
+
+def test_the_whole_works_in_every_journal_mode(client: TelemetryClient) -> None:
+    """Indexing and rebuilding with a rollback journal, as on a shared file system."""
+    config = client.config
+    config.journal_mode = "DELETE"
+    client.start_run("agent", "job")
+    assert rows(config, "SELECT count(*) FROM agent_runs") == [(1,)]
+    client.start_run("agent", "job")
+    assert rows(config, "SELECT count(*) FROM agent_runs") == [(2,)]
+
+
+def test_files_and_directories_are_the_owners_alone(client: TelemetryClient) -> None:
+    """0700 and 0600, the base directory included."""
+    client.start_run("agent", "job")
+    index_once(client.config)
+    base = client.config.metrics_dir
+    for path in [base, *base.glob("**/*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_reader_cannot_write(config_with_view: TelemetryConfig) -> None:
+    """Not even by taking back what the connection was told."""
+    with closing(open_reader(config_with_view.database_path)) as reader:
+        reader.execute("PRAGMA query_only = OFF")
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.execute("DELETE FROM agent_runs")
+
+
+@pytest.fixture
+def config_with_view(client: TelemetryClient) -> TelemetryConfig:
+    """A base whose view is up to date."""
+    index_once(client.config)
+    return client.config
+
+
+def test_no_database_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    """It says where it looked and what to do."""
+    with pytest.raises(DatabaseUnusable, match=r"no database at .*telemetry rebuild"):
+        open_reader(tmp_path / "telemetry.sqlite")
+
+
+def test_only_damage_counts_as_damage(tmp_path: Path) -> None:
+    """A full disk or a lock says nothing about the file, and must not have it set aside."""
+    with pytest.raises(DatabaseDamaged), translated(tmp_path):
+        raise sqlite3.DatabaseError("file is not a database")
+    with pytest.raises(DatabaseUnusable) as caught, translated(tmp_path):
+        raise sqlite3.OperationalError("database or disk is full")
+    assert not isinstance(caught.value, DatabaseDamaged)
+
+
+def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
+    """Also for what is no error of SQLite's."""
+    with closing(open_writer(tmp_path / "x.sqlite")) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        with pytest.raises(KeyboardInterrupt), transaction(connection):
+            connection.execute("INSERT INTO t VALUES (1)")
+            raise KeyboardInterrupt
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)

@@ -17,7 +17,6 @@ from typing import Any, Optional
 from indexer.errors import DatabaseDamaged, Interrupted
 from indexer.hint import Hint
 from indexer.lag import lag_bytes
-from indexer.own_state import update_status
 from indexer.places import DAEMON, indexer_lease
 from indexer.rebuild import rebuild
 from indexer.view import View
@@ -145,7 +144,7 @@ class Daemon:
         )
 
     def _write(self, view: View, **columns: Any) -> None:
-        update_status(view.connection, pid=os.getpid(), host=host_name(), **columns)
+        view.note_status(pid=os.getpid(), host=host_name(), **columns)
 
     def _note(self, error: object) -> None:
         """Log an error once, and show it in the status where there is one to write to."""

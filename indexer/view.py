@@ -7,14 +7,16 @@ damaged or of another schema version is rebuilt from the log, here and by itself
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 from indexer import database
 from indexer.errors import DatabaseDamaged
 from indexer.filesystem import identity
 from indexer.ingest import Ingest, PassResult
-from indexer.own_state import note_gone_processes, set_stale_after
+from indexer.own_state import note_gone_processes, set_stale_after, update_status
 from indexer.places import write_lease
 from indexer.rebuild import rebuild
 from telemetry_core.config import TelemetryConfig
@@ -42,14 +44,18 @@ class View:
 
     def run_pass(self) -> PassResult:
         """Bring the view up to date with the log. Raises TelemetryError or OSError."""
-        path = self._config.database_path
-        with write_lease(self._config), database.translated(path):
+        with self._writing():
             return self._ingest.run_pass(self._should_stop, self._on_progress)
 
     def look_after_runs(self) -> None:
         """Find out which running runs have lost their process. Raises TelemetryError."""
-        with database.translated(self._config.database_path):
+        with self._writing():
             note_gone_processes(self.connection)
+
+    def note_status(self, **columns: Any) -> None:
+        """Set columns of `indexer_status`. Raises TelemetryError."""
+        with self._writing():
+            update_status(self.connection, **columns)
 
     def is_in_place(self) -> bool:
         """Whether the open database is still the file that readers would open."""
@@ -58,6 +64,12 @@ class View:
     def close(self) -> None:
         """Close the database."""
         self.connection.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write alone: not even a rebuild, which has a connection of its own, does meanwhile."""
+        with write_lease(self._config), database.translated(self._config.database_path):
+            yield
 
     def _open(self) -> sqlite3.Connection:
         path = self._config.database_path
@@ -68,7 +80,7 @@ class View:
         if connection is None:
             rebuild(self._config, self._on_progress, self._should_stop)
             connection = database.open_writer(path, self._config.journal_mode)
-        with database.translated(path):
+        with self._writing():
             set_stale_after(connection, self._config.stale_after)
         return connection
 

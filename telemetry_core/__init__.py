@@ -6,16 +6,16 @@ database for writing, touches the network, starts a process or a thread, or prin
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from telemetry_core.client import TelemetryClient
-from telemetry_core.config import TelemetryConfig
-from telemetry_core.event import Event
-from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
-from telemetry_core.run_context import RunContext
-
 if TYPE_CHECKING:
+    from telemetry_core.client import TelemetryClient
+    from telemetry_core.config import TelemetryConfig
+    from telemetry_core.event import Event
+    from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
     from telemetry_core.records import APIPayload, RunEvent, RunRecord
+    from telemetry_core.run_context import RunContext
 
 __version__ = "1.0.0"
 
@@ -32,11 +32,25 @@ __all__ = [
     "__version__",
 ]
 
+# Loaded when first asked for: whoever needs only a part (the version, the pytest plugin, the
+# codec) does not pay for the whole.
+_HOMES = {
+    "APIPayload": "records",
+    "Event": "event",
+    "RUN_FIELDS": "fields",
+    "RunContext": "run_context",
+    "RunEvent": "records",
+    "RunRecord": "records",
+    "SCHEMA_VERSION": "fields",
+    "TelemetryClient": "client",
+    "TelemetryConfig": "config",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # The records are seldom used, and making them costs an import some milliseconds.
-    if name in ("RunRecord", "RunEvent", "APIPayload"):
-        from telemetry_core import records
-
-        return getattr(records, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"telemetry_core.{home}"), name)
+    globals()[name] = value
+    return value

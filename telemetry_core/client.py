@@ -101,16 +101,20 @@ class TelemetryClient:
         if len(self._open_runs) >= _MAX_OPEN_RUNS:
             self._open_runs.pop(next(iter(self._open_runs)), None)
         self._open_runs[run_id] = time.monotonic()
-        data = {
+        data = {**(self._surroundings() or {}), **_without_none(fields)}
+        start = own_start(os.getpid())
+        extensions = {"processstart": start} if start else None
+        self._emit(RUN_STARTED, run_id, _without_none(data), extensions, tick)
+
+    @_never_raises
+    def _surroundings(self) -> Optional[dict[str, Any]]:
+        # Guarded apart: a run whose checkout can't be read has begun all the same.
+        return {
             "host": host_name(),
             "agent_owner": self.config.agent_owner,
             "parent_run_id": parent_of_new_run(),
             **(git_fields() if self.config.git else {}),
-            **{name: value for name, value in fields.items() if value is not None},
         }
-        start = own_start(os.getpid())
-        extensions = {"processstart": start} if start else None
-        self._emit(RUN_STARTED, run_id, _without_none(data), extensions, tick)
 
     @_never_raises
     def log_event(self, run_id: str, event_type: str, payload: Any = None) -> Optional[str]:

@@ -71,7 +71,9 @@ def _stat_fields(pid: int) -> Optional[list[str]]:
 @lru_cache(maxsize=1)
 def _boot_id() -> Optional[str]:
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return file.read().strip()
+        # Bytes: opening as ASCII makes Python import a codec, which some versions can't do once
+        # the working directory is gone.
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            return file.read().decode().strip()
     except OSError:
         return None

@@ -61,8 +61,19 @@ def test_defaults_are_filled_in_only_where_nothing_was_given(base, log):
     assert (own["agent_owner"], own["host"], own["git_branch"]) == ("me", "h", "b")
 
 
+def test_a_checkout_that_cannot_be_read_costs_no_run(base, log, monkeypatch):
+    """Whatever goes wrong in the surroundings, the run has begun with what was given."""
+    monkeypatch.setattr("telemetry_core.client.git_fields", lambda: 1 / 0)
+    client = TelemetryClient(TelemetryConfig.for_base(base))
+    client.start_run("a", "j", run_id="r")
+    assert log.run("r")["agent_name"] == "a"
+    assert client.get_stats()["client_errors"] == 1
+
+
 @pytest.mark.parametrize(
-    "run_id", ["a\0b", "x/../y", "two\nlines", "\ud800", "z" * 200_000, 7, b"raw", object()]
+    "run_id",
+    ["a\0b", "x/../y", "two\nlines", "\ud800", "z" * 200_000, 7, b"raw", object()],
+    ids=lambda run_id: ascii(run_id)[:12],
 )
 def test_any_run_id_is_taken_and_its_events_meet(client, log, run_id):
     """Odd ids neither raise nor split a run, and children can be started meanwhile."""

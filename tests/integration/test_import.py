@@ -43,7 +43,9 @@ def test_importing_and_logging_loads_nothing_foreign(tmp_path):
         TELEMETRY_BASE_DIR=str(tmp_path),
     )
     loaded = set(out.split())
-    assert loaded & FOREIGN == set()
+    # Python 3.9's own uuid, which orjson imports, loads subprocess.
+    allowed = {"subprocess"} if sys.version_info < (3, 10) else set()
+    assert loaded & FOREIGN <= allowed
     if sys.version_info >= (3, 10):
         assert loaded - set(sys.stdlib_module_names) <= {"orjson", "telemetry_core"}
 

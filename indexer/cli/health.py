@@ -108,8 +108,10 @@ def _events_dropped(connection: sqlite3.Connection) -> int:
 
 def _problems(found: dict[str, Any], own: dict[str, Any]) -> list[str]:
     problems = []
-    silence = seconds_since(found["daemon"]["heartbeat"])
-    if found["daemon"]["running"] and silence > _MISSED_BEATS * HEARTBEAT_SECONDS:
+    daemon = found["daemon"]
+    # One that has just begun has not said anything yet; what an earlier one said does not count.
+    silence = seconds_since(max(daemon["heartbeat"] or "", daemon["since"] or ""))
+    if daemon["running"] and silence > _MISSED_BEATS * HEARTBEAT_SECONDS:
         problems.append(f"the daemon has been silent for {duration(silence * 1000)}")
     # What the daemon met before it was last started was seen to, or is met again.
     if found["last_error"] and (found["last_error_at"] or "") >= (own.get("started_at") or ""):

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from indexer.places import DAEMON, indexer_lease
 from tests.support.cli import COMMAND, Cli, in_process
 from tests.support.process import environment, run
 
@@ -101,6 +102,8 @@ def test_a_silent_daemon_is_trouble(base, cli, client, daemon):
     daemon.send_signal(signal.SIGSTOP)
     try:
         touch_status(base, heartbeat="2020-01-01T00:00:00.000000Z")
+        note = base / "db" / "indexer.json"
+        note.write_text(note.read_text().replace('"since":"20', '"since":"19'))
         ran = cli("status", "--json")
     finally:
         daemon.send_signal(signal.SIGCONT)
@@ -193,3 +196,13 @@ def test_status_waits_for_a_busy_daemon_briefly(cli, client, daemon):
     assert time.monotonic() - began < 10
     assert len(ran.json) == 1
     assert ran.err.startswith("warning: ")
+
+
+def test_a_daemon_that_has_just_begun_is_not_silent(base, cli, client):
+    """Before its first heartbeat the start counts, and not what an earlier daemon said."""
+    client.start_run("agent", "job")
+    cli("index")
+    with indexer_lease(client.config, DAEMON):
+        assert cli("status", "--json").json["problems"] == []
+        touch_status(base, heartbeat="2020-01-01T00:00:00.000000Z")
+        assert cli("status", "--json").json["problems"] == []

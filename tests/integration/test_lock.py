@@ -92,6 +92,29 @@ def test_the_lock_is_on_a_file_beside_the_data(client, base, log):
     assert seen == ["held"]
 
 
+def test_a_handler_in_the_middle_of_an_append_does_not_give_its_lock_away(
+    client, base, log, monkeypatch
+):
+    """What a signal handler logs goes another way; the append it interrupted stays alone."""
+    from telemetry_core import shared_log
+
+    real, inner = shared_log.write_whole, []
+    stranger = SidecarLock(base / "raw" / LOCK_NAME)
+
+    def interrupted(fd, lines):
+        if not inner:
+            inner.append(client.log_event("run", "e", "inner"))
+        with pytest.raises(LockTimeout):
+            stranger.acquire(0.0)
+        real(fd, lines)
+
+    monkeypatch.setattr(shared_log, "write_whole", interrupted)
+    outer = client.log_event("run", "e", "outer")
+    stranger.forget()
+    assert sorted(log.ids()) == sorted([outer, *inner])
+    assert len(log.own()) == 1
+
+
 def test_an_error_or_an_interrupt_gives_the_lock_back(client, base, log, monkeypatch):
     """Whatever ends an append, the next writer gets in."""
     for error in (OSError("disk"), KeyboardInterrupt()):

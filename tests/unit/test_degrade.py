@@ -12,6 +12,7 @@ import uuid
 from unittest.mock import MagicMock
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,26 +213,28 @@ def test_a_payload_that_other_threads_change_is_still_one_good_line():
         class Zone(tzinfo):
             def utcoffset(self, moment):
                 return timedelta(0)
-        values = [Colour.RED, datetime(2026, 1, 1, tzinfo=Zone()), {1}]
-        shared = {str(i): values[i % 3] for i in range(300)}
-        done = threading.Event()
-        def churn():
-            number = 0
-            while not done.is_set():
-                number += 1
-                shared[f"new{number}"] = values[number % 3]
-                shared.pop(f"new{number - number % 200}", None)
-                if number % 5000 == 0:
-                    for name in [name for name in list(shared) if name.startswith("new")]:
-                        del shared[name]
-        thread = threading.Thread(target=churn)
-        thread.start()
-        for _ in range(30):
-            data = {"shared": shared, "good": [1]}
-            kept = decode(encode(Event("i", "s", "t", "r", "2026-11-22T12:34:56Z", data))).data
-            assert kept["good"] == [1] and kept["shared"]["0"] == "red"
-        done.set()
-        thread.join()
+        for value in (Colour.RED, datetime(2026, 1, 1, tzinfo=Zone())):
+            shared, done = {str(i): value for i in range(300)}, threading.Event()
+            def churn():
+                number = 0
+                while not done.is_set():
+                    number += 1
+                    shared[f"new{number}"] = value
+                    shared.pop(f"new{number - 50}", None)
+                    if number % 100 == 0:
+                        for i in range(300):
+                            shared[f"x{i}"] = [value] * 3
+                        for i in range(300):
+                            del shared[f"x{i}"]
+            thread = threading.Thread(target=churn)
+            thread.start()
+            for _ in range(150):
+                data = {"shared": shared, "good": [1]}
+                line = encode(Event("i", "s", "t", "r", "2026-11-22T12:34:56Z", data))
+                kept = decode(line).data
+                assert kept["good"] == [1] and kept["shared"]["0"]
+            done.set()
+            thread.join()
         print("alive")
     """)
     assert out == "alive\n"
@@ -281,6 +284,14 @@ def test_anything_at_all_becomes_one_line_with_its_neighbours_intact(value):
         assert len(kept) == len(value)
     if isinstance(value, (list, tuple)):
         assert len(kept) == len(value)
+
+
+def test_names_count_towards_the_limit():
+    """Also names of which each character takes six bytes."""
+    data = {f"{number}{chr(1) * 600}": "x" * 4_400 for number in range(90)}
+    kept = shortened(data, 400_000)
+    assert len(kept) == 90
+    assert len(orjson.dumps(kept)) <= 400_000
 
 
 @given(ANYTHING, st.integers(1_000, 20_000))

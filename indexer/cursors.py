@@ -28,6 +28,8 @@ class Cursor(NamedTuple):
     inode: int
     size: int
     """Bytes on disk when it was last read to its end."""
+    changed: int
+    """When it had last been changed then: a file of the same size may have other bytes."""
     head_length: int
     head_hash: str
     guard_length: int
@@ -84,10 +86,10 @@ def advance(
         ).rowcount
     else:
         changed = connection.execute(
-            "UPDATE log_files SET device = ?, inode = ?, size = ?, head_length = ?, head_hash = ?,"
-            " guard_length = ?, guard_hash = ?, offset = ?, fault = ?"
+            "UPDATE log_files SET device = ?, inode = ?, size = ?, changed = ?, head_length = ?,"
+            " head_hash = ?, guard_length = ?, guard_hash = ?, offset = ?, fault = ?"
             " WHERE name = ? AND offset = ?",
-            (*after[1:9], after.fault, after.name, before.offset),
+            (*after[1:10], after.fault, after.name, before.offset),
         ).rowcount
     if changed != 1:
         raise CursorMoved(f"the cursor of {after.name} was moved by somebody else")
@@ -109,20 +111,20 @@ def forget_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Drop files that are gone or are no longer what they were; their events stay, placeless.
 
     Every file with duplicates is dropped too, to be read again: what it repeats may have been
-    counted for a file that is gone, and now counts for itself.
+    counted for a file that is gone, and now counts for itself. Its events lose their places as
+    well, for without its cursor nobody could tell whether it changed meanwhile.
     """
     names = set(names)
     if not names:
         return
-    marks = ", ".join("?" * len(names))
-    connection.execute(
-        f"UPDATE run_events SET file_id = {NO_FILE} WHERE file_id IN ({marks})",
-        [file_id(name) for name in names],
-    )
-    repeating = connection.execute("SELECT name FROM log_files WHERE duplicate > 0")
+    repeating = connection.execute("SELECT name FROM log_files WHERE duplicate > 0").fetchall()
     for name in names.union(row[0] for row in repeating):
         connection.execute("DELETE FROM log_files WHERE name = ?", (name,))
         connection.execute("DELETE FROM quarantine WHERE file = ?", (name,))
+    connection.execute(
+        f"UPDATE run_events SET file_id = {NO_FILE}"
+        f" WHERE file_id <> {NO_FILE} AND file_id NOT IN (SELECT file_id FROM log_files)"
+    )
 
 
 def quarantine(
@@ -143,4 +145,4 @@ def quarantine(
 
 def new_cursor(file: LogFile) -> Cursor:
     """Return the cursor of a file of which nothing was read."""
-    return Cursor(file.name, file.device, file.inode, 0, 0, "", 0, "", 0)
+    return Cursor(file.name, file.device, file.inode, 0, 0, 0, "", 0, "", 0)

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import Any, Optional
 
-from indexer.errors import DatabaseDamaged, Interrupted
+from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.hint import Hint
 from indexer.lag import lag_bytes
 from indexer.places import DAEMON, indexer_lease
@@ -39,6 +39,7 @@ class Daemon:
         self._config = config
         self._hint = Hint()
         self._stopping = False
+        self._lease = indexer_lease(config, DAEMON)
         self._view: Optional[View] = None
         self._watch = Watch(config.ndjson_dir, self._hint.set)
         self._next_heartbeat = 0.0
@@ -48,7 +49,7 @@ class Daemon:
     def run(self) -> None:
         """Index until told to stop. Raises AlreadyRunning if somebody else does already."""
         try:
-            with indexer_lease(self._config, DAEMON):
+            with self._lease:
                 self._handle_signals()
                 logger.info("indexing %s", self._config.ndjson_dir)
                 self._loop()
@@ -105,6 +106,7 @@ class Daemon:
             self._failures = 0
 
     def _pass(self) -> None:
+        self._keep_lease()
         make_directory(self._config.ndjson_dir)
         # Before the look, so that nothing comes between the two unseen.
         self._watch.look_after()
@@ -117,6 +119,14 @@ class Daemon:
             self._note(problem)
         if result.read_bytes or time.monotonic() >= self._next_heartbeat:
             self._beat(view)
+
+    def _keep_lease(self) -> None:
+        """Hold the lease still, though its file was deleted; stop if somebody else has it now."""
+        try:
+            self._lease.renew()
+        except AlreadyRunning:
+            self.stop()
+            raise
 
     def _open_view(self) -> View:
         self._view = View(self._config, should_stop=self._should_stop)

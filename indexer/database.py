@@ -35,14 +35,20 @@ def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Conne
     make_directory(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    with translated(path):
-        try:
-            set_journal_mode(connection, journal_mode or journal_mode_for(path))
-            connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
-        except BaseException:
-            connection.close()
-            raise
+    with closed_on_error(connection), translated(path):
+        set_journal_mode(connection, journal_mode or journal_mode_for(path))
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
     return connection
+
+
+@contextmanager
+def closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection if the block that makes it ready fails: nobody else will."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def set_journal_mode(connection: sqlite3.Connection, wanted: str) -> None:
@@ -129,8 +135,13 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        # The bare class is what SQLite's "not a database" and "malformed" come as; a full disk,
-        # a lock or a missing permission comes as a subclass and says nothing about the file.
-        if type(error) is sqlite3.DatabaseError:
+        if is_damage(error):
             raise DatabaseDamaged(f"{path}: {error}") from error
         raise DatabaseUnusable(f"{path}: {error}") from error
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is no database, or a broken one."""
+    # The bare class is what SQLite's "not a database" and "malformed" come as; a full disk,
+    # a lock or a missing permission comes as a subclass and says nothing about the file.
+    return type(error) is sqlite3.DatabaseError

@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple, Optional, cast
 
-import orjson
-
 from indexer import legacy
 from indexer.tail import Line
 from telemetry_core.degrade import MAX_DEPTH, degraded
@@ -65,7 +63,9 @@ def _decode(line: Line, ordinals: Ordinals) -> Optional[Event]:
     if not content.strip():
         return None
     record = _parse(content)
-    if "record_type" in record and "specversion" not in record:
+    # The name has to stand there as it is: escaped, it would be counted now and not when the
+    # lines before a cursor are counted again.
+    if legacy.MARK in content and "record_type" in record and "specversion" not in record:
         digest = legacy.content_digest(content)
         # Every line with the mark is counted, bad ones too, so that the count is a matter of
         # the bytes before and of nothing else.
@@ -83,13 +83,5 @@ def _parse(content: bytes) -> dict[str, Any]:
         return cast("dict[str, Any]", degraded(lenient))
     if content.count(b"{") + content.count(b"[") > MAX_DEPTH:
         # It may nest deeper than can be written again: cut now, the same way for everybody.
-        return _within_depth(record)
-    return record
-
-
-def _within_depth(record: dict[str, Any]) -> dict[str, Any]:
-    try:
-        orjson.dumps(record)
-    except orjson.JSONEncodeError:
-        return cast("dict[str, Any]", degraded(record))
+        return cast("dict[str, Any]", legacy.writable(record))
     return record

@@ -115,7 +115,8 @@ def _apply_ended(row: Row, event: Event) -> None:
 
 def _apply_delivered(row: Row, event: Event) -> None:
     revision = _object(event).get("revision")
-    if isinstance(revision, int) and revision > row["api_posted_revision"]:
+    # Beyond SQLite's range it is nobody's revision, and could not be stored.
+    if isinstance(revision, int) and row["api_posted_revision"] < revision < 2**63:
         row["api_posted_revision"] = revision
         row["api_posted_at"] = event.time
     _compare_revisions(row)
@@ -177,8 +178,11 @@ def _context(value: Any) -> dict[str, Any]:
     """A context is an object, or JSON text of one; anything else is kept under a name."""
     if isinstance(value, str):
         try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
+            parsed = orjson.loads(value)
+            # It may nest deeper than it can be written again; then it stays the text it is.
+            orjson.dumps({"context": parsed})
+            value = parsed
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             pass
     return value if isinstance(value, dict) else {"context": value}
 

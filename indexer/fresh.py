@@ -6,18 +6,22 @@ makes the pass itself.
 
 from __future__ import annotations
 
+import errno
 import time
 from contextlib import closing
 from typing import Callable
 
 from indexer.database import reading
-from indexer.errors import AlreadyRunning, DatabaseUnusable
+from indexer.errors import AlreadyRunning, DatabaseDamaged, DatabaseUnusable
 from indexer.ingest import PassResult
 from indexer.lag import is_caught_up
 from indexer.places import ONE_PASS, indexer_lease
+from indexer.rebuild import rebuild
 from indexer.view import View
 from telemetry_core.config import TelemetryConfig
 
+_NOT_TO_BE_WRITTEN = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
+"""A reader of somebody else's base, or of one on a disk that is mounted read-only."""
 _PATIENCE_WITH_A_DAEMON = 2.0
 _LOOK_SECONDS = 0.02
 
@@ -26,7 +30,17 @@ def index_once(
     config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
 ) -> PassResult:
     """Make one pass over the log. Raises AlreadyRunning, TelemetryError or OSError."""
-    with indexer_lease(config, ONE_PASS), closing(View(config, on_progress)) as view:
+    with indexer_lease(config, ONE_PASS):
+        try:
+            return _pass(config, on_progress)
+        except DatabaseDamaged:
+            # It opened, and broke further in. Anew from the log, as a daemon would do it.
+            rebuild(config, on_progress)
+            return _pass(config, on_progress)
+
+
+def _pass(config: TelemetryConfig, on_progress: Callable[[int], None]) -> PassResult:
+    with closing(View(config, on_progress)) as view:
         result = view.run_pass()
         view.look_after_runs()
         return result
@@ -43,7 +57,9 @@ def bring_up_to_date(
         result = index_once(config, on_progress)
     except AlreadyRunning:
         return _wait_for_daemon(config)
-    except PermissionError as error:
+    except OSError as error:
+        if error.errno not in _NOT_TO_BE_WRITTEN:
+            raise
         return f"the view may be stale, for it can't be written to: {error}"
     return "; ".join(result.problems)
 

@@ -18,7 +18,7 @@ from indexer.errors import AlreadyRunning
 from telemetry_core.clock import CLOCK
 from telemetry_core.lock import try_lock, unlock
 from telemetry_core.log_file import LogFile
-from telemetry_core.process import host_name
+from telemetry_core.process import host_name, process_is_gone
 
 _PAUSE_SECONDS = 0.01
 
@@ -42,17 +42,43 @@ class Lease:
         self._file: Optional[LogFile] = None
 
     def __enter__(self) -> Lease:
-        file = LogFile(self._path)
         deadline = time.monotonic() + self._patience
+        file = self._lock(deadline)
+        # Whoever deletes `db/` deletes the lock file as well, perhaps just before it was locked:
+        # then it keeps nobody out.
+        while not file.is_at_its_path():
+            file.close()
+            file = self._lock(deadline)
+        try:
+            if self._purpose:
+                self._write_note()
+        except BaseException:
+            # Nobody leaves what was not entered: after a full disk the lock would stay held.
+            file.close()
+            raise
+        self._file = file
+        return self
+
+    def _lock(self, deadline: float) -> LogFile:
+        file = LogFile(self._path)
         while not try_lock(file.fd):
             if time.monotonic() >= deadline or self._is_not_waited_for():
                 file.close()
                 raise AlreadyRunning(f"{_describe(self.holder())} holds {self._path}")
             time.sleep(_PAUSE_SECONDS)
-        self._file = file
-        if self._purpose:
-            self._write_note()
-        return self
+        return file
+
+    def renew(self) -> None:
+        """Take the lease again if its file was deleted, for then anybody may have it.
+
+        Raises AlreadyRunning if somebody has, or OSError.
+        """
+        if self._file is not None and self._file.is_at_its_path():
+            return
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+        self.__enter__()
 
     def __exit__(
         self,
@@ -76,7 +102,13 @@ class Lease:
         return note if isinstance(note, dict) else {}
 
     def _is_not_waited_for(self) -> bool:
-        return bool(self._never_wait_for) and self.holder().get("purpose") == self._never_wait_for
+        holder = self.holder()
+        return (
+            bool(self._never_wait_for)
+            and holder.get("purpose") == self._never_wait_for
+            # One that was killed leaves its note to whoever has the lease now, for a moment.
+            and not (holder.get("host") == host_name() and _is_gone(holder.get("pid")))
+        )
 
     def _write_note(self) -> None:
         note = {
@@ -88,6 +120,10 @@ class Lease:
         temporary = self._note.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_bytes(orjson.dumps(note))
         os.replace(temporary, self._note)
+
+
+def _is_gone(pid: Any) -> bool:
+    return isinstance(pid, int) and process_is_gone(pid, None)
 
 
 def _describe(holder: dict[str, Any]) -> str:

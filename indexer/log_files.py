@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,10 @@ GUARD_BYTES = 256
 """... and by up to this many bytes of the last line before the cursor."""
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""How Python shows the bytes of a name that are no UTF-8."""
+
+
 class LogFile(NamedTuple):
     """A file of the log as the directory shows it now."""
 
@@ -30,6 +35,8 @@ class LogFile(NamedTuple):
     inode: int
     size: int
     """Bytes on disk, compressed if the file is."""
+    changed: int
+    """When the system says that it was last changed, in nanoseconds; zeros if out of reach."""
 
     @property
     def is_compressed(self) -> bool:
@@ -70,11 +77,25 @@ def _is_log_name(name: str) -> bool:
 
 
 def _as_log_file(entry: os.DirEntry[str]) -> LogFile | None:
+    name, path = _storable(entry.name), Path(entry.path)
     try:
-        status = os.stat(entry.path)
-    except OSError:
+        status = os.stat(path)
+    except FileNotFoundError:
         # Gone between the listing and the look: the next pass will see what became of it.
         return None
+    except OSError:
+        # Not gone, only out of reach: whoever opens it will be told why.
+        return LogFile(name, path, 0, 0, 0, 0)
     if not stat.S_ISREG(status.st_mode):
         return None
-    return LogFile(entry.name, Path(entry.path), status.st_dev, status.st_ino, status.st_size)
+    # On Windows `st_ctime` is when the file was made.
+    changed = status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
+    return LogFile(name, path, status.st_dev, status.st_ino, status.st_size, changed)
+
+
+def _storable(name: str) -> str:
+    """Return a file's name as text that SQLite takes: a byte that is no UTF-8 becomes `/dcff`.
+
+    No name has a slash in it, so no two names become one.
+    """
+    return _SURROGATE.sub(lambda match: f"/{ord(match.group()):x}", name)

@@ -6,12 +6,15 @@ carries them over rather than making them anew.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Any, Optional
 
 from indexer.database import transaction
 from indexer.schema import OWN_TABLES
 from telemetry_core.process import host_name, process_is_gone
+
+_PID = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
 def update_status(connection: sqlite3.Connection, **columns: Any) -> None:
@@ -70,4 +73,6 @@ def copy_own_state(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
 
 def _is_gone(source: str, start: Optional[str]) -> bool:
     host, _, pid = source.rpartition("/")
-    return host == host_name() and pid.isdigit() and process_is_gone(int(pid), start)
+    # `isdigit` would do for neither: it takes superscripts, and numbers too long for `int`.
+    known = host == host_name() and _PID.fullmatch(pid) is not None
+    return known and process_is_gone(int(pid), start)

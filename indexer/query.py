@@ -18,6 +18,15 @@ DEFAULT_TIMEOUT = 30.0
 _ROWS_AT_ONCE = 200
 _STEPS_BETWEEN_LOOKS = 10_000
 
+_NO_QUERY = "there is no query in it"
+_ONE_STATEMENT = 'Give one statement, as in "SELECT * FROM agent_runs LIMIT 5"'
+_READ_ONLY = "The database is made from the log, and can't be changed by hand"
+_MORE_TIME = "`--timeout` allows more"
+_NAMES = (
+    "`telemetry sql --help` lists tables and views,"
+    ' `telemetry sql "PRAGMA table_info(NAME)"` the columns of one'
+)
+
 _ALLOWED_ACTIONS = frozenset(
     (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE)
 )  # fmt: skip
@@ -74,7 +83,7 @@ class Query:
         self._cursor = connection.cursor()
         self._in_sqlite(lambda: self._cursor.execute(sql))
         if self._cursor.description is None:
-            raise QueryFailed("there is no query in it" if not self._refused else self._refused)
+            raise self._failure(sqlite3.Error(_NO_QUERY))
         self.columns = _distinct([column[0] for column in self._cursor.description])
         """The names of the columns, each once."""
 
@@ -92,16 +101,22 @@ class Query:
             return work()
         # Warning is what several statements in one come as, before Python 3.12.
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-            raise QueryFailed(self._explain(error)) from error
+            raise self._failure(error) from error
         finally:
             self._spent += time.monotonic() - self._entered
 
-    def _explain(self, error: Exception) -> str:
+    def _failure(self, error: Exception) -> BaseException:
+        """Return what SQLite's error came from, with what to do about it."""
         if self._refused:
-            return self._refused
+            return _failed(self._refused, _READ_ONLY)
         if str(error) == "interrupted":
-            return f"the query took longer than {self._timeout:g} seconds, which is its --timeout"
-        return str(error).rstrip(".")
+            if not self._is_over_time():
+                # Ctrl-C, raised in the handler that SQLite calls, which can't pass it on.
+                return KeyboardInterrupt()
+            return _failed(f"the query took longer than {self._timeout:g} seconds", _MORE_TIME)
+        text = str(error).rstrip(".")
+        is_one = text != _NO_QUERY and "one statement" not in text
+        return _failed(text, _NAMES if is_one else _ONE_STATEMENT)
 
     def _is_over_time(self) -> int:
         return int(self._spent + time.monotonic() - self._entered > self._timeout)
@@ -126,6 +141,12 @@ class Query:
             return sqlite3.SQLITE_OK
         self._refused = self._refused or f"only reading is allowed, and {what} is not reading"
         return sqlite3.SQLITE_DENY
+
+
+def _failed(text: str, hint: str) -> QueryFailed:
+    failed = QueryFailed(text)
+    failed.hint = hint
+    return failed
 
 
 def _make_table_functions(connection: sqlite3.Connection) -> None:

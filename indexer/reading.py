@@ -38,7 +38,7 @@ def is_unchanged(file: LogFile, cursor: Optional[Cursor]) -> bool:
     """Whether nothing can have come since the cursor was set, as far as the directory tells."""
     return (
         cursor is not None
-        and cursor.size == file.size
+        and (cursor.size, cursor.changed) == (file.size, file.changed)
         and (cursor.device, cursor.inode) == (file.device, file.inode)
     )
 
@@ -71,7 +71,12 @@ def _read_head(file: LogFile) -> bytes:
 
 def _move_to_cursor(stream: BinaryIO, file: LogFile, cursor: Cursor) -> None:
     """Have `stream` stand at the cursor, if what stands before it is what was read then."""
-    if not skip(stream, cursor.offset - cursor.guard_length):
+    try:
+        is_as_long = skip(stream, cursor.offset - cursor.guard_length)
+    except (StreamBroken, StreamUnfinished):
+        # It could be decoded up to the cursor when that was set.
+        is_as_long = False
+    if not is_as_long:
         raise FileChanged(file.name, f"ends before offset {cursor.offset}")
     guard = _read_exactly(stream, cursor.guard_length)
     if cursor.guard_hash and fingerprint(guard) != cursor.guard_hash:
@@ -111,8 +116,16 @@ def _batches(stream: BinaryIO, file: LogFile, cursor: Cursor, head: bytes) -> It
         fault = str(error)
     if lines:
         cursor = _after(cursor, head, lines[-1])
-    cursor = cursor._replace(size=file.size, device=file.device, inode=file.inode, fault=fault)
-    yield Batch(lines, cursor)
+    yield Batch(
+        lines,
+        cursor._replace(
+            size=file.size,
+            changed=file.changed,
+            device=file.device,
+            inode=file.inode,
+            fault=fault,
+        ),
+    )
 
 
 def _after(cursor: Cursor, head: bytes, line: Line) -> Cursor:

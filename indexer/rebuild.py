@@ -88,13 +88,22 @@ def _put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig
         os.replace(shadow, config.database_path)
         return
     with closing(live), database.translated(config.database_path):
-        if database.has_our_schema(live):
-            copy_own_state(live, new)
+        _carry_over(live, new)
         # One transaction of SQLite's own: open connections go on reading the old rows until it
         # commits. Exchanging the files instead would part a reader from its write-ahead log.
         new.backup(live, pages=_SWAP_PAGES, sleep=0.01)
         # Passive: a reader with a long transaction must not hold up whoever waits for the lease.
         live.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def _carry_over(live: sqlite3.Connection, new: sqlite3.Connection) -> None:
+    try:
+        if database.has_our_schema(live):
+            copy_own_state(live, new)
+    except sqlite3.DatabaseError as error:
+        # Broken in the very pages that hold it: a heartbeat is no reason to keep a broken view.
+        if not database.is_damage(error):
+            raise
 
 
 def _open_live(config: TelemetryConfig) -> Optional[sqlite3.Connection]:
@@ -104,7 +113,7 @@ def _open_live(config: TelemetryConfig) -> Optional[sqlite3.Connection]:
         return None
     try:
         connection = database.open_writer(path, config.journal_mode)
-        with database.translated(path):
+        with database.closed_on_error(connection), database.translated(path):
             database.is_empty(connection)
     except DatabaseDamaged:
         return None

@@ -61,6 +61,7 @@ LOG_FILES = """CREATE TABLE log_files (
   device INTEGER NOT NULL,
   inode INTEGER NOT NULL,
   size INTEGER NOT NULL,
+  changed INTEGER NOT NULL,
   head_length INTEGER NOT NULL,
   head_hash TEXT NOT NULL,
   guard_length INTEGER NOT NULL,

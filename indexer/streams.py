@@ -44,8 +44,11 @@ def open_stream(path: Path) -> BinaryIO:
 
 def read_chunk(stream: BinaryIO, size: int) -> bytes:
     """Read up to `size` bytes; empty at the end. Raises StreamBroken, StreamUnfinished, OSError."""
+    # `read` of a decoder goes on until it has `size` bytes, and drops them if an error comes
+    # first: how much of a cut file is seen would depend on where the reading began.
+    read = getattr(stream, "read1", stream.read)
     try:
-        return stream.read(size)
+        return cast("bytes", read(size))
     except EOFError as error:
         raise StreamUnfinished(str(error)) from error
     except (gzip.BadGzipFile, zlib.error) as error:

@@ -88,7 +88,7 @@ class _Verification:
         offset = row["offset"] if row else 0
         tally = Tally.empty()
         number = file_id(file.name)
-        for entry in decode_lines(_lines_of(file), Ordinals(lambda: ())):
+        for entry in decode_lines(self._lines_of(file), Ordinals(lambda: ())):
             line = entry.line
             on_progress(line.length)
             if line.end > offset:
@@ -100,6 +100,17 @@ class _Verification:
             tally.bytes[outcome] += line.length
             tally.lines[outcome] += 1
         self._check_counts(file, row, tally)
+
+    def _lines_of(self, file: LogFile) -> Iterator[Line]:
+        try:
+            with closing(open_stream(file.path)) as stream:
+                yield from read_lines(stream, 0)
+        except (StreamBroken, StreamUnfinished, StreamUnsupported):
+            # What can't be decoded was not indexed either; the file's `fault` says so.
+            return
+        except OSError as error:
+            # One file out of reach does not keep the others from being held against the view.
+            self._differ(f"{file.name}: can't be read: {error}")
 
     def _note_unread(self, file: LogFile, line: Line) -> None:
         self._pending += line.length
@@ -179,15 +190,6 @@ class _Verification:
     def _differ(self, difference: str) -> None:
         if len(self._differences) < MAX_DIFFERENCES:
             self._differences.append(difference)
-
-
-def _lines_of(file: LogFile) -> Iterator[Line]:
-    try:
-        with closing(open_stream(file.path)) as stream:
-            yield from read_lines(stream, 0)
-    except (StreamBroken, StreamUnfinished, StreamUnsupported):
-        # What can't be decoded was not indexed either; the file's `fault` says so.
-        return
 
 
 def _rows_by(connection: sqlite3.Connection, table: str, key: str) -> dict[str, dict[str, Any]]:

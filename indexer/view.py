@@ -80,7 +80,7 @@ class View:
         if connection is None:
             rebuild(self._config, self._on_progress, self._should_stop)
             connection = database.open_writer(path, self._config.journal_mode)
-        with self._writing():
+        with database.closed_on_error(connection), self._writing():
             set_stale_after(connection, self._config.stale_after)
         return connection
 
@@ -92,7 +92,7 @@ class View:
         """
         with write_lease(self._config):
             connection = database.open_writer(path, self._config.journal_mode)
-            with database.translated(path):
+            with database.closed_on_error(connection), database.translated(path):
                 if database.is_empty(connection):
                     database.create_schema(connection)
                 if database.has_our_schema(connection):

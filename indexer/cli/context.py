@@ -49,13 +49,14 @@ class Settings:
 
     def report(self, error: Exception) -> None:
         """Print an error: one line if it is ours or the system's, a traceback if it is a bug."""
+        from indexer.cli.trouble import in_words
         from telemetry_core.errors import TelemetryError
 
         if self.verbose or not isinstance(error, (TelemetryError, OSError)):
             import traceback
 
             traceback.print_exception(type(error), error, error.__traceback__)
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {in_words(error)}", err=True)
 
 
 def _take_base(ctx: click.Context, _param: click.Parameter, value: Optional[str]) -> None:
@@ -88,9 +89,28 @@ def bring_up_to_date(config: TelemetryConfig) -> str:
     """Index what is new, with a progress bar if that takes long; return a warning or nothing."""
     from indexer import fresh
     from indexer.cli.progress import byte_progress, unread_size
+    from indexer.cli.trouble import in_words, is_disk_full
+    from telemetry_core.errors import TelemetryError
 
     with byte_progress("indexing", unread_size(config)) as on_progress:
-        return fresh.bring_up_to_date(config, on_progress)
+        try:
+            return fresh.bring_up_to_date(config, on_progress)
+        except (TelemetryError, OSError) as error:
+            # What was indexed before the disk was full can be read all the same.
+            if not is_disk_full(error) or not _has_view(config):
+                raise
+            return f"the view may be stale, for it can't be written to: {in_words(error)}"
+
+
+def _has_view(config: TelemetryConfig) -> bool:
+    from indexer.database import has_our_schema, reading
+    from telemetry_core.errors import TelemetryError
+
+    try:
+        with reading(config.database_path) as connection:
+            return has_our_schema(connection)
+    except TelemetryError:
+        return False
 
 
 @contextmanager

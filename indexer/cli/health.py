@@ -112,18 +112,23 @@ def _problems(found: dict[str, Any], own: dict[str, Any]) -> list[str]:
     # One that has just begun has not said anything yet; what an earlier one said does not count.
     silence = seconds_since(max(daemon["heartbeat"] or "", daemon["since"] or ""))
     if daemon["running"] and silence > _MISSED_BEATS * HEARTBEAT_SECONDS:
-        problems.append(f"the daemon has been silent for {duration(silence * 1000)}")
+        problems.append(
+            f"the daemon has been silent for {duration(silence * 1000)}: restart it if it hangs"
+        )
     # What the daemon met before it was last started was seen to, or is met again.
     if found["last_error"] and (found["last_error_at"] or "") >= (own.get("started_at") or ""):
         problems.append(f"the indexer met an error: {found['last_error']}")
     if found["lines"]["quarantined"]:
         lines = many(found["lines"]["quarantined"], "line")
-        problems.append(f"{lines} of the log can't be read as events")
+        problems.append(f"{lines} of the log can't be read as events: see the table quarantine")
     problems += [f"{file['file']}: {file['fault']}" for file in found["file_faults"]]
     if found["bytes"]["accounted"] != found["bytes"]["read"]:
         problems.append("not every byte is accounted for; run `telemetry verify`")
     if found["events_dropped"]:
-        problems.append(f"writers had to drop {count(found['events_dropped'])} events")
+        problems.append(
+            f"writers had to drop {count(found['events_dropped'])} events:"
+            " their disk was full, or the log directory not writable"
+        )
     return problems
 
 

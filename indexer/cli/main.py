@@ -155,6 +155,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line on this process's arguments, and exit."""
+    # Closed by whoever started us, as `>&-` does: what would go there goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # for good
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A terminal that can't show a character must not cost the rest of the answer.
         if hasattr(stream, "reconfigure"):

@@ -6,6 +6,7 @@ Called by the commands, for data on stdout. What is piped is never cut, coloured
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -19,6 +20,13 @@ from indexer.cli.human import plain, width
 
 _MEASURED_ROWS = 1_000
 """A plain table is as wide as these rows need; what comes after is not waited for."""
+
+# What a terminal may act on and JSON may hold as it is: DEL, the C1 controls, and what turns or
+# hides text. The control characters before the blank are escaped in any JSON.
+_TRICKS = re.compile(
+    "[\x7f-\x9f\xad\u061c\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 
 STATUS_STYLES = {
     "success": "green",
@@ -70,9 +78,11 @@ def print_json_line(value: Any) -> None:
 
 
 def to_json(value: Any, indent: bool = False) -> str:
-    """Return a value as JSON; bytes as hex digits."""
+    """Return a value as JSON that no terminal can be tricked by; bytes as hex digits."""
     option = orjson.OPT_INDENT_2 if indent else 0
-    return orjson.dumps(value, default=_json_default, option=option).decode()
+    text = orjson.dumps(value, default=_json_default, option=option).decode()
+    # The same value in another spelling.
+    return _TRICKS.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def parsed(text: Any) -> Any:

@@ -33,6 +33,9 @@ class NoSuchRun(TelemetryError):
 
 def find_run(connection: sqlite3.Connection, wanted: str) -> dict[str, Any]:
     """Return the run of an id, of the beginning or end of one, or `latest`. Raises NoSuchRun."""
+    if not wanted:
+        # Every id begins and ends with nothing; it is a variable of a script that was not set.
+        raise NoSuchRun("the run id is empty")
     for condition in _WAYS_TO_FIND:
         rows = connection.execute(
             f"SELECT * FROM agent_runs WHERE {condition} ORDER BY start_time DESC LIMIT ?2",
@@ -40,7 +43,7 @@ def find_run(connection: sqlite3.Connection, wanted: str) -> dict[str, Any]:
         ).fetchall()
         if len(rows) > 1:
             names = ", ".join(plain(row["run_id"]) for row in rows[:_CANDIDATES])
-            more = ", ..." if len(rows) > _CANDIDATES else ""
+            more = " and others" if len(rows) > _CANDIDATES else ""
             raise NoSuchRun(f"{wanted!r} may be any of {names}{more}")
         if rows:
             return with_reasons(connection, rows)[0]

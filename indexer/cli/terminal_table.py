@@ -27,7 +27,8 @@ def print_terminal_table(
     """Print a table with a bold header, in colours where the terminal has them."""
     rows = list(rows)
     used = [place for place in range(len(columns)) if any(row[place] for row in rows)]
-    table = _Table(console.width, [columns[place] for place in used])
+    rule = "\u2500" if console.encoding.lower().startswith("utf") else "-"
+    table = _Table(console.width, [columns[place] for place in used], rule)
     for line in table.lines([[row[place] for place in used] for row in rows]):
         console.print(line, no_wrap=True, overflow="ellipsis")
 
@@ -35,8 +36,9 @@ def print_terminal_table(
 class _Table:
     """The layout of one table."""
 
-    def __init__(self, room: int, columns: list[Column]) -> None:
+    def __init__(self, room: int, columns: list[Column], rule: str) -> None:
         self._room = room
+        self._rule = rule
         self._columns = columns
         self._has_note = bool(columns) and columns[-1].note
 
@@ -46,7 +48,7 @@ class _Table:
         widths = [max(map(width, cells)) for cells in zip(titles, *rows)]
         beside = self._place_note(widths)
         yield self._line(titles, widths, header=True)
-        yield Text("\u2500" * min(self._room, sum(widths) + _GAP * (len(widths) - 1)), style="dim")
+        yield Text(self._rule * min(self._room, sum(widths) + _GAP * (len(widths) - 1)), "dim")
         for row in rows:
             yield self._line(row, widths)
             if not beside and row[-1]:

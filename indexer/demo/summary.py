@@ -57,7 +57,7 @@ def print_next_steps(outcome: Outcome, base: Path) -> None:
         "stats",
         "status",
         'sql "SELECT agent_name, reason FROM stale_runs"',
-        'sql "SELECT * FROM runs_by_agent"',
+        'sql "SELECT agent_name, runs, success_rate FROM runs_by_agent"',
     ):
         click.echo(f"  {command} {arguments}")
     heading("Lose the database; the log has everything")

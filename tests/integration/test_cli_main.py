@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from indexer.cli.main import COMMANDS
+from indexer.errors import DatabaseUnusable
 from tests.support.cli import COMMAND, Cli, in_process
 from tests.support.process import environment
 from tests.support.process import run as run_python
@@ -192,3 +197,77 @@ def test_python_m_indexer_works_from_a_hostile_directory(tmp_path):
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=True,
     )  # fmt: skip
     assert done.stdout.startswith(b"telemetry ")
+
+
+def test_a_base_that_is_a_file_says_what_to_do(base, cli):
+    """The error names the path and the way to another base."""
+    base.write_text("no directory")
+    ran = cli("runs")
+    assert ran.code == 1
+    assert ran.err == (
+        f"error: Not a directory: {base / 'raw'}."
+        " Name a base directory with --base or TELEMETRY_BASE_DIR\n"
+    )
+
+
+def test_a_full_disk_still_shows_what_was_indexed(base, client, cli, monkeypatch):
+    """Where there is no room to index, the view is shown as it stands, with a warning."""
+    client.start_run("agent", "job")
+    assert cli("index").code == 0
+    monkeypatch.setattr("indexer.fresh.index_once", _refuse(OSError(errno.ENOSPC, "No space")))
+    ran = cli("runs", "--json")
+    assert (ran.code, len(ran.json)) == (0, 1)
+    assert ran.err.startswith("warning: the view may be stale")
+    assert "Free some space" in ran.err
+
+
+def test_a_full_disk_without_a_view_says_what_to_do(base, client, cli, monkeypatch):
+    """Nobody is sent to a rebuild, which would need more room yet."""
+    client.start_run("agent", "job")
+    full = DatabaseUnusable("telemetry.sqlite: database or disk is full")
+    full.__cause__ = sqlite3.OperationalError("database or disk is full")
+    monkeypatch.setattr("indexer.fresh.index_once", _refuse(full))
+    ran = cli("runs")
+    assert (ran.code, ran.out) == (1, "")
+    assert "Free some space" in ran.err
+    assert "rebuild" not in ran.err
+
+
+def test_indexing_where_nothing_was_recorded_says_so(base, cli):
+    """A base that was mistyped is not made."""
+    ran = cli("index")
+    assert ran.code == 0
+    assert ran.err == f"nothing recorded yet: there is no log in {base / 'raw'}\n"
+    assert not base.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("sql", "SELECT", "1"), "put it in quotes"),
+        (("runs", "--since", "yest"), "`yesterday`"),
+    ],
+)
+def test_wrong_usage_names_the_right_one(arguments, words, cli):
+    """The error says how it should have been."""
+    ran = cli(*arguments)
+    assert ran.code == 2
+    assert words in ran.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closed in a shell's way")
+def test_closed_output_is_no_error(base, client):
+    """Whoever starts a command without stdout and stderr wants its exit code only."""
+    client.start_run("agent", "job")
+    command = shlex.join([*COMMAND, "--base", str(base), "runs"])
+    done = subprocess.run(
+        f"{command} >&-", shell=True, env=environment(), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def _refuse(error: Exception) -> Callable[..., None]:
+    def refuse(*_: object) -> None:
+        raise error
+
+    return refuse

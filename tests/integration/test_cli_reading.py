@@ -265,3 +265,10 @@ def test_a_base_that_can_not_be_written_is_still_read(base, client, cli, monkeyp
     ran = cli("runs", "--json")
     assert len(ran.json) == 1
     assert ran.err.startswith("warning: the view may be stale")
+
+
+def test_an_empty_run_id_is_nobodys(cli, recorded):
+    """A variable that a script did not set finds no run, rather than some or all of them."""
+    ran = cli("show", "")
+    assert ran.code == 1
+    assert "the run id is empty" in ran.err

@@ -206,3 +206,12 @@ def test_a_daemon_that_has_just_begun_is_not_silent(base, cli, client):
         assert cli("status", "--json").json["problems"] == []
         touch_status(base, heartbeat="2020-01-01T00:00:00.000000Z")
         assert cli("status", "--json").json["problems"] == []
+
+
+def test_problems_say_where_to_look(base, cli, client):
+    """A problem without a next step is only bad news."""
+    client.start_run("agent", "job")
+    with open(next((base / "raw").glob("*.ndjson")), "a") as log:
+        log.write("no event\n")
+    (problem,) = cli("status", "--json").json["problems"]
+    assert problem == "1 line of the log can't be read as events: see the table quarantine"

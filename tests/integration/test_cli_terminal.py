@@ -134,3 +134,72 @@ def test_text_can_not_play_tricks():
     assert human.plain("a\x1b[2Jb\r\n\t\x7f\x9b\u202e\u2028\ud800ü日") == (
         "a\\x1b[2Jb\\r\\n\\t\\x7f\\x9b\\u202e\\u2028\\ud800ü日"
     )
+
+
+NASTY = "a\x1b[2Jb\x9b31mc\u202ed\x7fe"
+"""Clears the screen, turns it red and the text around."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs",),
+        ("runs", "--json"),
+        ("show", "latest"),
+        ("show", "latest", "--json"),
+        ("stats",),
+        ("tail",),
+        ("tail", "--json"),
+        ("sql", "SELECT agent_name FROM agent_runs"),
+        ("sql", "--json", "SELECT agent_name FROM agent_runs"),
+        ("sql", "--format", "csv", "SELECT agent_name FROM agent_runs"),
+        ("sql", "--format", "csv", f"SELECT 1 AS '{NASTY}'"),
+        ("show", NASTY),
+    ],
+)
+def test_no_command_has_the_terminal_act_on_what_agents_wrote(arguments, base, client):
+    """Whatever the form, control characters arrive as text."""
+    with client.track_run(NASTY, NASTY, error_details=NASTY) as run:
+        run.log_event(NASTY, {NASTY: NASTY})
+    shown = ESCAPES.sub("", at_terminal(base, *arguments, NO_COLOR="1", columns=200))
+    assert "e" in shown
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]|\x1b", shown), repr(shown)
+
+
+def test_csv_in_a_pipe_has_what_is_there(base, client):
+    """What a program reads is not touched."""
+    client.start_run(NASTY, "job")
+    assert NASTY in in_process(base, "sql", "SELECT agent_name FROM agent_runs").out
+
+
+def test_json_of_tricks_is_the_same_value(base, client):
+    """It is only spelled otherwise."""
+    client.start_run(NASTY, "job")
+    assert in_process(base, "runs", "--json").json[0]["agent_name"] == NASTY
+
+
+def test_a_result_too_wide_is_shown_row_by_row(base, recorded):
+    """Names and values stand below one another, without what is empty; nothing is cut."""
+    query = "SELECT run_id, NULL AS missing, 'x' AS one, * FROM agent_runs LIMIT 2"
+    lines = ESCAPES.sub("", at_terminal(base, "sql", query)).splitlines()
+    assert [line for line in lines if line.startswith("row ")] == ["row 1", "row 2"]
+    assert sum(line.split() == ["one", "x"] for line in lines) == 2
+    assert not any(line.startswith("missing") for line in lines)
+    assert any(recorded in line for line in lines)
+
+
+def test_a_very_long_value_is_cut_for_people_only(base, client):
+    """An error of 10,000 characters does not push the rest off the screen."""
+    run_id = client.start_run("agent", "job")
+    client.end_run(run_id, "failed", error_summary="E" * 10_000, error_details="D" * 10_000)
+    shown = ESCAPES.sub("", at_terminal(base, "show", run_id))
+    assert len(shown.splitlines()) < 50
+    assert shown.count("(10,000 characters; --json has all)") == 2
+    assert "E" * 10_000 in in_process(base, "show", run_id).out
+
+
+def test_a_terminal_without_lines_gets_dashes(base, recorded):
+    """The rule is no row of escapes."""
+    shown = at_terminal(base, "stats", PYTHONIOENCODING="ascii")
+    assert "\n----" in ESCAPES.sub("", shown)
+    assert "u2500" not in shown

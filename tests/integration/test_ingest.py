@@ -6,6 +6,7 @@ import gzip
 import os
 import shutil
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -460,3 +461,140 @@ def test_a_pass_stops_between_batches_when_told(
     (raw / "events_20260101.ndjson").write_bytes(lines_of([event(n) for n in range(20)]))
     result = passes.ingest.run_pass(should_stop=lambda: True)
     assert (result.lines, result.is_complete) == ({"indexed": 3}, False)
+
+
+@pytest.mark.parametrize(
+    "payload", ['{"n":' + "9" * 40 + "}", '{"s":"\\ud800"}', "[" * 300 + "]" * 300]
+)
+def test_a_legacy_payload_that_cannot_be_written_again_stops_nobody(
+    raw: Path, passes: Passes, same_as_new: None, payload: str
+) -> None:
+    """Python's parser takes what has no encoding; one such line stopped every pass for ever."""
+    line = legacy_line(record_type="event", run_id="run", event_type="old",
+                       timestamp="2026-01-01T00:00:00Z", payload_json=payload)  # fmt: skip
+    (raw / "events_20260101.ndjson").write_bytes(line + lines_of(_RUN))
+    assert passes.run().lines == {"indexed": 5}
+
+
+def test_a_context_that_nests_too_deep_stays_text(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """JSON in a text may nest deeper than the line it stands in; folding it stopped every pass."""
+    deep = "[" * 300 + "]" * 300
+    (raw / "events_20260101.ndjson").write_bytes(encode(event(1, "run.started", context_json=deep)))
+    assert passes.run().lines == {"indexed": 1}
+    assert deep in passes.run_row("run")["context_json"]
+
+
+def test_a_receipt_for_a_revision_beyond_all_numbers_is_nothing(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """SQLite has no such integer; the line stopped every pass."""
+    events = [_RUN[0], event(5, "run.delivered", revision=2**63)]
+    (raw / "events_20260101.ndjson").write_bytes(lines_of(events))
+    assert passes.run().lines == {"indexed": 2}
+    assert passes.run_row("run")["api_posted_revision"] == 0
+
+
+def test_a_file_whose_name_is_no_text_is_read_like_any_other(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """Bytes that are no UTF-8 can't be bound in SQL: one such name stopped every pass."""
+    names = (b"events_\xff.ndjson", b"events_\xfe.ndjson", b"events_\\xff.ndjson")
+    for number, name in enumerate(names):
+        (raw / os.fsdecode(name)).write_bytes(encode(event(number)))
+    assert passes.run().lines == {"indexed": 3}
+    assert passes.all("SELECT count(DISTINCT file_id) FROM run_events") == [(3,)]
+
+
+def test_a_file_out_of_reach_is_not_taken_for_gone(
+    raw: Path, passes: Passes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its place is kept, and the problem told: it was forgotten, and nobody heard of it."""
+    path = raw / "events_20260101.ndjson"
+    path.write_bytes(lines_of(_RUN))
+    passes.run()
+    before = tables(passes.database)
+    path.rename(raw / "kept")
+    path.symlink_to(path)
+    (problem,) = passes.run().problems
+    assert "Too many levels" in problem
+    assert tables(passes.database) == before
+
+
+@pytest.mark.parametrize("fault", ["cut", "broken"])
+def test_a_compressed_file_that_ends_before_its_cursor_stops_nobody(
+    raw: Path, passes: Passes, fault: str
+) -> None:
+    """A copy that is torn over the file that was read: the pass failed, for all files."""
+    path = raw / "events_20260101.ndjson.gz"
+    whole = gzip.compress(
+        lines_of([event(n, payload=f"{n * 7919:x}" * (n % 7)) for n in range(2_000)])
+    )
+    path.write_bytes(whole)
+    passes.run()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + (b"" if fault == "cut" else b"\xff" * middle))
+    (raw / "events_20260102.ndjson").write_bytes(encode(event(1, run_id="other")))
+    assert passes.run().problems == []
+    assert passes.all("SELECT count(*) FROM run_events") == [(2_001,)]
+    path.write_bytes(whole)
+    passes.run()
+    assert passes.all("SELECT indexed FROM log_files WHERE name LIKE '%.gz'") == [(2_000,)]
+    assert passes.unaccounted() == 0
+
+
+def test_a_file_cut_while_it_was_compressed_gives_all_that_it_holds(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """What could be decoded was dropped with the error behind it, more or less by chance."""
+    whole = gzip.compress(lines_of([event(n, payload=f"{n:x}" * 9) for n in range(3_000)]))
+    path = raw / "events_20260101.ndjson.gz"
+    for size in (len(whole) // 3, len(whole) // 2, len(whole) - 9):
+        path.write_bytes(whole[:size])
+        passes.run()
+        held = zlib.decompressobj(31).decompress(whole[:size]).count(b"\n")
+        assert passes.all("SELECT count(*) FROM run_events") == [(held,)]
+
+
+def test_an_escaped_mark_makes_no_legacy_line(raw: Path, passes: Passes, same_as_new: None) -> None:
+    """It was counted when met and not when counted again: its id hung on where a pass began."""
+    line = legacy_line(record_type="event", run_id="run", timestamp="2026-01-01T00:00:00Z")
+    line = line.replace(b"record_type", b"record\\u005ftype")
+    (raw / "events_20260101.ndjson").write_bytes(line)
+    passes.run()
+    _append(raw / "events_20260101.ndjson", line)
+    passes.ingest = Ingest(passes.connection, raw)
+    passes.run()
+    assert passes.all("SELECT quarantined FROM log_files") == [(2,)]
+
+
+def test_a_file_that_repeats_and_is_rewritten_as_another_goes_keeps_no_place(
+    raw: Path, passes: Passes
+) -> None:
+    """Its cursor goes with the other's, and with it the knowledge that it changed."""
+    made = [event(number) for number in range(5)]
+    (raw / "a.ndjson").write_bytes(lines_of(made[:1]))
+    (raw / "b.ndjson").write_bytes(lines_of(made[:4]))
+    (raw / "c.ndjson").write_bytes(lines_of(made[4:]))
+    passes.run()
+    (raw / "a.ndjson").unlink()
+    (raw / "b.ndjson").write_bytes(lines_of(made[:1]))
+    (raw / "c.ndjson").write_bytes(lines_of(made[2:]))
+    passes.run()
+    assert passes.all("SELECT name, indexed, duplicate FROM log_files ORDER BY name") == [
+        ("b.ndjson", 1, 0),
+        ("c.ndjson", 3, 0),
+    ]
+    assert passes.all("SELECT event_id FROM run_events WHERE file_id = 0") == [("id-00000001",)]
+
+
+def test_a_file_made_anew_with_the_same_size_and_inode_is_read(raw: Path, passes: Passes) -> None:
+    """File systems give a freed inode away at once; a day of one event is as long as the next."""
+    path = raw / "events_20260101.ndjson"
+    path.write_bytes(encode(event(1, run_id="a")))
+    passes.run()
+    with path.open("r+b") as file:
+        file.write(encode(event(1, run_id="b")))
+    passes.run()
+    assert passes.all("SELECT run_id FROM run_events ORDER BY 1") == [("a",), ("b",)]

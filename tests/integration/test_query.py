@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -253,3 +256,32 @@ def test_text_that_is_no_utf8_does_not_stop_the_others(ask):
     """A value that is no text comes as well as it can."""
     _, rows = ask("SELECT CAST(x'61FF62' AS TEXT)")
     assert rows == [("a\ufffdb",)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "step"),
+    [
+        ("SELECT nonsense FROM agent_runs", "telemetry sql --help"),
+        ("", "SELECT * FROM"),
+        ("SELECT 1; SELECT 2", "one statement"),
+        ("DELETE FROM agent_runs", "made from the log"),
+        (f"{ENDLESS} SELECT count(*) FROM n", "--timeout"),
+    ],
+)
+def test_every_failure_says_what_to_do(statement, step, ask):
+    """The hint fits what went wrong, and names nothing that an installation has not got."""
+    with pytest.raises(QueryFailed) as caught:
+        ask(statement, timeout=0.2)
+    assert step in caught.value.hint
+    assert "docs/" not in str(caught.value)
+
+
+def test_ctrl_c_ends_a_query_that_gives_no_row(ask):
+    """It is heard at once inside SQLite too, and is not taken for the time limit."""
+    timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        ask(f"{ENDLESS} SELECT count(*) FROM n")
+    timer.join()
+    assert time.monotonic() - began < 5

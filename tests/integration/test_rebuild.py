@@ -24,8 +24,10 @@ from indexer.rebuild import rebuild
 from indexer.verify import verify
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import SCHEMA_VERSION
+from telemetry_core.line import encode
+from telemetry_core.process import host_name
 from tests.support.process import environment
-from tests.support.view import rows, tables
+from tests.support.view import event, rows, tables
 
 _COUNT = "SELECT count(*) FROM agent_runs"
 
@@ -244,3 +246,44 @@ def test_verify_finds_each_kind_of_difference(config: TelemetryConfig) -> None:
         assert not verify(config).is_ok, damage
         rebuild(config)
         assert verify(config).is_ok
+
+
+@pytest.mark.parametrize(
+    "table", ["agent_runs", "run_events", "log_files", "quarantine", "indexer_status",
+              "gone_processes", "settings"]
+)  # fmt: skip
+def test_a_view_broken_in_the_middle_comes_back(config: TelemetryConfig, table: str) -> None:
+    """It opens, and breaks at one table: no pass may stay stuck there, and no rebuild either."""
+    index_once(config)
+    live = tables(config.database_path)
+    with closing(_reader(config)) as reader:
+        (page,) = reader.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)
+        ).fetchone()
+        (size,) = reader.execute("PRAGMA page_size").fetchone()
+    with config.database_path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+    TelemetryClient(config).start_run("late", "job")
+    index_once(config)
+    rebuild(config)
+    assert verify(config).is_ok
+    assert len(tables(config.database_path)["agent_runs"]) == len(live["agent_runs"]) + 1
+
+
+@pytest.mark.parametrize("pid", ["\u00b2", "9" * 30, "9" * 6_000, "", "-1"])
+def test_a_process_id_that_is_none_stops_nobody(config: TelemetryConfig, pid: str) -> None:
+    """The log may name any process; looking for this one failed, after every pass."""
+    strange = event(1, "run.started")._replace(source=f"{host_name()}/{pid}")
+    (config.ndjson_dir / "strange.ndjson").write_bytes(encode(strange))
+    assert rows(config, "SELECT count(*) FROM gone_processes WHERE source LIKE '%9999'") == [(0,)]
+
+
+@pytest.mark.parametrize("name", ["a b", "a#b", "a?b=c", "a%20b", "\udcff"])
+def test_a_base_of_any_name_will_do(tmp_path: Path, name: str) -> None:
+    """What means something in a URI, and bytes that are no text, are only names here."""
+    config = TelemetryConfig.for_base(tmp_path / name)
+    TelemetryClient(config).start_run("agent", "job")
+    index_once(config)
+    rebuild(config)
+    assert verify(config).runs == 1

@@ -41,7 +41,7 @@ def command(settings: Settings, path: Optional[Path]) -> int:
     settings.base = settings.base or default_base()
     config = settings.config()
     path = standard_library() if path is None else Path(os.path.abspath(path))
-    click.echo(f"Agents parse {short_path(path)}; one of them will be killed.\n", err=True)
+    click.echo(f"Agents parse {short_path(path)}\nOne of them will be killed.\n", err=True)
     outcome = perform(config, path, new_screen())
     if at_terminal():
         click.echo()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from indexer.cli.context import Settings, base_option, warn
+from indexer.cli.context import Settings, base_option, is_recorded, warn
 from indexer.cli.human import count, size
 from indexer.cli.progress import byte_progress, unread_size
 from indexer.fresh import index_once
@@ -35,6 +35,8 @@ def command(settings: Settings, watch: bool) -> int:
     config = settings.config()
     if watch:
         return _watch(settings, config)
+    if not is_recorded(config):
+        return 0
     with byte_progress("indexing", unread_size(config)) as on_progress:
         result = index_once(config, on_progress)
     click.echo(summary(result))

@@ -40,7 +40,8 @@ def _since(_ctx: click.Context, _param: click.Parameter, value: Optional[str]) -
         return None if value is None else format_time(_moment(value.strip().lower()))
     except (ValueError, OverflowError):
         raise click.BadParameter(
-            f"{value!r} is neither a length of time like 2h or 7d nor a date"
+            f"{value!r} is neither a length of time like 2h or 7d, nor `today` or `yesterday`,"
+            " nor a date like 2026-11-22 or a time like 2026-11-22T15:30"
         ) from None
 
 

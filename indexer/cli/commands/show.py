@@ -13,7 +13,7 @@ import click
 from indexer.cli.commands.tail import event_value, print_events
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.cli.human import count, duration, local_time, plain
-from indexer.cli.output import heading, print_fields, print_json, to_json
+from indexer.cli.output import at_terminal, heading, print_fields, print_json, to_json
 from indexer.cli.run_rows import find_run, print_runs, with_reasons
 
 EXAMPLES = """\b
@@ -25,6 +25,7 @@ Examples:
 """
 
 _EVENTS_FOR_PEOPLE = 50
+_CLIPPED_LENGTH = 400
 _TIMES = ("start_time", "end_time", "last_event_time", "git_commit_timestamp")
 # Of use to programs, which have them by --json and by SQL.
 _UNSHOWN = frozenset(
@@ -94,7 +95,7 @@ def _print_run(run: dict[str, Any]) -> None:
     if run["error_details"]:
         heading("Error")
         for line in str(run["error_details"]).rstrip().splitlines():
-            click.echo(plain(line))
+            click.echo(_clipped(plain(line)))
 
 
 def _words(name: str, value: Any) -> str:
@@ -104,4 +105,11 @@ def _words(name: str, value: Any) -> str:
         return duration(value)
     if name.startswith("items_") or name == "event_count":
         return count(value)
-    return to_json(value) if isinstance(value, (dict, list)) else plain(value)
+    return _clipped(to_json(value) if isinstance(value, (dict, list)) else plain(value))
+
+
+def _clipped(text: str) -> str:
+    """Cut a text that would fill the screen, for people only."""
+    if not at_terminal() or len(text) <= _CLIPPED_LENGTH:
+        return text
+    return f"{text[:_CLIPPED_LENGTH]}... ({count(len(text))} characters; --json has all)"

@@ -16,6 +16,7 @@ import click
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.cli.human import plain
 from indexer.cli.output import Column, at_terminal, print_json_line, print_plain_table, to_json
+from indexer.cli.records import print_table_or_records
 from indexer.query import DEFAULT_TIMEOUT, Query
 
 EXAMPLES = """\b
@@ -31,7 +32,7 @@ Views:  runs_by_agent, runs_by_day, failed_runs, stale_runs, run_tree.
 
 
 @click.command("sql", epilog=EXAMPLES)
-@click.argument("query")
+@click.argument("words", nargs=-1, required=True, metavar="QUERY")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json", "ndjson"]),
               help="Default: a table at a terminal, else csv.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(min=0), default=DEFAULT_TIMEOUT,
@@ -40,15 +41,22 @@ Views:  runs_by_agent, runs_by_day, failed_runs, stale_runs, run_tree.
 @base_option
 @click.pass_obj
 def command(
-    settings: Settings, query: str, form: Optional[str], timeout: float, as_json: bool
+    settings: Settings,
+    *,
+    words: tuple[str, ...],
+    form: Optional[str],
+    timeout: float,
+    as_json: bool,
 ) -> int:
     """Ask the database in SQL.
 
     One statement that reads; QUERY `-` reads it from stdin. Anything that could write, attach or
-    load is refused. Bytes are shown as hex digits.
+    load is refused. Bytes are shown as hex digits. At a terminal too narrow for the table, each
+    row is shown as a list of its columns that are not empty.
     """
-    if query == "-":
-        query = sys.stdin.read()
+    if len(words) > 1:
+        raise click.UsageError("the query has to be one argument: put it in quotes")
+    query = sys.stdin.read() if words[0] == "-" else words[0]
     form = "json" if as_json else form or ("table" if at_terminal() else "csv")
     printer = _PRINTERS[form]
     with open_view(settings.config()) as connection:
@@ -58,16 +66,19 @@ def command(
 
 
 def _print_table(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
-    # Plain at a terminal too: a wide result wraps and stays whole, where a box would crush it.
-    print_plain_table(
+    # At a terminal too, nothing of the answer is cut.
+    print_rows = print_table_or_records if at_terminal() else print_plain_table
+    print_rows(
         [Column(plain(name)) for name in names], ([plain(value) for value in row] for row in rows)
     )
 
 
 def _print_csv(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_flat(value) for value in row] for row in rows)
+    # A file gets what there is; a terminal would act on the control characters in it.
+    shown = plain if at_terminal() else _flat
+    writer.writerow([shown(name) for name in names])
+    writer.writerows([shown(value) for value in row] for row in rows)
 
 
 def _print_json(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:

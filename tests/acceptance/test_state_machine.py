@@ -1,0 +1,315 @@
+"""Whatever happens to log and database, in any order: the view comes out as the log says.
+
+Hypothesis plays the disasters. TELEMETRY_STATE_RUNS and TELEMETRY_STATE_STEPS make it play longer.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from pathlib import Path
+from unittest import mock
+
+import zstandard
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from indexer import database, reading
+from indexer import rebuild as rebuild_module
+from indexer.fresh import index_once
+from indexer.places import shadow_path
+from indexer.rebuild import rebuild
+from indexer.verify import verify
+from indexer.view import View
+from telemetry_core import TelemetryConfig
+from telemetry_core.errors import TelemetryError
+from telemetry_core.line import encode
+from tests.support.view import event, indexed_from_scratch, legacy_line, tables
+
+_KINDS = ("run.started", "run.event", "run.updated", "run.ended", "run.delivered",
+          "run.delivery_failed", "com.example.unknown")  # fmt: skip
+_BAD = (b"garbage", b"{}", b"[1]", b"\xff\xfe\x00", b'{"record_type":"run"}', b"{" * 300)
+_SOUND = (b"", b"  ", b"\r")
+_DEEP = "[" * 300 + "]" * 300
+_DATA = st.dictionaries(
+    st.sampled_from(["agent_name", "status", "items_failed", "revision", "odd", "context_json"]),
+    st.sampled_from([None, 1, 7, 2**63, "failed", "completed", [1], {"a": 1}, _DEEP]),
+    max_size=3,
+)  # fmt: skip
+# Few of each, so that they meet: the same id with other content, the same time, the same run.
+_EVENTS = st.builds(
+    lambda number, kind, run, data: event(number, kind, run, **data),
+    st.integers(0, 40), st.sampled_from(_KINDS), st.sampled_from("pqr"), _DATA,
+)  # fmt: skip
+_LEGACY = st.builds(
+    lambda kind, run, second, payload: legacy_line(
+        record_type=kind, run_id=run, event_type="old", payload_json=payload,
+        timestamp=f"2026-01-01T00:00:{second:02d}Z", start_time="2026-01-01T00:00:00Z",
+    )[:-1],
+    st.sampled_from(["run", "event"]), st.sampled_from("pq"), st.integers(0, 1),
+    st.sampled_from([None, '{"n":1}', '{"n":' + "9" * 40 + "}", '"\\ud800"']),
+)  # fmt: skip
+_LINES = st.lists(
+    st.one_of(
+        _EVENTS.map(encode).map(bytes.rstrip),
+        _EVENTS.map(encode).map(bytes.rstrip),
+        _LEGACY,
+        st.sampled_from(_BAD + _SOUND),
+    ),
+    min_size=1,
+    max_size=8,
+)
+_NAMES = st.sampled_from(["events_1", "events_2", "a", "z"])
+_ANY = st.integers(0, 10**6)
+_SQUEEZE = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
+
+
+class Disasters(RuleBasedStateMachine):
+    """One base. `removed` says that the log has lost something that the view may still have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(prefix="disasters-"))
+        self.config = TelemetryConfig.for_base(self.directory / "base")
+        self.raw, self.database = self.config.ndjson_dir, self.config.database_path
+        self.view: View | None = None
+        self.removed = False
+        self.torn: dict[str, bytes] = {}
+        self.copies: list[tuple[str, bytes]] = []
+        self.patch = mock.patch.object(reading, "MAX_BATCH_LINES", 3)
+        self.patch.start()
+
+    @initialize(lines=_LINES, more=_LINES)
+    def begin(self, lines: list[bytes], more: list[bytes]) -> None:
+        """Not from nothing: files that repeat each other are where it gets difficult."""
+        self.raw.mkdir(parents=True)
+        self.add("events_1", b"\n".join(lines) + b"\n")
+        self.add("events_2", b"\n".join(lines + more) + b"\n")
+        packed = gzip.compress(b"\n".join(more) + b"\n")
+        (self.raw / "z.ndjson.gz").write_bytes(packed)
+        index_once(self.config)
+
+    def teardown(self) -> None:
+        self.drop_view()
+        self.patch.stop()
+        shutil.rmtree(self.directory)
+
+    # What happens to the log.
+
+    @rule(name=_NAMES, lines=_LINES, ending=st.sampled_from([b"\n", b"\r\n", b"\n\n"]))
+    def append(self, name: str, lines: list[bytes], ending: bytes) -> None:
+        self.add(name, ending.join(lines) + ending)
+
+    @rule(name=_NAMES, lines=_LINES, cut=_ANY)
+    def append_torn(self, name: str, lines: list[bytes], cut: int) -> None:
+        data = b"\n".join(lines) + b"\n"
+        cut %= len(data)
+        self.add(name, data[:cut])
+        self.torn[name] = data[cut:]
+
+    @precondition(lambda self: self.torn)
+    @rule(which=_ANY)
+    def complete_what_was_torn(self, which: int) -> None:
+        name = sorted(self.torn)[which % len(self.torn)]
+        self.add(name, self.torn.pop(name))
+
+    @rule(name=_NAMES, line=_EVENTS)
+    def begin_with_a_byte_order_mark(self, name: str, line: object) -> None:
+        if not (self.raw / f"{name}.ndjson").exists():
+            self.add(name, b"\xef\xbb\xbf" + encode(line))
+
+    @rule(which=_ANY, name=_NAMES)
+    def copy_under_another_name(self, which: int, name: str) -> None:
+        for path in self.chosen(which):
+            target = self.raw / (name + "".join(path.suffixes))
+            if not target.exists():
+                shutil.copyfile(path, target)
+
+    @rule(which=_ANY, name=_NAMES)
+    def rename(self, which: int, name: str) -> None:
+        for path in self.chosen(which):
+            target = self.raw / (name + "".join(path.suffixes))
+            if not target.exists():
+                path.rename(target)
+
+    @rule(which=_ANY, suffix=st.sampled_from(sorted(_SQUEEZE)), keep=st.booleans())
+    def compress(self, which: int, suffix: str, keep: bool) -> None:
+        for path in self.chosen(which):
+            target = path.with_name(path.name + suffix)
+            if path.suffix == ".ndjson" and not target.exists():
+                target.write_bytes(_SQUEEZE[suffix](path.read_bytes()))
+                if not keep:
+                    path.unlink()
+
+    @rule(which=_ANY)
+    def make_a_backup(self, which: int) -> None:
+        self.copies += [(path.name, path.read_bytes()) for path in self.chosen(which)]
+
+    @precondition(lambda self: self.copies)
+    @rule(which=_ANY, in_place=st.booleans())
+    def restore_a_backup(self, which: int, in_place: bool) -> None:
+        name, data = self.copies[which % len(self.copies)]
+        self.removed = True
+        if in_place:
+            (self.raw / name).write_bytes(data)
+        else:
+            (self.directory / "new").write_bytes(data)
+            os.replace(self.directory / "new", self.raw / name)
+
+    @rule(which=_ANY, size=_ANY)
+    def truncate(self, which: int, size: int) -> None:
+        for path in self.chosen(which):
+            self.removed = True
+            os.truncate(path, size % (path.stat().st_size + 1))
+
+    @rule(which=_ANY)
+    def delete(self, which: int) -> None:
+        for path in self.chosen(which):
+            self.removed = True
+            path.unlink()
+
+    @rule(which=_ANY)
+    def overwrite_with_as_many_bytes(self, which: int) -> None:
+        for path in self.chosen(which):
+            data = path.read_bytes()
+            other = data.replace(b"id-0", b"id-1").replace(b"old", b"new")
+            if path.suffix == ".ndjson" and other[:1024] != data[:1024]:
+                self.removed = True
+                with path.open("r+b") as file:
+                    file.write(other)
+
+    # What happens to the view.
+
+    @rule()
+    def index(self) -> None:
+        index_once(self.config)
+        self.check()
+
+    @rule()
+    def index_as_a_daemon_does(self) -> None:
+        """The same view stays open, and with it what it remembers, unless it was replaced."""
+        if self.view is not None and not self.view.is_in_place():
+            self.drop_view()
+        self.view = self.view or View(self.config)
+        self.view.run_pass()
+        self.check()
+
+    @rule(after=st.integers(0, 60), batches=st.integers(0, 3))
+    def index_and_stop_early(self, after: int, batches: int) -> None:
+        left = iter(range(batches))
+        with closing(View(self.config, should_stop=lambda: next(left, None) is None)) as view:
+            view.run_pass()
+
+    @rule(after=st.integers(0, 300))
+    def index_and_break(self, after: int) -> None:
+        with breaking(database, "open_writer", after), suppress(TelemetryError):
+            index_once(self.config)
+
+    @rule()
+    def rebuild(self) -> None:
+        rebuild(self.config)
+        self.removed = False
+        self.check()
+
+    @rule(after=st.integers(0, 600))
+    def rebuild_and_break(self, after: int) -> None:
+        before = tables(self.database) if self.database.exists() else None
+        try:
+            with breaking(rebuild_module, "_open_shadow", after):
+                rebuild(self.config)
+            self.removed = False
+        except TelemetryError:
+            assert before == (tables(self.database) if self.database.exists() else None)
+        assert not shadow_path(self.config).exists()
+
+    @rule(everything=st.booleans())
+    def delete_the_database(self, everything: bool) -> None:
+        if everything:
+            shutil.rmtree(self.database.parent, ignore_errors=True)
+        else:
+            self.database.unlink(missing_ok=True)
+        self.removed = False
+
+    @precondition(lambda self: self.database.exists())
+    @rule(where=st.sampled_from([0, 4096, 8192]))
+    def put_rubbish_in_the_databases_place(self, where: int) -> None:
+        self.drop_view()
+        data = self.database.read_bytes()
+        self.database.write_bytes(data[:where] + b"\xa5" * max(5000, len(data) - where))
+        index_once(self.config)
+        self.removed = False
+        self.check()
+
+    @precondition(lambda self: self.database.exists())
+    @rule()
+    def lose_the_write_ahead_log(self) -> None:
+        self.drop_view()
+        Path(f"{self.database}-wal").unlink(missing_ok=True)
+
+    # What has to be so.
+
+    def check(self) -> None:
+        report = verify(self.config)
+        lost = [one for one in report.differences if "of them in the log" not in one]
+        assert (report.differences if not self.removed else lost) == []
+        with closing(sqlite3.connect(self.database)) as connection:
+            files = connection.execute(
+                "SELECT name, offset, indexed_bytes + duplicate_bytes + quarantined_bytes"
+                " FROM log_files"
+            ).fetchall()
+        assert {path.name for path in self.files()} == {name for name, _, _ in files}
+        for name, offset, accounted in files:
+            assert offset == accounted
+            if name.endswith(".ndjson"):
+                assert offset == (self.raw / name).read_bytes().rfind(b"\n") + 1
+        new = self.directory / "new.sqlite"
+        expected, found = indexed_from_scratch(self.config, new), tables(self.database)
+        database.remove_database(new)
+        # What the log has no longer may still be in the view, but takes no place in it.
+        names = ("log_files", "quarantine") if self.removed else tuple(expected)
+        assert {name: found[name] for name in names} == {name: expected[name] for name in names}
+
+    def files(self) -> list[Path]:
+        return sorted(self.raw.iterdir())
+
+    def chosen(self, which: int) -> list[Path]:
+        """One of the files, or none if there is none."""
+        files = self.files()
+        return files[which % len(files) :][:1] if files else []
+
+    def add(self, name: str, data: bytes) -> None:
+        with (self.raw / f"{name}.ndjson").open("ab") as file:
+            file.write(data)
+
+    def drop_view(self) -> None:
+        if self.view is not None:
+            self.view.close()
+            self.view = None
+
+
+def breaking(module: object, name: str, after: int) -> mock._patch:
+    """Have the connections that a function opens break off, once, after so many looks."""
+    opened = getattr(module, name)
+    left = iter([0] * after + [1])
+
+    def open_breaking(*arguments: object) -> sqlite3.Connection:
+        connection = opened(*arguments)
+        connection.set_progress_handler(lambda: next(left, 0), 100)
+        return connection
+
+    return mock.patch.object(module, name, open_breaking)
+
+
+TestDisasters = Disasters.TestCase
+TestDisasters.settings = settings(
+    max_examples=int(os.environ.get("TELEMETRY_STATE_RUNS", "60")),
+    stateful_step_count=int(os.environ.get("TELEMETRY_STATE_STEPS", "25")),
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)

@@ -1,0 +1,120 @@
+"""The lease: one process at a time in a role, whatever became of the last one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from indexer.errors import AlreadyRunning
+from indexer.lease import Lease
+from indexer.places import DAEMON, ONE_PASS, indexer_lease
+from telemetry_core import TelemetryClient, TelemetryConfig
+from telemetry_core.process import host_name
+from tests.support.daemon import eventually, running_daemon, start_daemon
+
+
+def _leave_note(path: Path, pid: int) -> None:
+    path.with_suffix(".json").write_bytes(
+        orjson.dumps({"pid": pid, "host": host_name(), "purpose": DAEMON})
+    )
+
+
+def _pid_of_the_dead() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_the_note_of_a_daemon_that_was_killed_deceives_nobody(tmp_path: Path) -> None:
+    """The next holder has the lock and has not yet written its own: that one is waited for."""
+    path = tmp_path / "indexer.lock"
+    holder = Lease(path)
+    with holder:
+        _leave_note(path, _pid_of_the_dead())
+        release = threading.Timer(0.2, lambda: holder.__exit__(None, None, None))
+        release.start()
+        with Lease(path, ONE_PASS, patience=20, never_wait_for=DAEMON):
+            pass
+        release.join()
+
+
+def test_a_living_daemon_is_not_waited_for(tmp_path: Path) -> None:
+    """It would be for ever."""
+    path = tmp_path / "indexer.lock"
+    with Lease(path, DAEMON), pytest.raises(AlreadyRunning, match=DAEMON):
+        Lease(path, ONE_PASS, patience=20, never_wait_for=DAEMON).__enter__()
+
+
+def test_a_lock_file_deleted_as_it_was_locked_is_locked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening and locking `db/` was deleted: two would have held the lease."""
+    path = tmp_path / "db" / "indexer.lock"
+    taken = []
+
+    def lock_late(fd: int) -> bool:
+        if not taken:
+            shutil.rmtree(path.parent)
+        taken.append(fd)
+        return True
+
+    monkeypatch.setattr("indexer.lease.try_lock", lock_late)
+    with Lease(path):
+        assert path.exists()
+    assert len(taken) == 2
+
+
+def test_a_note_that_cannot_be_written_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a full disk a daemon was told that a rebuild runs, by itself, until its end."""
+    lease = Lease(tmp_path / "rebuild.lock", "rebuild")
+
+    def refuse(*_: Any) -> None:
+        raise OSError(28, "no space left")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(OSError, match="no space"):
+        lease.__enter__()
+    monkeypatch.undo()
+    with Lease(tmp_path / "rebuild.lock", "rebuild"):
+        pass
+
+
+def test_a_daemon_whose_directory_was_deleted_is_still_the_only_one(
+    base: Path, client: TelemetryClient
+) -> None:
+    """Its lock went with `db/`: a second one would have begun beside it."""
+    config = TelemetryConfig.for_base(base)
+    client.start_run("agent", "job")
+    with running_daemon(base) as first:
+        eventually(config.database_path.exists)
+        shutil.rmtree(config.database_path.parent)
+        note = config.database_path.parent / "indexer.json"
+        eventually(note.exists)
+        assert orjson.loads(note.read_bytes())["pid"] == first.pid
+        second = start_daemon(base)
+        _, errors = second.communicate(timeout=20)
+        assert second.returncode != 0
+        assert f"process {first.pid}" in errors
+
+
+def test_a_daemon_that_lost_its_lease_to_another_ends(base: Path) -> None:
+    """Two may not write, and the one that has the file now is in the right."""
+    config = TelemetryConfig.for_base(base)
+    lock = config.database_path.parent / "indexer.lock"
+    first = start_daemon(base, poll_interval=1.0)
+    eventually(lock.with_suffix(".json").exists)
+    lock.unlink()
+    with indexer_lease(config, DAEMON):
+        _, errors = first.communicate(timeout=20)
+    assert first.returncode == 0
+    assert f"process {os.getpid()}" in errors

@@ -118,8 +118,13 @@ class Lease:
             "since": CLOCK.tick().time,
         }
         temporary = self._note.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(orjson.dumps(note))
-        os.replace(temporary, self._note)
+        try:
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(fd, "wb") as file:
+                file.write(orjson.dumps(note))
+            os.replace(temporary, self._note)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _is_gone(pid: Any) -> bool:

@@ -94,9 +94,9 @@ class _Verification:
             if line.end > offset:
                 self._note_unread(file, line)
                 continue
-            self._lines += 1
             self._bytes += line.length
             outcome = self._check_entry(file, number, entry)
+            self._lines += outcome != _BLANK
             tally.bytes[outcome] += line.length
             tally.lines[outcome] += 1
         self._check_counts(file, row, tally)

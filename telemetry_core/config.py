@@ -18,6 +18,8 @@ from telemetry_core import storage
 
 DURABILITIES = ("kernel", "fsync")
 DEFAULT_LOCK_BUDGET_MS = 50.0
+# Seconds; a daemon that polls without pause would take a core for nothing.
+_SHORTEST_POLL = 0.01
 
 
 class Setting(NamedTuple):
@@ -136,7 +138,7 @@ class TelemetryConfig:
             lock_budget_ms=_number(env.get("TELEMETRY_LOCK_BUDGET_MS"), DEFAULT_LOCK_BUDGET_MS),
             git=_flag(env.get("TELEMETRY_GIT"), True),
             journal_mode=env.get("TELEMETRY_DB_JOURNAL_MODE") or None,
-            poll_interval=_number(env.get("TELEMETRY_POLL_INTERVAL"), 1.0),
+            poll_interval=max(_SHORTEST_POLL, _number(env.get("TELEMETRY_POLL_INTERVAL"), 1.0)),
             stale_after=_number(env.get("TELEMETRY_STALE_AFTER"), 3600.0),
         )
 

@@ -309,3 +309,13 @@ def test_a_second_signal_while_stopping_is_harmless(base: Path, client: Telemetr
         process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def test_the_notes_of_leases_are_private_and_leave_nothing_behind(client: TelemetryClient) -> None:
+    """While it is held a lease says who holds it, to the owner alone; then nothing is left."""
+    with indexer_lease(client.config, DAEMON) as lease:
+        (note,) = client.config.database_path.parent.glob("*.json")
+        assert note.stat().st_mode & 0o777 == 0o600
+        assert lease.holder()["pid"] == os.getpid()
+    assert not list(client.config.database_path.parent.glob("*.json"))
+    assert not list(client.config.database_path.parent.glob("*.tmp"))

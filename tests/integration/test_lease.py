@@ -81,10 +81,11 @@ def test_a_note_that_cannot_be_written_leaves_no_lock(
     def refuse(*_: Any) -> None:
         raise OSError(28, "no space left")
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr("indexer.lease.os.replace", refuse)
     with pytest.raises(OSError, match="no space"):
         lease.__enter__()
     monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["rebuild.lock"]
     with Lease(tmp_path / "rebuild.lock", "rebuild"):
         pass
 

@@ -152,3 +152,8 @@ def test_the_token_is_never_shown(tmp_path, url):
         assert "s3cret" not in shown
         assert "https://host/path" in shown
         assert "api_token=***" in shown
+
+
+def test_a_poll_interval_of_nothing_is_not_taken_at_its_word():
+    """A daemon that never pauses would take a core."""
+    assert TelemetryConfig.from_env({"TELEMETRY_POLL_INTERVAL": "0"}).poll_interval > 0

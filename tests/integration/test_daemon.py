@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
-import shutil
 import signal
 import sqlite3
 from contextlib import closing
@@ -23,7 +22,7 @@ from indexer.rebuild import rebuild
 from indexer.verify import verify
 from indexer.watch import Watch
 from telemetry_core import TelemetryClient, TelemetryConfig
-from tests.support.daemon import eventually, running_daemon, start_daemon
+from tests.support.daemon import delete, eventually, running_daemon, start_daemon
 from tests.support.process import run
 from tests.support.view import tables
 
@@ -90,7 +89,7 @@ def test_a_directory_made_anew_is_watched_again(base: Path, client: TelemetryCli
     with running_daemon(base):
         client.start_run("agent", "before")
         eventually(lambda: _runs(client.config) == 1)
-        shutil.rmtree(client.config.ndjson_dir)
+        delete(client.config.ndjson_dir)
         client.config.ndjson_dir.mkdir(exist_ok=True)
         client.start_run("agent", "after")
         eventually(lambda: _runs(client.config) == 2)
@@ -106,7 +105,7 @@ def test_a_database_that_is_gone_is_noticed_and_rebuilt(
         client.start_run("agent", "job")
         eventually(lambda: _runs(client.config) == 1)
         if damage == "directory deleted":
-            shutil.rmtree(path.parent)
+            delete(path.parent)
         else:
             path.unlink()
         if damage == "rubbish":

@@ -18,7 +18,7 @@ from indexer.lease import Lease
 from indexer.places import DAEMON, ONE_PASS, indexer_lease
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name
-from tests.support.daemon import eventually, running_daemon, start_daemon
+from tests.support.daemon import delete, eventually, running_daemon, start_daemon
 
 
 def _leave_note(path: Path, pid: int) -> None:
@@ -98,7 +98,7 @@ def test_a_daemon_whose_directory_was_deleted_is_still_the_only_one(
     client.start_run("agent", "job")
     with running_daemon(base) as first:
         eventually(config.database_path.exists)
-        shutil.rmtree(config.database_path.parent)
+        delete(config.database_path.parent)
         note = config.database_path.parent / "indexer.json"
         eventually(note.exists)
         assert orjson.loads(note.read_bytes())["pid"] == first.pid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,3 +57,16 @@ def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come to hold in time"
         time.sleep(0.01)
+
+
+def delete(directory: Path) -> None:
+    """Delete a directory as `rm -r` does, again where a daemon puts a file in meanwhile."""
+
+    def is_deleted() -> bool:
+        try:
+            shutil.rmtree(directory)
+        except OSError:
+            return False
+        return True
+
+    eventually(is_deleted)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from typing import Any, Callable, Optional
 
 import orjson
@@ -28,12 +29,15 @@ from telemetry_core.event import (
 )
 from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
 from telemetry_core.status import RUNNING, SUCCESS, normalise_status
-from telemetry_core.timestamp import canonical_time, milliseconds_between
+from telemetry_core.timestamp import canonical_time, format_time, milliseconds_between
 
 Row = dict[str, Any]
 
 _KINDS = {field.name: field.kind for field in RUN_FIELDS}
 _ENDING_FIELDS = ("end_time", "duration_ms")
+_SPAN = ("start_time", "end_time")
+# Seconds since 1970 in the years 1973 to 5138: agents that give a number give this one.
+_EPOCH_SECONDS = (10**8, 10**11)
 _INT64 = range(-(2**63), 2**63)
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
@@ -160,6 +164,9 @@ def _set_fields(row: Row, data: dict[str, Any], *, overwrite: bool) -> None:
             unknown.update(_context(value))
         elif name in _ENDING_FIELDS and running:
             continue
+        elif name in _SPAN and _time(value) is None:
+            # Views sort and group by these: what is no time is kept, but not as one.
+            unknown[name] = value
         elif overwrite or row[name] is None:
             normalised = _NORMALISE[kind](value)
             if normalised is not None:
@@ -207,11 +214,17 @@ def _text(value: Any) -> Optional[str]:
 
 
 def _time(value: Any) -> Optional[str]:
-    text = _text(value)
+    """A time in its canonical spelling, None for what is none."""
+    if isinstance(value, (int, float)) and _EPOCH_SECONDS[0] <= value < _EPOCH_SECONDS[1]:
+        return format_time(datetime.fromtimestamp(value, timezone.utc))
     try:
-        return canonical_time(text) if text else None
+        return canonical_time(value) if isinstance(value, str) else None
     except ValueError:
-        return text
+        return None
+
+
+def _time_or_text(value: Any) -> Optional[str]:
+    return _time(value) or _text(value)
 
 
 def _integer(value: Any) -> Any:
@@ -226,7 +239,7 @@ def _integer(value: Any) -> Any:
 
 _NORMALISE: dict[str, Callable[[Any], Any]] = {
     "text": _text,
-    "time": _time,
+    "time": _time_or_text,
     "integer": _integer,
     "json": _text,
 }

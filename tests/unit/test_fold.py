@@ -97,11 +97,20 @@ def test_an_end_sets_status_time_and_duration() -> None:
     assert row["end_time"] == "2026-01-01T00:00:09.000001Z"
 
 
-@pytest.mark.parametrize("odd", ["", "yesterday", [], 7, {"a": 1}])
-def test_an_odd_end_time_stops_nothing(odd: Any) -> None:
-    """What is no time is kept as it came, an empty one is none, and the run has ended."""
-    row = _fold([event(1, "run.started"), event(2, "run.ended", end_time=odd)])
-    assert (row["status"], row["duration_ms"]) == ("success", 0 if odd == "" else None)
+@pytest.mark.parametrize("odd", ["", "yesterday", [], 7, {"a": 1}, True])
+def test_what_is_no_time_is_kept_but_not_as_one(odd: Any) -> None:
+    """The run began and ended when its events say; what was given stands in the context."""
+    row = _fold([event(1, "run.started", start_time=odd), event(2, "run.ended", end_time=odd)])
+    assert (row["start_time"], row["end_time"]) == (event(1).time, event(2).time)
+    assert (row["status"], row["duration_ms"]) == ("success", 0)
+    assert orjson.loads(row["context_json"]) == {"start_time": odd, "end_time": odd}
+
+
+@pytest.mark.parametrize("given", [1767225600, 1767225600.0, "2026-01-01T01:00:00+01:00"])
+def test_a_time_may_be_given_in_other_ways(given: Any) -> None:
+    """As seconds since 1970, or with an offset."""
+    row = _fold([event(1, "run.started", start_time=given)])
+    assert row["start_time"] == "2026-01-01T00:00:00.000000Z"
 
 
 def test_a_duration_nobody_measured_is_taken_from_the_times() -> None:

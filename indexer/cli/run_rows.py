@@ -19,9 +19,9 @@ _SHORT_LENGTH = 8
 _CANDIDATES = 5
 _NEWEST = "SELECT run_id FROM agent_runs ORDER BY start_time DESC, run_id DESC LIMIT 1"
 _WAYS_TO_FIND = (
-    "run_id = ?1",
-    f"?1 = 'latest' AND run_id = ({_NEWEST})",
-    "substr(run_id, 1, length(?1)) = ?1 OR substr(run_id, -length(?1)) = ?1",
+    "run_id = :wanted",
+    f":wanted = 'latest' AND run_id = ({_NEWEST})",
+    "substr(run_id, 1, length(:wanted)) = :wanted OR substr(run_id, -length(:wanted)) = :wanted",
 )
 
 
@@ -38,8 +38,8 @@ def find_run(connection: sqlite3.Connection, wanted: str) -> dict[str, Any]:
         raise NoSuchRun("the run id is empty")
     for condition in _WAYS_TO_FIND:
         rows = connection.execute(
-            f"SELECT * FROM agent_runs WHERE {condition} ORDER BY start_time DESC LIMIT ?2",
-            (wanted, _CANDIDATES + 1),
+            f"SELECT * FROM agent_runs WHERE {condition} ORDER BY start_time DESC LIMIT :limit",
+            {"wanted": wanted, "limit": _CANDIDATES + 1},
         ).fetchall()
         if len(rows) > 1:
             names = ", ".join(plain(row["run_id"]) for row in rows[:_CANDIDATES])

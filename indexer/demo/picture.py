@@ -16,8 +16,8 @@ from indexer.errors import DatabaseUnusable
 from telemetry_core.config import TelemetryConfig
 
 _FAMILY = (
-    "(run_id = ?1 OR parent_run_id = ?1"
-    " OR parent_run_id IN (SELECT run_id FROM agent_runs WHERE parent_run_id = ?1))"
+    "(run_id = :root OR parent_run_id = :root"
+    " OR parent_run_id IN (SELECT run_id FROM agent_runs WHERE parent_run_id = :root))"
 )
 _AGENTS = """SELECT run_id, agent_name, status, source, ifnull(items_discovered, 0),
   ifnull(items_succeeded, 0), ifnull(items_failed, 0), ifnull(items_skipped, 0),
@@ -78,7 +78,7 @@ def look(config: TelemetryConfig, run_id: str, killed: Collection[str]) -> Pictu
             statuses = connection.execute(
                 f"SELECT status, count(*), sum(event_count) FROM agent_runs WHERE {_FAMILY}"
                 " GROUP BY status",
-                (run_id,),
+                {"root": run_id},
             ).fetchall()
     except DatabaseUnusable:
         return Picture([], {}, 0, killed)
@@ -98,5 +98,5 @@ def _select_failed(connection: sqlite3.Connection, run_id: str) -> list[tuple[st
         " json_extract(payload_json, '$.error') FROM run_events"
         f" WHERE event_type = 'file.failed' AND run_id IN"
         f" (SELECT run_id FROM agent_runs WHERE {_FAMILY}) ORDER BY 1",
-        (run_id,),
+        {"root": run_id},
     ).fetchall()

@@ -6,6 +6,8 @@ import os
 import sys
 import threading
 
+import pytest
+
 import telemetry_core
 from telemetry_core.lock import LOCK_NAME, SidecarLock
 
@@ -70,6 +72,9 @@ def assert_free(client, base):
     client._writer._mutex = threading.RLock()
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] == (3, 12), reason="3.12 traces no opcodes of a frame asked for them late"
+)
 def test_a_handler_that_logs_in_the_middle_of_logging_loses_and_doubles_nothing(client, log):
     """At every bytecode of log_event: both events are acknowledged, and once in the log."""
     inner = []

@@ -119,14 +119,14 @@ def _latest(
     They are in the runs with the latest last events: the event of any other run is older than
     `limit` others. So only these runs' events are looked at, and not all that there ever were.
     """
-    where = "(?2 IS NULL OR agent_name = ?2) AND (?3 IS NULL OR run_id = ?3)"
+    where = "(:agent IS NULL OR agent_name = :agent) AND (:run IS NULL OR run_id = :run)"
     rows = connection.execute(
         f"{_SELECT} WHERE run_events.run_id IN"
         f" (SELECT run_id FROM (SELECT run_id FROM agent_runs WHERE {where}"
-        "   ORDER BY last_event_time DESC LIMIT ?1)"
-        f"  UNION SELECT '{WRITER_SUBJECT}' WHERE ?2 IS NULL AND ?3 IS NULL)"
-        " ORDER BY timestamp DESC, event_id DESC LIMIT ?1",
-        (limit, agent, run_id),
+        "   ORDER BY last_event_time DESC LIMIT :limit)"
+        f"  UNION SELECT '{WRITER_SUBJECT}' WHERE :agent IS NULL AND :run IS NULL)"
+        " ORDER BY timestamp DESC, event_id DESC LIMIT :limit",
+        {"limit": limit, "agent": agent, "run": run_id},
     ).fetchall()
     return [event_value(row) for row in reversed(rows)]
 
@@ -184,8 +184,8 @@ class _Follower:
     def _event_counts(self, connection: sqlite3.Connection) -> dict[str, int]:
         rows = connection.execute(
             "SELECT run_id, event_count FROM agent_runs"
-            " WHERE (?1 IS NULL OR agent_name = ?1) AND (?2 IS NULL OR run_id = ?2)",
-            self._filter,
+            " WHERE (:agent IS NULL OR agent_name = :agent) AND (:run IS NULL OR run_id = :run)",
+            dict(zip(("agent", "run"), self._filter)),
         )
         return dict(rows.fetchall())
 

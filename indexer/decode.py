@@ -11,7 +11,7 @@ from typing import Any, Callable, NamedTuple, Optional, cast
 
 from indexer import legacy
 from indexer.tail import Line
-from telemetry_core.degrade import MAX_DEPTH, degraded
+from telemetry_core.degrade import MAX_DEPTH, degraded, writable
 from telemetry_core.event import Event
 from telemetry_core.line import MAX_LINE_BYTES, BadLine, event_from, parse_object
 
@@ -83,5 +83,5 @@ def _parse(content: bytes) -> dict[str, Any]:
         return cast("dict[str, Any]", degraded(lenient))
     if content.count(b"{") + content.count(b"[") > MAX_DEPTH:
         # It may nest deeper than can be written again: cut now, the same way for everybody.
-        return cast("dict[str, Any]", legacy.writable(record))
+        return cast("dict[str, Any]", writable(record))
     return record

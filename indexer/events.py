@@ -136,6 +136,7 @@ class _Settler:
         self.refold: set[str] = set()
 
     def settle(self, row: StoredEvent) -> str:
+        """Store one event, or find out that it is known; return what its line counts as."""
         known = find_event(self._connection, row.run_id, row.event_id)
         if known is None:
             self._connection.execute(_INSERT, row)

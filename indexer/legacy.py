@@ -11,9 +11,7 @@ import hashlib
 import json
 from typing import Any, Optional
 
-import orjson
-
-from telemetry_core.degrade import degraded
+from telemetry_core.degrade import writable
 from telemetry_core.event import RUN_ENDED, RUN_EVENT, RUN_STARTED, Event
 from telemetry_core.line import BadLine
 from telemetry_core.status import RUNNING
@@ -44,19 +42,6 @@ def parse_legacy(content: bytes) -> Optional[dict[str, Any]]:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def writable(value: Any) -> Any:
-    """Return a parsed value as it can be written again, degraded where it could not be.
-
-    What was read may nest deeper than JSON is written here, and Python's own parser takes
-    numbers and texts that have no encoding: one of them would stop every pass at its line.
-    """
-    try:
-        orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        return degraded(value)
-    return value
 
 
 def content_digest(content: bytes) -> str:

@@ -67,6 +67,19 @@ def degraded(value: Any) -> Any:
     return _degrade(value, 0, frozenset())
 
 
+def writable(value: Any) -> Any:
+    """Return a parsed value as it can be written again, degraded where it could not be.
+
+    What was read may nest deeper than JSON is written here, and Python's own parser takes
+    numbers and texts that have no encoding: one of them would stop every pass at its line.
+    """
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return degraded(value)
+    return value
+
+
 def _degrade(value: Any, depth: int, above: frozenset[int]) -> Any:
     try:
         return _degrade_known(value, depth, above)

@@ -6,7 +6,6 @@ yet for an empty one.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection
 from typing import NamedTuple, Optional
 
@@ -89,14 +88,10 @@ def look(config: TelemetryConfig, run_id: str, killed: Collection[str]) -> Pictu
 def failed_files(config: TelemetryConfig, run_id: str) -> list[tuple[str, str]]:
     """Return the files that could not be parsed, each once, with the error."""
     with reading(config.database_path) as connection:
-        return _select_failed(connection, run_id)
-
-
-def _select_failed(connection: sqlite3.Connection, run_id: str) -> list[tuple[str, str]]:
-    return connection.execute(
-        "SELECT DISTINCT json_extract(payload_json, '$.file'),"
-        " json_extract(payload_json, '$.error') FROM run_events"
-        f" WHERE event_type = 'file.failed' AND run_id IN"
-        f" (SELECT run_id FROM agent_runs WHERE {_FAMILY}) ORDER BY 1",
-        {"root": run_id},
-    ).fetchall()
+        return connection.execute(
+            "SELECT DISTINCT json_extract(payload_json, '$.file'),"
+            " json_extract(payload_json, '$.error') FROM run_events"
+            " WHERE event_type = 'file.failed' AND run_id IN"
+            f" (SELECT run_id FROM agent_runs WHERE {_FAMILY}) ORDER BY 1",
+            {"root": run_id},
+        ).fetchall()

@@ -34,10 +34,11 @@ def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Conne
     """
     make_directory(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    with closed_on_error(connection), translated(path):
-        set_journal_mode(connection, journal_mode or journal_mode_for(path))
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+    with translated(path):
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        with closed_on_error(connection):
+            set_journal_mode(connection, journal_mode or journal_mode_for(path))
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
     return connection
 
 

@@ -97,6 +97,19 @@ def test_only_damage_counts_as_damage(tmp_path: Path) -> None:
     assert not isinstance(caught.value, DatabaseDamaged)
 
 
+def test_a_disk_that_fails_as_the_database_is_opened_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connecting already reads, and what it raises has to be as clear as what comes later."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(sqlite3, "connect", fail)
+    with pytest.raises(DatabaseUnusable, match=r"telemetry\.sqlite: disk I/O error"):
+        open_writer(tmp_path / "telemetry.sqlite")
+
+
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
     """Also for what is no error of SQLite's."""
     with closing(open_writer(tmp_path / "x.sqlite")) as connection:

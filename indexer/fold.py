@@ -119,8 +119,8 @@ def _apply_ended(row: Row, event: Event) -> None:
 
 def _apply_delivered(row: Row, event: Event) -> None:
     revision = _object(event).get("revision")
-    # Beyond SQLite's range it is nobody's revision, and could not be stored.
-    if isinstance(revision, int) and row["api_posted_revision"] < revision < 2**63:
+    # True is an int to Python and no number to JSON; what is beyond SQLite's range it can't store.
+    if type(revision) is int and row["api_posted_revision"] < revision < 2**63:
         row["api_posted_revision"] = revision
         row["api_posted_at"] = event.time
     _compare_revisions(row)

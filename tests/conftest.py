@@ -19,6 +19,30 @@ _TELEMETRY_VARIABLES = {setting.variable for setting in SETTINGS} | {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Have the dice of the fault laboratory thrown again as they fell in another run."""
+    parser.addoption(
+        "--seed", type=int, default=_default_seed(), help="the fault laboratory's seed"
+    )
+
+
+def _default_seed() -> int:
+    # What lands is judged by one seed, so that it is judged by its own changes; everybody else
+    # looks where nobody has looked yet.
+    return 20261122 if os.environ.get("CI") else int.from_bytes(os.urandom(4), "big")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what repeats this run."""
+    return f"fault laboratory: --seed {config.getoption('seed')}"
+
+
+@pytest.fixture
+def laboratory_seed(pytestconfig: pytest.Config) -> int:
+    """The seed of the fault laboratory."""
+    return int(pytestconfig.getoption("seed"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _children_hear_ctrl_c() -> None:
     """A shell starts what it puts in the background deaf to SIGINT, and children inherit that."""

@@ -1,6 +1,6 @@
 """Whatever happens to log and database, in any order: the view comes out as the log says.
 
-Hypothesis plays the disasters. TELEMETRY_STATE_RUNS and TELEMETRY_STATE_STEPS make it play longer.
+Hypothesis plays the disasters, and finds the shortest story that goes wrong.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ from pathlib import Path
 from unittest import mock
 
 import zstandard
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from indexer import database, reading
 from indexer import rebuild as rebuild_module
@@ -29,41 +36,10 @@ from indexer.view import View
 from telemetry_core import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.line import encode
-from tests.support.view import event, indexed_from_scratch, legacy_line, tables
+from tests.laboratory.experiment import Bench
+from tests.laboratory.lines import EVENTS, LINES
+from tests.support.view import indexed_from_scratch, tables
 
-_KINDS = ("run.started", "run.event", "run.updated", "run.ended", "run.delivered",
-          "run.delivery_failed", "com.example.unknown")  # fmt: skip
-_BAD = (b"garbage", b"{}", b"[1]", b"\xff\xfe\x00", b'{"record_type":"run"}', b"{" * 300)
-_SOUND = (b"", b"  ", b"\r")
-_DEEP = "[" * 300 + "]" * 300
-_DATA = st.dictionaries(
-    st.sampled_from(["agent_name", "status", "items_failed", "revision", "odd", "context_json"]),
-    st.sampled_from([None, 1, 7, 2**63, "failed", "completed", [1], {"a": 1}, _DEEP]),
-    max_size=3,
-)  # fmt: skip
-# Few of each, so that they meet: the same id with other content, the same time, the same run.
-_EVENTS = st.builds(
-    lambda number, kind, run, data: event(number, kind, run, **data),
-    st.integers(0, 40), st.sampled_from(_KINDS), st.sampled_from("pqr"), _DATA,
-)  # fmt: skip
-_LEGACY = st.builds(
-    lambda kind, run, second, payload: legacy_line(
-        record_type=kind, run_id=run, event_type="old", payload_json=payload,
-        timestamp=f"2026-01-01T00:00:{second:02d}Z", start_time="2026-01-01T00:00:00Z",
-    )[:-1],
-    st.sampled_from(["run", "event"]), st.sampled_from("pq"), st.integers(0, 1),
-    st.sampled_from([None, '{"n":1}', '{"n":' + "9" * 40 + "}", '"\\ud800"']),
-)  # fmt: skip
-_LINES = st.lists(
-    st.one_of(
-        _EVENTS.map(encode).map(bytes.rstrip),
-        _EVENTS.map(encode).map(bytes.rstrip),
-        _LEGACY,
-        st.sampled_from(_BAD + _SOUND),
-    ),
-    min_size=1,
-    max_size=8,
-)
 _NAMES = st.sampled_from(["events_1", "events_2", "a", "z"])
 _ANY = st.integers(0, 10**6)
 _SQUEEZE = {".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
@@ -84,7 +60,7 @@ class Disasters(RuleBasedStateMachine):
         self.patch = mock.patch.object(reading, "MAX_BATCH_LINES", 3)
         self.patch.start()
 
-    @initialize(lines=_LINES, more=_LINES)
+    @initialize(lines=LINES, more=LINES)
     def begin(self, lines: list[bytes], more: list[bytes]) -> None:
         """Not from nothing: files that repeat each other are where it gets difficult."""
         self.raw.mkdir(parents=True)
@@ -101,11 +77,11 @@ class Disasters(RuleBasedStateMachine):
 
     # What happens to the log.
 
-    @rule(name=_NAMES, lines=_LINES, ending=st.sampled_from([b"\n", b"\r\n", b"\n\n"]))
+    @rule(name=_NAMES, lines=LINES, ending=st.sampled_from([b"\n", b"\r\n", b"\n\n"]))
     def append(self, name: str, lines: list[bytes], ending: bytes) -> None:
         self.add(name, ending.join(lines) + ending)
 
-    @rule(name=_NAMES, lines=_LINES, cut=_ANY)
+    @rule(name=_NAMES, lines=LINES, cut=_ANY)
     def append_torn(self, name: str, lines: list[bytes], cut: int) -> None:
         data = b"\n".join(lines) + b"\n"
         cut %= len(data)
@@ -118,7 +94,7 @@ class Disasters(RuleBasedStateMachine):
         name = sorted(self.torn)[which % len(self.torn)]
         self.add(name, self.torn.pop(name))
 
-    @rule(name=_NAMES, line=_EVENTS)
+    @rule(name=_NAMES, line=EVENTS)
     def begin_with_a_byte_order_mark(self, name: str, line: object) -> None:
         if not (self.raw / f"{name}.ndjson").exists():
             self.add(name, b"\xef\xbb\xbf" + encode(line))
@@ -305,11 +281,27 @@ def breaking(module: object, name: str, after: int) -> mock._patch:
     return mock.patch.object(module, name, open_breaking)
 
 
-TestDisasters = Disasters.TestCase
-TestDisasters.settings = settings(
-    max_examples=int(os.environ.get("TELEMETRY_STATE_RUNS", "60")),
-    stateful_step_count=int(os.environ.get("TELEMETRY_STATE_STEPS", "25")),
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+def run(bench: Bench, runs: int, steps: int) -> dict[str, int]:
+    """Play so many runs of so many disasters; return what was done."""
+    played = {"runs": 0, "steps": 0}
+
+    class Played(Disasters):
+        def teardown(self) -> None:
+            super().teardown()
+            played["runs"] += 1
+            bench.on_progress(1)
+
+        @invariant()
+        def a_step_is_over(self) -> None:
+            played["steps"] += 1
+
+    wanted = settings(
+        max_examples=runs,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(seed(bench.seed)(Played), settings=wanted)
+    return played

@@ -1,0 +1,95 @@
+"""Folds: sets of events, in any order and any pieces, come to one row that can be stored."""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Optional
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from indexer.fold import continues, fold
+from indexer.runs import load_runs, save_runs
+from telemetry_core.event import Event
+from telemetry_core.fields import RUN_FIELDS
+from tests.laboratory.experiment import Bench
+from tests.laboratory.oracle import Violation
+from tests.support.view import empty_database, event
+
+_KINDS = (
+    "run.started", "run.event", "run.updated", "run.ended", "run.delivered",
+    "run.delivery_failed", "somebody.elses",
+)  # fmt: skip
+_NAMES = (
+    *(field.name for field in RUN_FIELDS), "status", "status", "start_time", "end_time",
+    "duration_ms", "context_json", "revision", "attempt", "unknown", "run_id",
+)  # fmt: skip
+_VALUES = (
+    None, True, 0, -1, 7, 2**63, 2**64 - 1, 1.5, "", "x", "running", "failure", "completed",
+    "2026-01-01T00:00:00Z", "yesterday", "007", "9" * 30, "\u2028", [1], {}, {"a": {"b": None}},
+    '{"a": 1}', "{", 1e300,
+)  # fmt: skip
+
+
+def _event(chance: random.Random) -> Event:
+    # Few moments, so that events meet in one, and their ids decide.
+    moment, number = chance.randrange(40), chance.randrange(10**6)
+    data = {chance.choice(_NAMES): chance.choice(_VALUES) for _ in range(chance.randrange(5))}
+    return event(moment, chance.choice(_KINDS))._replace(id=f"id-{number}", data=data)
+
+
+# Made beforehand: drawing the parts of each event anew takes fifty times as long as folding it.
+_POOL = [_event(random.Random(number)) for number in range(5_000)]
+_TABLE = empty_database()
+
+
+def run(bench: Bench, examples: int) -> dict[str, int]:
+    """Have Hypothesis look for a set of events that breaks a rule; return what was done."""
+
+    @seed(bench.seed)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.lists(st.sampled_from(_POOL), min_size=1, max_size=8), st.integers(0, 8))
+    def hold(drawn: list[Event], cut: int) -> None:
+        _judge(drawn, cut)
+        bench.on_progress(1)
+
+    hold()
+    return {"folds": examples}
+
+
+def _judge(drawn: list[Event], cut: int) -> None:
+    events = sorted(_set_of(drawn), key=lambda event: (event.time, event.id))
+    row = fold(None, events)
+    known = [event for event in events if event.type != "somebody.elses"]
+    if fold(None, known) != row:
+        raise Violation(f"a stranger's event changes the row: {events}")
+    if row is None:
+        if known:
+            raise Violation(f"a run with events has no row: {events}")
+        return
+    first = _stored(fold(None, events[:cut]))
+    if first is not None and events[cut:] and not continues(first, events[cut]):
+        raise Violation("what sorts after a row does not continue it")
+    if fold(first, events[cut:]) != row:
+        raise Violation(f"folded in two pieces it is another row: {events[:cut]} | {events[cut:]}")
+    if repr(_stored(row)) != repr(row):
+        raise Violation(f"SQLite holds another row than it was given: {row}")
+
+
+def _stored(row: Optional[dict[str, Any]]) -> Optional[dict[str, Any]]:
+    """Return a row as it comes back from the database."""
+    if row is None:
+        return None
+    save_runs(_TABLE, [row])
+    return load_runs(_TABLE, [row["run_id"]])[row["run_id"]]
+
+
+def _set_of(events: list[Event]) -> list[Event]:
+    """Return each event once; it is its id that makes it one."""
+    return list({event.id: event for event in events}.values())

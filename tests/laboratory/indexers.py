@@ -1,0 +1,43 @@
+"""The indexers: what indexes in a child of the laboratory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+from indexer import reading
+from indexer import rebuild as rebuild_module
+from indexer.daemon import Daemon
+from indexer.fresh import index_once
+from indexer.rebuild import rebuild
+from telemetry_core import TelemetryConfig
+from telemetry_core.errors import TelemetryError
+from tests.laboratory import shim
+from tests.laboratory.children import Say
+from tests.laboratory.shim import Fault
+
+_WORK = {"index": index_once, "rebuild": rebuild}
+
+
+def index(say: Say, base: Path, work: str, fault: Fault) -> None:
+    """Make a pass or a rebuild, in small steps, while `fault` strikes."""
+    config = TelemetryConfig.for_base(base)
+    with (
+        mock.patch.multiple(reading, MAX_BATCH_LINES=40),
+        mock.patch.multiple(rebuild_module, _SWAP_PAGES=20),
+        shim.armed(base, fault),
+    ):
+        try:
+            _WORK[work](config)
+            outcome = "done"
+        except (TelemetryError, OSError) as error:
+            outcome = f"{type(error).__name__}: {error}"
+        met = shim.met()
+    say((outcome, met))
+
+
+def watch_for_ever(say: Say, base: Path, poll_interval: float) -> None:
+    """Be the daemon."""
+    config = TelemetryConfig.for_base(base)
+    config.poll_interval = poll_interval
+    Daemon(config).run()

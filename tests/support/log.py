@@ -16,7 +16,7 @@ class Log:
         self.directory = directory
 
     def files(self) -> list[Path]:
-        return sorted(self.directory.glob("events_*.ndjson"))
+        return sorted(path for path in self.directory.glob("events_*.ndjson") if path.is_file())
 
     def shared(self) -> list[Path]:
         return [path for path in self.files() if path.name.count(".") == 1]

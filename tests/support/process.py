@@ -16,10 +16,12 @@ def environment(**variables: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", **variables}
 
 
-def start(code: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-    """Start `code` in a new interpreter with pipes for input and output."""
+def start(
+    code: str, *arguments: str, through: tuple[str, ...] = (), **variables: str
+) -> subprocess.Popen[str]:
+    """Start `code` in a new interpreter with pipes; `through` another command, if given."""
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        [*through, sys.executable, "-c", textwrap.dedent(code), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -28,9 +30,15 @@ def start(code: str, *arguments: str, **variables: str) -> subprocess.Popen[str]
     )
 
 
-def run(code: str, *arguments: str, timeout: float = 30, **variables: str) -> str:
+def run(
+    code: str,
+    *arguments: str,
+    timeout: float = 30,
+    through: tuple[str, ...] = (),
+    **variables: str,
+) -> str:
     """Run `code` to its end; return what it printed. It must say nothing on stderr and exit 0."""
-    process = start(code, *arguments, **variables)
+    process = start(code, *arguments, through=through, **variables)
     out, err = process.communicate(timeout=timeout)
     assert process.returncode == 0, (process.returncode, out, err)
     assert err == "", err

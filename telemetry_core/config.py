@@ -124,6 +124,7 @@ class TelemetryConfig:
     def for_base(cls, base: Path, environ: Optional[Mapping[str, str]] = None) -> TelemetryConfig:
         """Read the configuration for a base directory that is already known."""
         env: Mapping[str, str] = {} if environ is None else environ
+        base = storage.absolute(str(base))
         return cls(
             metrics_dir=base,
             database_path=storage.database_path(env, base),

@@ -20,10 +20,10 @@ def base_directory(environ: Mapping[str, str]) -> Path:
     """Return the base directory by the order that docs/configuration.md gives."""
     database = environ.get("TELEMETRY_DB_PATH")
     if database:
-        return _absolute(database).parent.parent
+        return absolute(database).parent.parent
     named = environ.get("TELEMETRY_BASE_DIR") or environ.get("AGENT_METRICS_DIR")
     if named:
-        return _absolute(named)
+        return absolute(named)
     for candidate in well_known_bases():
         if _is_writable_directory(candidate):
             return candidate
@@ -39,28 +39,34 @@ def well_known_bases() -> list[Path]:
 def database_path(environ: Mapping[str, str], base: Path) -> Path:
     """Return where the view is."""
     named = environ.get("TELEMETRY_DB_PATH")
-    return _absolute(named) if named else base / "db" / DATABASE_NAME
+    return absolute(named) if named else base / "db" / DATABASE_NAME
 
 
 def log_directory(environ: Mapping[str, str], base: Path) -> Path:
     """Return where the log is."""
     named = environ.get("TELEMETRY_NDJSON_DIR")
-    return _absolute(named) if named else base / "raw"
+    return absolute(named) if named else base / "raw"
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and what is missing above it, all with mode 0700 whatever the umask."""
+    """Make a directory and what is missing above it, all with mode 0700 whatever the umask.
+
+    A link that leads to nothing has made what it leads to.
+    """
     if not os.path.isdir(path.parent):
         make_directory(path.parent)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
+        target = os.path.realpath(path)
+        if not os.path.lexists(target):
+            make_directory(Path(target))
         return
     os.chmod(path, 0o700)
 
 
-def _absolute(name: str) -> Path:
-    # Made absolute at once, for an agent may change its working directory later.
+def absolute(name: str) -> Path:
+    """Return a path that stays the same when an agent changes its working directory later."""
     path = os.path.expanduser(name)
     try:
         return Path(os.path.abspath(path))

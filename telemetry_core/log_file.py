@@ -6,6 +6,7 @@ reads back no more than one byte.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -31,20 +32,18 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         """Open `path`, creating it and its directory. Raises AppendFailed or OSError."""
         try:
-            self.fd = os.open(path, _FLAGS, 0o600)
+            self.fd = _open(path)
         except FileNotFoundError:
             make_directory(path.parent)
-            self.fd = os.open(path, _FLAGS, 0o600)
-        status = os.fstat(self.fd)
+            self.fd = _open(path)
+        try:
+            status = _prepared(self.fd, path)
+        except BaseException:
+            os.close(self.fd)
+            raise
         self.path = path
         self._identity = (status.st_dev, status.st_ino)
         self._name_is_synced = False
-        if not stat.S_ISREG(status.st_mode):
-            self.close()
-            raise AppendFailed(f"{path} is not a regular file")
-        if status.st_size == 0 and status.st_mode & 0o600 != 0o600 and os.name == "posix":
-            # Just made, under a umask that keeps even its owner from opening it again.
-            os.fchmod(self.fd, 0o600)
 
     def size(self) -> Optional[int]:
         """Return the size in bytes, or None when appending here would lose what is appended.
@@ -64,8 +63,12 @@ class LogFile:
         """Whether the path still leads to this file."""
         try:
             status = os.stat(self.path)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
+        except OSError:
+            # Nobody can say now, and what could not be looked at could not be opened again either:
+            # a directory that lost its permissions takes events through what is open already.
+            return True
         return (status.st_dev, status.st_ino) == self._identity
 
     def ends_line(self, size: int) -> bool:
@@ -95,6 +98,31 @@ class LogFile:
         except OSError:
             # Already closed under us, which is all that was wanted.
             pass
+
+
+def _open(path: Path) -> int:
+    """Open for appending, never as 0, 1 or 2: a host that closed these may still print there."""
+    fd = os.open(path, _FLAGS, 0o600)
+    if fd > 2:
+        return fd
+    try:
+        # The low number is taken meanwhile, so that this gets the next.
+        return _open(path)
+    finally:
+        os.close(fd)
+
+
+def _prepared(fd: int, path: Path) -> os.stat_result:
+    """See to it that `fd` can be appended to, now and by others of its owner."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise AppendFailed(f"{path} is not a regular file")
+    if status.st_size == 0 and status.st_mode & 0o600 != 0o600 and os.name == "posix":
+        # Just made, under a umask that keeps even its owner from opening it again. Where it is
+        # somebody else's, it is open all the same.
+        with contextlib.suppress(OSError):
+            os.fchmod(fd, 0o600)
+    return status
 
 
 def sync_path(path: Path) -> None:

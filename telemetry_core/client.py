@@ -22,8 +22,6 @@ from telemetry_core.event import (
     RUN_EVENT,
     RUN_STARTED,
     RUN_UPDATED,
-    WRITER_DROPPED,
-    WRITER_SUBJECT,
     Event,
 )
 from telemetry_core.git import git_fields
@@ -54,7 +52,11 @@ def _never_raises(method: _Method) -> _Method:
             return method(self, *args, **kwargs)
         except Exception as error:
             self._errors += 1
-            self._last_error = f"{type(error).__name__}: {text_of(error)}"
+            try:
+                self._last_error = f"{type(error).__name__}: {text_of(error)}"
+            except Exception:
+                # Python empties modules at its very end: what they had is None, `text_of` too.
+                self._last_error = "the interpreter has ended"
             return None
 
     return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature
@@ -230,11 +232,7 @@ class TelemetryClient:
         return tick.id if self._write(encode(event), tick.day, 1) else None
 
     def _write(self, lines: bytes, day: str, count: int) -> bool:
-        written = self._writer.write(Waiting(lines, day, count, self._sync), self._budget)
-        dropped = self._writer.untold_drops() if written else 0
-        if dropped:
-            self._emit(WRITER_DROPPED, WRITER_SUBJECT, {"events_dropped": dropped})
-        return written
+        return self._writer.write(Waiting(lines, day, count, self._sync), self._budget)
 
 
 def _text(value: Any) -> str:

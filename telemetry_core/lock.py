@@ -80,8 +80,8 @@ class SidecarLock:
             return
         deadline = time.monotonic() + budget
         pause = _FIRST_PAUSE
-        while time.monotonic() < deadline:
-            time.sleep(pause)
+        while (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
             if try_lock(self._file.fd):
                 return
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import os
 import threading
 import time
@@ -16,9 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from telemetry_core.backlog import Backlog, Waiting
+from telemetry_core.clock import CLOCK
 from telemetry_core.errors import BacklogFull, LockTimeout
+from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT, Event
+from telemetry_core.line import encode
 from telemetry_core.own_log import OwnLog
+from telemetry_core.process import source_of
 from telemetry_core.shared_log import SharedLog
+from telemetry_core.storage import absolute
 
 # After a vain wait for a lock that nobody made use of, the next calls only try it: a holder that
 # is stopped for half a minute costs the agent one budget a second, not one an event.
@@ -53,8 +59,10 @@ class Writer:
 
         False means that it waits in memory or, when memory too is full, was dropped.
         """
-        self.flush(budget)
-        if self._append(entry, budget):
+        deadline = time.monotonic() + budget
+        # What waits may be much: the rest of it goes with the next events.
+        self._flush(deadline, end=deadline)
+        if self._append(entry, deadline):
             return True
         if not self._backlog.keep(entry):
             self._note(BacklogFull(f"{self._backlog.dropped} events were dropped so far"))
@@ -62,19 +70,24 @@ class Writer:
 
     def flush(self, budget: float) -> bool:
         """Try to write what waits, oldest first; return whether nothing waits any longer."""
+        return self._flush(time.monotonic() + budget, end=math.inf)
+
+    def _flush(self, deadline: float, end: float) -> bool:
+        """The same, waiting for locks until `deadline` and stopping at `end`, monotonic times."""
         while True:
             waiting = self._backlog.take()
             if waiting is None:
+                self._tell_drops(deadline)
                 return True
             written = False
             try:
-                written = self._append(waiting, budget)
+                written = self._append(waiting, deadline)
             finally:
                 # Also when a signal handler raises meanwhile: twice in the log is once in the
                 # view, and not at all is lost.
                 if not written:
                     self._backlog.put_back(waiting)
-            if not written:
+            if not written or time.monotonic() >= end:
                 return False
 
     def stats(self) -> dict[str, Any]:
@@ -88,27 +101,41 @@ class Writer:
             "last_write_error": self._last_error,
         }
 
-    def untold_drops(self) -> int:
-        """Return how many events were let go in all, if some were since this was last asked."""
-        dropped = self._backlog.dropped
-        if dropped == self._drops_told:
-            return 0
-        self._drops_told = dropped
-        return dropped
-
     def close(self, budget: float) -> None:
         """Write what waits and close the files; a later write opens them again."""
         if not self.flush(budget):
             self._note(BacklogFull(f"{len(self._backlog)} events could be written nowhere"))
         if self._mutex.acquire(timeout=budget):
             try:
-                self._shared.forget()
+                # A signal handler may close in the middle of this very thread's append, and the
+                # number of a descriptor that is closed there may be another file's at once.
+                if not self._appending:
+                    self._shared.forget()
             finally:
                 self._mutex.release()
 
-    def _append(self, entry: Waiting, budget: float) -> bool:
+    def _tell_drops(self, deadline: float) -> None:
+        """Have the log itself hold how many events were let go in all, if it does not know."""
+        told, dropped = self._drops_told, self._backlog.dropped
+        if dropped == told:
+            return
+        # First of all: a signal handler that gets here as well has nothing left to tell.
+        self._drops_told = dropped
+        tick = CLOCK.tick()
+        event = Event(
+            tick.id,
+            source_of(os.getpid()),
+            WRITER_DROPPED,
+            WRITER_SUBJECT,
+            tick.time,
+            {"events_dropped": dropped},
+        )
+        if not self._append(Waiting(encode(event), tick.day, 1, sync=False), deadline):
+            self._drops_told = told
+
+    def _append(self, entry: Waiting, deadline: float) -> bool:
         try:
-            if self._append_shared(entry, budget):
+            if self._append_shared(entry, deadline):
                 return True
         except Exception as error:
             self._note(error)
@@ -120,21 +147,16 @@ class Writer:
         self._spilled += entry.events
         return True
 
-    def _append_shared(self, entry: Waiting, budget: float) -> bool:
-        if self._impatient_until:
-            if time.monotonic() < self._impatient_until:
-                budget = 0.0
-            else:
-                self._impatient_until = 0.0
+    def _append_shared(self, entry: Waiting, deadline: float) -> bool:
         try:
             # Inside the `try`, for a signal handler may raise as soon as this has returned.
-            if not self._mutex.acquire(timeout=budget):
+            if not self._mutex.acquire(timeout=self._patience(deadline)):
                 self._lock_timeouts += 1
                 return False
             if self._appending:
                 # A signal handler interrupted this very thread's append: stay out of its way.
                 return False
-            self._append_alone(entry, budget)
+            self._append_alone(entry, self._patience(deadline))
         except LockTimeout as error:
             self._lock_timeouts += 1
             if error.is_stuck and not self._impatient_until:
@@ -145,6 +167,14 @@ class Writer:
             with contextlib.suppress(RuntimeError):
                 self._mutex.release()
         return True
+
+    def _patience(self, deadline: float) -> float:
+        """How long a lock may be waited for now, in seconds."""
+        now = time.monotonic()
+        if now < self._impatient_until:
+            return 0.0
+        self._impatient_until = 0.0
+        return max(0.0, deadline - now)
 
     def _append_alone(self, entry: Waiting, budget: float) -> None:
         try:
@@ -180,7 +210,7 @@ def writer_for(directory: Path, host: str) -> Writer:
 
     One, because two descriptors of one process would lock each other out like strangers.
     """
-    key = os.path.abspath(directory)
+    key = str(absolute(str(directory)))
     writer = _WRITERS.get(key)
     return writer or _WRITERS.setdefault(key, Writer(Path(key), host))
 

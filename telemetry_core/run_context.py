@@ -123,10 +123,11 @@ def _summary(error: BaseException) -> str:
 
 
 def _details(error: BaseException) -> Optional[str]:
-    # Imported here: only a run that fails needs it.
-    import traceback
-
     try:
+        # Imported here: only a run that fails needs it. Inside the `try`, for an interpreter that
+        # ends imports nothing any more, and may yet close a generator with a run in it.
+        import traceback
+
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except Exception:
         return None

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
+from telemetry_core.errors import LockTimeout
+from telemetry_core.lock import SidecarLock
+from telemetry_core.shared_log import SharedLog
 from tests.support.agent import run_agent
 from tests.support.kept import assert_kept
 from tests.support.log import Log
@@ -176,6 +180,26 @@ def test_what_waited_long_does_not_hold_up_the_event_that_finds_room(client, log
     assert log.payloads() == [0, 50]
     assert client.flush()
     assert sorted(log.payloads()) == list(range(51))
+
+
+def test_all_that_waits_has_one_budget_for_the_lock(client, log, monkeypatch):
+    """Behind a lock that is busy, not stuck, a thousand waiting events are not a minute's wait."""
+    with monkeypatch.context() as patch:
+        patch.setattr("os.open", lambda *_: 1 / 0)
+        assert {client.log_event("run", "e", n) for n in range(50)} == {None}
+    budgets = []
+
+    def busy(_lock, budget):
+        budgets.append(budget)
+        time.sleep(budget)
+        raise LockTimeout("busy")
+
+    monkeypatch.setattr(SidecarLock, "acquire", busy)
+    monkeypatch.setattr(SharedLog, "_has_grown", lambda _: True)
+    assert client.flush()
+    assert len(budgets) == 50
+    assert sum(budgets) <= client._budget
+    assert log.payloads() == list(range(50))
 
 
 _NO_DESCRIPTORS = """

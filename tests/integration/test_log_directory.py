@@ -279,6 +279,8 @@ def test_a_relative_base_is_that_of_the_clients_beginning(tmp_path):
         os.rmdir("../gone")
         ids.append(client.log_event("run", "e", 2))
         homeless = TelemetryClient(TelemetryConfig.for_base(Path("base")))
+        by_hand = TelemetryConfig(Path("x"), Path("x/db/view"), Path("x/raw"))
+        assert TelemetryClient(by_hand).log_event("run", "e")
         assert client.config.database_path == Path(sys.argv[1], "base/db/telemetry.sqlite")
         print(json.dumps([ids, homeless.log_event("run", "e", 3)]))
     """

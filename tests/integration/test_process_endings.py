@@ -88,10 +88,10 @@ def test_after_the_modules_are_emptied_nothing_is_recorded_and_nothing_raised(ba
             def __del__(self):
                 self.client.log_events("run", [("e", 1)])
                 self.write(1, repr(self.client.log_event("run", "last")).encode())
-        builtins.kept = Last()
+        import orjson, telemetry_core.clock
         print(client.log_event("run", "e"), flush=True)
-        import telemetry_core.clock
-        telemetry_core.clock.CLOCK.kept = sys.kept = [Last()]
+        for module in (builtins, sys, logging, orjson, telemetry_core.clock):
+            module.kept = Last()
         """,
     )
     assert_kept(base, ids[:1])
@@ -172,6 +172,23 @@ def test_children_of_multiprocessing_share_the_log(base, client, method):
     log = assert_kept(base, ids)
     assert words(log).count("last") == 2
     assert len({event.source for event in log.events()}) == 3
+
+
+def test_what_waits_at_a_fork_is_the_parents_to_write(base):
+    """A child that had a copy would write every waiting event again."""
+    ids = run_agent(
+        base,
+        """
+        real, os.open = os.open, None
+        assert client.log_event("run", "e", "waits") is None
+        os.open = real
+        if os.fork() == 0:
+            sys.exit(0 if client.log_event("run", "e", "child") else 1)
+        assert os.wait()[1] == 0
+        print(client.log_event("run", "e", "parent"))
+        """,
+    )
+    assert assert_kept(base, ids).payloads() == ["child", "waits", "parent"]
 
 
 def test_forks_in_a_storm_of_threads_lose_and_double_nothing(base):

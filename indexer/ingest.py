@@ -85,6 +85,9 @@ class Ingest:
                     if should_stop():
                         is_complete = False
                         break
+            except FileNotFoundError:
+                # Compressed or deleted since the listing: the next pass sees what became of it.
+                continue
             except (OSError, StreamUnsupported) as error:
                 problems.append(f"{file.name}: {error}")
             if not is_complete:

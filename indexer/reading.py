@@ -109,10 +109,8 @@ def _batches(stream: BinaryIO, file: LogFile, cursor: Cursor, head: bytes) -> It
                 cursor = _after(cursor, head, line)
                 yield Batch(lines, cursor)
                 lines, batch_bytes = [], 0
-    except StreamUnfinished:
-        # Not yet: the rest comes when the file has grown.
-        pass
-    except StreamBroken as error:
+    except (StreamBroken, StreamUnfinished) as error:
+        # If it is only unfinished the rest comes when the file has grown.
         fault = str(error)
     if lines:
         cursor = _after(cursor, head, lines[-1])

@@ -11,11 +11,15 @@ import io
 import os
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from telemetry_core.errors import TelemetryError
 
+UNFINISHED = "ends in the middle: it is still being compressed, or was cut"
+
 _SKIP_CHUNK = 1024 * 1024
+_PACKED_BYTES = 1024
+"""What is decoded at once: at worst it holds 30,000 times as much."""
 
 
 class StreamBroken(TelemetryError):
@@ -50,7 +54,7 @@ def read_chunk(stream: BinaryIO, size: int) -> bytes:
     try:
         return cast("bytes", read(size))
     except EOFError as error:
-        raise StreamUnfinished(str(error)) from error
+        raise StreamUnfinished(UNFINISHED) from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise StreamBroken(str(error)) from error
     except OSError:
@@ -84,5 +88,44 @@ def _open_zstandard(raw: BinaryIO) -> BinaryIO:
     except ImportError as error:
         raw.close()
         raise StreamUnsupported("the zstandard library is not installed") from error
-    decoder = zstandard.ZstdDecompressor()
-    return cast("BinaryIO", decoder.stream_reader(raw, read_across_frames=True, closefd=True))
+    return cast("BinaryIO", _Zstandard(raw, zstandard.ZstdDecompressor()))
+
+
+class _Zstandard(io.RawIOBase):
+    """The plain bytes of a file of zstandard frames.
+
+    The library's own reader keeps back, and at the end of a file that is still being written
+    drops, what did not fit into an earlier read: how much was seen hung on how it was read.
+    """
+
+    def __init__(self, packed: BinaryIO, decompressor: Any) -> None:
+        self._packed = packed
+        self._decompressor = decompressor
+        self._frame: Any = None
+        self._plain = io.BytesIO()
+
+    def read(self, size: int = -1) -> bytes:
+        while True:
+            plain = self._plain.read(size)
+            if plain:
+                return plain
+            packed = self._packed.read(_PACKED_BYTES)
+            if not packed:
+                break
+            self._plain = io.BytesIO(self._decode(packed))
+        if self._frame is not None and not self._frame.eof:
+            raise EOFError
+        return b""
+
+    def _decode(self, packed: bytes) -> bytes:
+        plain = b""
+        while packed:
+            if self._frame is None or self._frame.eof:
+                self._frame = self._decompressor.decompressobj()
+            plain += self._frame.decompress(packed)
+            packed = self._frame.unused_data
+        return plain
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()

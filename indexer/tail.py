@@ -34,9 +34,9 @@ class Line(NamedTuple):
 
     @property
     def text(self) -> bytes:
-        """The content without what some editors and systems add: a carriage return, a BOM."""
+        """The content without what editors and systems add: a carriage return, a BOM."""
         text = self.content[:-1] if self.content.endswith(b"\r") else self.content
-        return text[len(_BOM) :] if self.offset == 0 and text.startswith(_BOM) else text
+        return text.removeprefix(_BOM)
 
 
 def read_lines(

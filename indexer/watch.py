@@ -6,6 +6,7 @@ an observer may die. It is looked after, made anew when it fails, and done witho
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Callable, Optional
@@ -58,22 +59,28 @@ class Watch:
     def stop(self) -> None:
         """Stop watching."""
         observer, self._observer = self._observer, None
-        if observer is not None and observer.is_alive():
-            observer.stop()
+        if observer is None:
+            return
+        # Also one that is dead or never began: it has an inotify instance and a thread for it.
+        observer.stop()
+        if observer.is_alive():
             observer.join(timeout=5.0)
 
     def _start(self) -> bool:
-        observer = Observer()
-        observer.daemon = True
         try:
+            self._observer = observer = Observer()
+            observer.daemon = True
             self._watched = identity(self._directory)
-            observer.schedule(self._handler, str(self._directory))
-            observer.start()
+            # A link would be watched itself; and one refusal the observer keeps to itself.
+            directory = os.path.realpath(self._directory)
+            with os.scandir(directory):
+                observer.schedule(self._handler, directory)
+                observer.start()
         except OSError as error:
-            # Out of inotify instances or watches, or no directory yet.
+            # Out of inotify instances or watches, no directory yet, or none that may be read.
             self.problem = f"no events: {error}"
+            self.stop()
             return False
-        self._observer = observer
         self.problem = ""
         self._retry_at = 0.0
         return True

@@ -24,16 +24,7 @@ from indexer.watch import Watch
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.daemon import delete, eventually, running_daemon, start_daemon
 from tests.support.process import run
-from tests.support.view import tables
-
-
-def _runs(config: TelemetryConfig) -> int:
-    """How many runs a reader sees now; none while there is no view."""
-    try:
-        with closing(sqlite3.connect(f"file:{config.database_path}?mode=ro", uri=True)) as reader:
-            return int(reader.execute("SELECT count(*) FROM agent_runs").fetchone()[0])
-    except sqlite3.DatabaseError:
-        return 0
+from tests.support.view import count_runs, tables
 
 
 def _status(config: TelemetryConfig) -> dict[str, object]:
@@ -48,10 +39,10 @@ def _holds(config: TelemetryConfig) -> bool:
 def test_a_run_is_visible_soon_after_it_was_recorded(base: Path, client: TelemetryClient) -> None:
     """A hint wakes the daemon: it need not wait out its poll interval of an hour."""
     with running_daemon(base, poll_interval=3600):
-        eventually(lambda: _holds(client.config) and _runs(client.config) == 0)
+        eventually(lambda: _holds(client.config) and count_runs(client.config) == 0)
         for number in range(1, 4):
             client.start_run("agent", "job")
-            eventually(lambda number=number: _runs(client.config) == number)
+            eventually(lambda number=number: count_runs(client.config) == number)
 
 
 def test_without_any_events_polling_finds_everything(
@@ -80,7 +71,7 @@ def test_without_any_events_polling_finds_everything(
     monkeypatch.setattr(daemon, "_wait", next_run)
     monkeypatch.setattr(daemon, "_handle_signals", lambda: None)
     daemon.run()
-    assert _runs(client.config) == 5
+    assert count_runs(client.config) == 5
     assert _status(client.config)["watching"] == 0
 
 
@@ -88,11 +79,11 @@ def test_a_directory_made_anew_is_watched_again(base: Path, client: TelemetryCli
     """After `rm -rf raw; mkdir raw` new events are seen, and the old rows stay."""
     with running_daemon(base):
         client.start_run("agent", "before")
-        eventually(lambda: _runs(client.config) == 1)
+        eventually(lambda: count_runs(client.config) == 1)
         delete(client.config.ndjson_dir)
         client.config.ndjson_dir.mkdir(exist_ok=True)
         client.start_run("agent", "after")
-        eventually(lambda: _runs(client.config) == 2)
+        eventually(lambda: count_runs(client.config) == 2)
 
 
 @pytest.mark.parametrize("damage", ["deleted", "directory deleted", "rubbish", "replaced"])
@@ -103,7 +94,7 @@ def test_a_database_that_is_gone_is_noticed_and_rebuilt(
     path = client.config.database_path
     with running_daemon(base):
         client.start_run("agent", "job")
-        eventually(lambda: _runs(client.config) == 1)
+        eventually(lambda: count_runs(client.config) == 1)
         if damage == "directory deleted":
             delete(path.parent)
         else:
@@ -113,21 +104,21 @@ def test_a_database_that_is_gone_is_noticed_and_rebuilt(
         if damage == "replaced":
             sqlite3.connect(path).close()
         client.start_run("agent", "job")
-        eventually(lambda: _runs(client.config) == 2)
+        eventually(lambda: count_runs(client.config) == 2)
 
 
 def test_an_error_is_shown_and_the_next_pass_goes_on(base: Path, client: TelemetryClient) -> None:
     """A pass that fails is noted in the status; the daemon lives and recovers."""
     with running_daemon(base):
         client.start_run("agent", "job")
-        eventually(lambda: _runs(client.config) == 1)
+        eventually(lambda: count_runs(client.config) == 1)
         client.config.ndjson_dir.rename(base / "moved")
         client.config.ndjson_dir.write_text("a file where the directory was")
         eventually(lambda: bool(_status(client.config)["last_error"]))
         client.config.ndjson_dir.unlink()
         (base / "moved").rename(client.config.ndjson_dir)
         client.start_run("agent", "job")
-        eventually(lambda: _runs(client.config) == 2)
+        eventually(lambda: count_runs(client.config) == 2)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -135,7 +126,7 @@ def test_a_signal_ends_it_well(base: Path, client: TelemetryClient, number: int)
     """The pass is finished, the exit status is 0, the lease is free, the stop is on record."""
     client.start_run("agent", "job")
     process = start_daemon(base)
-    eventually(lambda: _runs(client.config) == 1)
+    eventually(lambda: count_runs(client.config) == 1)
     process.send_signal(number)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
@@ -167,7 +158,7 @@ def test_a_killed_daemon_leaves_the_lease_free(base: Path, client: TelemetryClie
     process.communicate()
     client.start_run("agent", "job")
     index_once(client.config)
-    assert _runs(client.config) == 1
+    assert count_runs(client.config) == 1
 
 
 def test_a_reader_waits_for_the_daemon_to_catch_up(base: Path, client: TelemetryClient) -> None:
@@ -177,7 +168,7 @@ def test_a_reader_waits_for_the_daemon_to_catch_up(base: Path, client: Telemetry
         for number in range(1, 21):
             client.start_run("agent", "job")
             assert bring_up_to_date(client.config) == ""
-            assert _runs(client.config) == number
+            assert count_runs(client.config) == number
 
 
 def test_a_reader_says_so_when_the_daemon_does_not_catch_up(
@@ -186,7 +177,7 @@ def test_a_reader_says_so_when_the_daemon_does_not_catch_up(
     """A daemon that is stopped makes the view stale, and nobody reads it unawares."""
     with running_daemon(base) as daemon:
         client.start_run("agent", "job")
-        eventually(lambda: _runs(client.config) == 1)
+        eventually(lambda: count_runs(client.config) == 1)
         os.kill(daemon.pid, signal.SIGSTOP)
         client.start_run("agent", "job")
         assert "has not caught up" in bring_up_to_date(client.config)
@@ -200,7 +191,7 @@ def test_a_rebuild_beside_a_running_daemon(base: Path, client: TelemetryClient) 
             client.start_run("agent", "job")
             rebuild(client.config)
         client.start_run("agent", "job")
-        eventually(lambda: _runs(client.config) == 6)
+        eventually(lambda: count_runs(client.config) == 6)
         assert verify(client.config).is_ok
 
 
@@ -217,7 +208,7 @@ def test_readers_do_not_stop_each_other(base: Path, client: TelemetryClient) -> 
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         outputs = list(pool.map(lambda _: run(code, str(base)), range(4)))
     assert outputs == ["''\n"] * 4
-    assert _runs(client.config) == 1
+    assert count_runs(client.config) == 1
 
 
 def test_a_view_that_may_not_be_written_is_read_with_a_warning(

@@ -7,29 +7,45 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable, Optional
 
 from tests.support.process import environment
 
 _CODE = """
-import logging, sys
+import logging, os, sys
 from pathlib import Path
 from telemetry_core import TelemetryConfig
-from indexer.daemon import Daemon
+from indexer import daemon, watch
 logging.basicConfig(level=logging.INFO)
-config = TelemetryConfig.for_base(Path(sys.argv[1]))
-config.poll_interval = float(sys.argv[2])
-Daemon(config).run()
+base, poll_interval, heartbeat, user = sys.argv[1:]
+config = TelemetryConfig.for_base(Path(base))
+config.poll_interval = float(poll_interval)
+daemon.HEARTBEAT_SECONDS = watch.RETRY_SECONDS = daemon.RETRY_SECONDS = float(heartbeat)
+if user:
+    os.setuid(int(user))
+daemon.Daemon(config).run()
 """
 
 
-def start_daemon(base: Path, poll_interval: float = 0.2) -> subprocess.Popen[str]:
-    """Start a daemon on `base`; its log comes on its stderr."""
+def start_daemon(
+    base: Path,
+    poll_interval: float = 0.2,
+    heartbeat: float = 10.0,
+    *,
+    within: Sequence[str] = (),
+    user: Optional[int] = None,
+) -> subprocess.Popen[str]:
+    """Start a daemon on `base`; its log comes on its stderr.
+
+    `heartbeat` is also after how many seconds it tries again to watch; `within` is what its
+    command line begins with; `user` is the id that it gives itself.
+    """
+    settings = [str(base), str(poll_interval), str(heartbeat), "" if user is None else str(user)]
     return subprocess.Popen(
-        [sys.executable, "-c", _CODE, str(base), str(poll_interval)],
+        [*within, sys.executable, "-c", _CODE, *settings],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
@@ -37,9 +53,11 @@ def start_daemon(base: Path, poll_interval: float = 0.2) -> subprocess.Popen[str
 
 
 @contextmanager
-def running_daemon(base: Path, poll_interval: float = 0.2) -> Iterator[subprocess.Popen[str]]:
+def running_daemon(
+    base: Path, poll_interval: float = 0.2, heartbeat: float = 10.0, **how: Any
+) -> Iterator[subprocess.Popen[str]]:
     """A daemon for the length of a block, which has to end well when asked to."""
-    process = start_daemon(base, poll_interval)
+    process = start_daemon(base, poll_interval, heartbeat, **how)
     try:
         yield process
         process.send_signal(signal.SIGTERM)

@@ -51,6 +51,15 @@ def rows(config: TelemetryConfig, sql: str, *parameters: Any) -> list[tuple[Any,
         return connection.execute(sql, parameters).fetchall()
 
 
+def count_runs(config: TelemetryConfig) -> int:
+    """How many runs a reader sees now, who indexes nothing; none while there is no view."""
+    try:
+        with closing(sqlite3.connect(f"file:{config.database_path}?mode=ro", uri=True)) as reader:
+            return int(reader.execute("SELECT count(*) FROM agent_runs").fetchone()[0])
+    except sqlite3.DatabaseError:
+        return 0
+
+
 def indexed_from_scratch(config: TelemetryConfig, database: Path) -> dict[str, Table]:
     """The tables that the log gives in a new database, made by one pass."""
     with closing(open_writer(database)) as connection:

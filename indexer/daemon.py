@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 import time
+from datetime import datetime, timezone
 from typing import Any, Optional
 
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
@@ -25,6 +26,7 @@ from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.process import host_name
 from telemetry_core.storage import make_directory
+from telemetry_core.timestamp import format_time
 
 logger = logging.getLogger(__name__)
 
@@ -148,10 +150,12 @@ class Daemon:
         view.look_after_runs()
         self._write(
             view,
-            heartbeat=_now(),
+            heartbeat=_time_on_the_wall(),
             lag_bytes=lag_bytes(view.connection, self._config.ndjson_dir),
             watching=int(not self._watch.problem),
         )
+        view.look_after_wal()
+        view.check_readers()
 
     def _write(self, view: View, **columns: Any) -> None:
         view.note_status(pid=os.getpid(), host=host_name(), **columns)
@@ -186,3 +190,8 @@ class Daemon:
 
 def _now() -> str:
     return CLOCK.tick().time
+
+
+def _time_on_the_wall() -> str:
+    """The time that others see: set back by a day, `_now` would seem to be alive all that day."""
+    return format_time(datetime.now(timezone.utc))

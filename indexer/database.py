@@ -6,6 +6,7 @@ ours here. A reader can't write, whatever SQL it is given.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ BUSY_SECONDS = 10.0
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database, named by what it appends to the name."""
 
-_WAL_LIMIT_BYTES = 64 * 1024 * 1024
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+"""The write-ahead log grows beyond this only for one long transaction, or under a reader's."""
 
 
 def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Connection:
@@ -33,13 +35,27 @@ def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Conne
     DatabaseUnusable. Every transaction is begun by hand, IMMEDIATE.
     """
     make_directory(path.parent)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    _make_file(path)
     with translated(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         with closed_on_error(connection):
             set_journal_mode(connection, journal_mode or journal_mode_for(path))
-            connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
     return connection
+
+
+def _make_file(path: Path) -> None:
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # One that is there is not opened: to close a descriptor of a file gives up all locks that
+    # the process has on it, those of its other connections included.
+    elif not os.access(path, os.R_OK | os.W_OK):
+        # SQLite would open it for reading, and fail at the first write.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    for companion in (Path(f"{path}{suffix}") for suffix in COMPANIONS):
+        if companion.exists() and not os.access(companion, os.R_OK | os.W_OK):
+            # Made by a reader, with the mode of the database, while that might not be written.
+            companion.chmod(0o600)
 
 
 @contextmanager
@@ -85,6 +101,26 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     finally:
         connection.close()
+
+
+def wal_bytes(path: Path) -> int:
+    """Return how large the write-ahead log of a database is; 0 if it has none."""
+    try:
+        return os.path.getsize(f"{path}-wal")
+    except FileNotFoundError:
+        return 0
+
+
+def empty_wal(connection: sqlite3.Connection) -> None:
+    """Move what the write-ahead log holds into the database and cut the file to nothing.
+
+    Where a reader still needs what is in it, as much is done as can be: it waits for nobody.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
 
 @contextmanager

@@ -7,8 +7,10 @@ of mounts; where there is none it assumes a local disk.
 from __future__ import annotations
 
 import os
+import shutil
 from functools import lru_cache
 from pathlib import Path
+from typing import Optional
 
 # Shared with another kernel: memory-mapped coordination, which WAL needs, corrupts there, and
 # changes made on the other side give no events.
@@ -40,6 +42,14 @@ def is_shared(path: Path) -> bool:
 def journal_mode_for(path: Path) -> str:
     """Return the journal mode that is safe for a database at `path`."""
     return "DELETE" if is_shared(path.parent) else "WAL"
+
+
+def free_bytes(directory: Path) -> Optional[int]:
+    """Return how much may still be written to the file system of `directory`; None if unknown."""
+    try:
+        return shutil.disk_usage(directory).free
+    except OSError:
+        return None
 
 
 def identity(path: Path) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from indexer import database
-from indexer.errors import DatabaseDamaged, Interrupted
+from indexer.errors import DatabaseDamaged, DatabaseUnusable, Interrupted
 from indexer.ingest import Ingest, PassResult
 from indexer.own_state import copy_own_state, set_stale_after
 from indexer.places import rebuild_lease, shadow_path, write_lease
@@ -92,8 +92,8 @@ def _put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig
         # One transaction of SQLite's own: open connections go on reading the old rows until it
         # commits. Exchanging the files instead would part a reader from its write-ahead log.
         new.backup(live, pages=_SWAP_PAGES, sleep=0.01)
-        # Passive: a reader with a long transaction must not hold up whoever waits for the lease.
-        live.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        # It holds the whole view now, for readers that are in a transaction.
+        database.empty_wal(live)
 
 
 def _carry_over(live: sqlite3.Connection, new: sqlite3.Connection) -> None:
@@ -123,12 +123,11 @@ def _open_live(config: TelemetryConfig) -> Optional[sqlite3.Connection]:
 def _page_size(path: Path) -> int:
     """Return the page size of the view in place: a copy over it has to have the same."""
     try:
-        with open(path, "rb") as file:
-            header = file.read(18)
-    except OSError:
-        header = b""
-    size = int.from_bytes(header[16:18], "big") if header.startswith(b"SQLite format 3") else 0
-    return {0: _DEFAULT_PAGE_SIZE, 1: 65536}.get(size, size)
+        # Not read from the header by hand: see `open_writer` for what closing the file does.
+        with database.reading(path) as connection:
+            return int(connection.execute("PRAGMA page_size").fetchone()[0])
+    except DatabaseUnusable:
+        return _DEFAULT_PAGE_SIZE
 
 
 def _set_aside(path: Path) -> None:

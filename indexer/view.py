@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from indexer import database
-from indexer.errors import DatabaseDamaged
+from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.filesystem import identity
 from indexer.ingest import Ingest, PassResult
-from indexer.own_state import note_gone_processes, set_stale_after, update_status
+from indexer.own_state import (
+    note_gone_processes,
+    read_status,
+    set_stale_after,
+    update_status,
+)
 from indexer.places import write_lease
 from indexer.rebuild import rebuild
 from telemetry_core.config import TelemetryConfig
@@ -38,8 +43,10 @@ class View:
         self._config = config
         self._on_progress = on_progress
         self._should_stop = should_stop
+        self._companions: Optional[list[tuple[int, int]]] = None
         self.connection = self._open()
         self._identity = identity(config.database_path)
+        self._companions = self._find_companions()
         self._ingest = Ingest(self.connection, config.ndjson_dir)
 
     def run_pass(self) -> PassResult:
@@ -57,6 +64,29 @@ class View:
         with self._writing():
             update_status(self.connection, **columns)
 
+    def look_after_wal(self) -> None:
+        """Shrink a write-ahead log that a reader made grow. Raises TelemetryError."""
+        path = self._config.database_path
+        if database.wal_bytes(path) > database.WAL_LIMIT_BYTES:
+            with self._writing():
+                database.empty_wal(self.connection)
+
+    def check_readers(self) -> None:
+        """Raise DatabaseDamaged unless a new connection sees what this one has written.
+
+        Of a file that is truncated or overwritten where it stands, or whose write-ahead log is
+        deleted, this connection may hear nothing: it goes on with what it has in memory.
+        """
+        path = self._config.database_path
+        with self._writing():
+            try:
+                with database.reading(path) as reader:
+                    is_seen = read_status(reader) == read_status(self.connection)
+            except DatabaseUnusable as error:
+                raise DatabaseDamaged(f"readers can't open what is written: {error}") from error
+            if not is_seen:
+                raise DatabaseDamaged(f"{path}: readers do not see what is written")
+
     def is_in_place(self) -> bool:
         """Whether the open database is still the file that readers would open."""
         return identity(self._config.database_path) == self._identity
@@ -69,7 +99,15 @@ class View:
     def _writing(self) -> Iterator[None]:
         """Write alone: not even a rebuild, which has a connection of its own, does meanwhile."""
         with write_lease(self._config), database.translated(self._config.database_path):
+            if self._companions is not None and self._find_companions() != self._companions:
+                # Who opens the database now agrees on nothing with who has it open.
+                path = self._config.database_path
+                raise DatabaseDamaged(f"{path}: its write-ahead log was deleted or replaced")
             yield
+
+    def _find_companions(self) -> list[tuple[int, int]]:
+        path = self._config.database_path
+        return [identity(Path(f"{path}{suffix}")) for suffix in ("-wal", "-shm")]
 
     def _open(self) -> sqlite3.Connection:
         path = self._config.database_path

@@ -7,21 +7,30 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from typing import Any
 
 from indexer.cli.commands.stats import runs_by_status
-from indexer.cli.human import count, duration, many, seconds_since
+from indexer.cli.human import count, duration, many, seconds_since, size
 from indexer.cli.output import parsed
 from indexer.daemon import HEARTBEAT_SECONDS
+from indexer.database import WAL_LIMIT_BYTES, wal_bytes
+from indexer.filesystem import free_bytes
 from indexer.lag import lag_bytes
 from indexer.log_files import list_log_files
 from indexer.own_state import read_status
 from indexer.places import DAEMON, indexer_lease
+from indexer.reading import MAX_BATCH_BYTES
+from indexer.streams import UNFINISHED
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT
 
 _MISSED_BEATS = 3
 _SHOWN = 5
+_COMPRESSING_SECONDS = 3600
+"""A compressed file that is unfinished and did not change for so long was cut."""
+_ROOM_FOR_A_BATCH = 2 * MAX_BATCH_BYTES
+"""What a batch may need on disk, rows and write-ahead log together."""
 
 
 def health(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str, Any]:
@@ -35,6 +44,8 @@ def health(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str,
         "log_directory": str(config.ndjson_dir),
         "database": str(config.database_path),
         "database_bytes": _database_bytes(config),
+        "wal_bytes": wal_bytes(config.database_path),
+        "database_free_bytes": free_bytes(config.database_path.parent),
         "lag_bytes": lag_bytes(connection, config.ndjson_dir),
         **_accounting(config, connection),
         "quarantine": _rows(
@@ -42,9 +53,7 @@ def health(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str,
             "SELECT file, offset, length, reason, excerpt FROM quarantine"
             " ORDER BY file DESC, offset DESC LIMIT ?",
         ),
-        "file_faults": _rows(
-            connection, "SELECT name AS file, fault FROM log_files WHERE fault IS NOT NULL LIMIT ?"
-        ),
+        "file_faults": _file_faults(connection),
         "runs": runs_by_status(connection),
         "stale_runs": [
             dict(row)
@@ -91,6 +100,17 @@ def _accounting(config: TelemetryConfig, connection: sqlite3.Connection) -> dict
     }
 
 
+def _file_faults(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Return the files that can't be decoded to their end, but for those still being written."""
+    at_rest = time.time_ns() - _COMPRESSING_SECONDS * 10**9
+    rows = connection.execute(
+        "SELECT name AS file, fault FROM log_files"
+        " WHERE fault IS NOT NULL AND (fault <> ? OR changed < ?) LIMIT ?",
+        (UNFINISHED, at_rest, _SHOWN),
+    )
+    return [dict(row) for row in rows]
+
+
 def _events_dropped(connection: sqlite3.Connection) -> int:
     """Return how many events all writers let go; each tells its own total, again and again."""
     rows = connection.execute(
@@ -109,8 +129,9 @@ def _events_dropped(connection: sqlite3.Connection) -> int:
 def _problems(found: dict[str, Any], own: dict[str, Any]) -> list[str]:
     problems = []
     daemon = found["daemon"]
-    # One that has just begun has not said anything yet; what an earlier one said does not count.
-    silence = seconds_since(max(daemon["heartbeat"] or "", daemon["since"] or ""))
+    # One that has just begun has not said anything yet; and what seems to come from the future
+    # is as old as the clock was set back, or older.
+    silence = min(abs(seconds_since(daemon["heartbeat"])), abs(seconds_since(daemon["since"])))
     if daemon["running"] and silence > _MISSED_BEATS * HEARTBEAT_SECONDS:
         problems.append(
             f"the daemon has been silent for {duration(silence * 1000)}: restart it if it hangs"
@@ -118,6 +139,7 @@ def _problems(found: dict[str, Any], own: dict[str, Any]) -> list[str]:
     # What the daemon met before it was last started was seen to, or is met again.
     if found["last_error"] and (found["last_error_at"] or "") >= (own.get("started_at") or ""):
         problems.append(f"the indexer met an error: {found['last_error']}")
+    problems += _problems_of_the_disk(found)
     if found["lines"]["quarantined"]:
         lines = many(found["lines"]["quarantined"], "line")
         problems.append(f"{lines} of the log can't be read as events: see the table quarantine")
@@ -128,6 +150,22 @@ def _problems(found: dict[str, Any], own: dict[str, Any]) -> list[str]:
         problems.append(
             f"writers had to drop {count(found['events_dropped'])} events:"
             " their disk was full, or the log directory not writable"
+        )
+    return problems
+
+
+def _problems_of_the_disk(found: dict[str, Any]) -> list[str]:
+    problems = []
+    free, lag = found["database_free_bytes"], found["lag_bytes"]
+    if lag and free is not None and free < _ROOM_FOR_A_BATCH:
+        problems.append(
+            f"the view is {size(lag)} behind the log, and its disk has only {size(free)} left:"
+            " free some space; the log is not harmed"
+        )
+    if found["wal_bytes"] > WAL_LIMIT_BYTES:
+        problems.append(
+            "a reader holds the write-ahead log back, which has grown to"
+            f" {size(found['wal_bytes'])}: end what keeps a transaction open on the database"
         )
     return problems
 

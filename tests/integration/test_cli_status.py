@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import sqlite3
@@ -9,6 +10,7 @@ import subprocess
 import time
 
 import pytest
+import zstandard
 
 from indexer.places import DAEMON, indexer_lease
 from tests.support.cli import COMMAND, Cli, in_process
@@ -132,6 +134,21 @@ def test_a_broken_file_is_trouble(base, cli, client):
     ran = cli("status", "--json")
     assert ran.code == 3
     assert [fault["file"] for fault in ran.json["file_faults"]] == ["events_20200101.ndjson.gz"]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_compressed_file_that_was_cut_is_trouble_once_it_rests(
+    base, cli, client, monkeypatch, suffix
+):
+    """While it grows it is unfinished, and no trouble; nobody told of one that stayed so."""
+    client.start_run("agent", "job")
+    whole = gzip.compress(b"\n" * 9_000) if suffix == ".gz" else zstandard.compress(b"\n" * 9_000)
+    (base / "raw" / f"events_20200101.ndjson{suffix}").write_bytes(whole[:-4])
+    assert cli("status", "--json").json["problems"] == []
+    monkeypatch.setattr("indexer.cli.health._COMPRESSING_SECONDS", 0)
+    ran = cli("status", "--json")
+    assert ran.code == 3
+    assert "ends in the middle" in ran.json["file_faults"][0]["fault"]
 
 
 def test_an_error_since_the_last_start_is_trouble(base, cli, client):

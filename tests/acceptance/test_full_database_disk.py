@@ -14,20 +14,20 @@ import pytest
 from telemetry_core import TelemetryClient
 from telemetry_core.line import encode
 from tests.support.daemon import eventually, start_daemon
-from tests.support.namespace import Namespace, may_mount, namespace
+from tests.support.mounts import Namespace, can_mount, namespace
 from tests.support.process import environment
 from tests.support.view import event
 
-pytestmark = pytest.mark.skipif(not may_mount(), reason="may not mount")
+pytestmark = pytest.mark.skipif(not can_mount(), reason="may not mount")
 
 _CHECK = """
 import sys
 from pathlib import Path
 from telemetry_core import TelemetryConfig
-from tests.support.oracle import assert_nothing_is_lost, ids_in_log
+from tests.support.oracle import events_of, judge
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
-assert_nothing_is_lost(config)
-print(len(set(ids_in_log(config))))
+judge(config)
+print(len({event.id for event in events_of(config.ndjson_dir)}))
 """
 _COUNT = """
 import sys

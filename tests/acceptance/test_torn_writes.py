@@ -14,8 +14,8 @@ import pytest
 
 from telemetry_core import TelemetryConfig
 from tests.support.agent import run_agent
-from tests.support.kept import assert_kept
 from tests.support.log import Log
+from tests.support.oracle import assert_kept
 
 KILLS = 30
 

@@ -10,7 +10,7 @@ import pytest
 from indexer.fresh import index_once
 from telemetry_core import TelemetryConfig
 from tests.support.agent import run_agent
-from tests.support.kept import assert_kept
+from tests.support.oracle import assert_kept
 
 MIDNIGHT = 1_795_305_600
 """2026-11-22T00:00:00Z."""

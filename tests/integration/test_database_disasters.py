@@ -26,8 +26,8 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.clock import CLOCK
 from telemetry_core.timestamp import format_time, parse_time
 from tests.support.daemon import eventually, running_daemon, start_daemon
-from tests.support.namespace import may_mount, namespace
-from tests.support.oracle import assert_nothing_is_lost
+from tests.support.mounts import can_mount, namespace
+from tests.support.oracle import judge
 from tests.support.process import environment, run
 from tests.support.view import count_runs, event, lines_of, rows
 
@@ -80,7 +80,7 @@ def test_a_database_harmed_where_it_stands_is_noticed(
         for number in range(3):
             client.start_run("agent", "after")
             eventually(lambda number=number: count_runs(config) >= number + 2)
-    assert_nothing_is_lost(config)
+    judge(config)
 
 
 @pytest.mark.skipif(
@@ -115,10 +115,10 @@ def test_a_database_that_may_not_be_written_is_waited_for(
         if process.poll() is None:
             process.kill()
             process.communicate()
-    assert_nothing_is_lost(config)
+    judge(config)
 
 
-@pytest.mark.skipif(not may_mount(), reason="may not mount")
+@pytest.mark.skipif(not can_mount(), reason="may not mount")
 def test_a_database_on_a_disk_that_becomes_read_only(base: Path, client: TelemetryClient) -> None:
     """As after an error of the disk: the daemon lives, and goes on when it is mounted again."""
     config = client.config
@@ -142,7 +142,7 @@ def test_a_database_on_a_disk_that_becomes_read_only(base: Path, client: Telemet
             if process.poll() is None:
                 process.kill()
                 process.communicate()
-    assert_nothing_is_lost(config)
+    judge(config)
 
 
 _AT_ONCE = """
@@ -194,7 +194,7 @@ def test_daemons_started_at_the_same_instant(base: Path, client: TelemetryClient
         client.start_run("agent", "job")
         eventually(lambda n=round_number: count_runs(client.config) == n + 1)
         process.communicate()
-    assert_nothing_is_lost(client.config)
+    judge(client.config)
 
 
 _FORKS = """
@@ -242,7 +242,7 @@ def test_a_fork_that_inherits_open_connections(
     """However the child ends, the parent's writer writes on and its reader keeps its snapshot."""
     run(_FORKS, str(base), end)
     assert count_runs(client.config) == 10
-    assert_nothing_is_lost(client.config)
+    judge(client.config)
 
 
 _OPEN_AND_CLOSE = """
@@ -301,7 +301,7 @@ def test_a_hot_journal_is_rolled_back(base: Path, client: TelemetryClient, mode:
     client.start_run("agent", "job")
     assert rows(config, "SELECT count(*) FROM agent_runs WHERE agent_name LIKE 'never%'") == [(0,)]
     assert rows(config, "SELECT count(*) FROM run_events") == [(601,)]
-    assert_nothing_is_lost(config)
+    judge(config)
 
 
 def test_a_half_written_database_is_not_read_by_who_cannot_roll_it_back(
@@ -321,7 +321,7 @@ def test_a_half_written_database_is_not_read_by_who_cannot_roll_it_back(
     except sqlite3.OperationalError:
         seen = [("agent",)]
     assert seen == [("agent",)]
-    assert_nothing_is_lost(config)
+    judge(config)
 
 
 def test_a_clock_set_back_does_not_stop_the_heart(

@@ -11,9 +11,9 @@ from telemetry_core.errors import LockTimeout
 from telemetry_core.lock import SidecarLock
 from telemetry_core.shared_log import SharedLog
 from tests.support.agent import run_agent
-from tests.support.kept import assert_kept
 from tests.support.log import Log
 from tests.support.mounts import private_mounts
+from tests.support.oracle import assert_kept
 
 
 @pytest.mark.parametrize(

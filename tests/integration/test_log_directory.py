@@ -16,8 +16,8 @@ from telemetry_core.clock import CLOCK
 from telemetry_core.lock import LOCK_NAME
 from telemetry_core.process import host_name
 from tests.support.agent import run_agent
-from tests.support.kept import assert_kept
 from tests.support.log import Log
+from tests.support.oracle import assert_kept
 from tests.support.process import start
 
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from tests.support.agent import run_agent
-from tests.support.kept import assert_kept
 from tests.support.log import Log
+from tests.support.oracle import assert_kept
 from tests.support.process import environment, start
 
 

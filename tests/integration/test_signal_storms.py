@@ -9,7 +9,7 @@ import pytest
 
 from telemetry_core.lock import LOCK_NAME
 from tests.support.agent import run_agent
-from tests.support.kept import assert_kept
+from tests.support.oracle import assert_kept
 
 _STORM = """
 import signal

@@ -20,7 +20,7 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.line import encode
 from tests.support.cli import Cli
 from tests.support.daemon import eventually, running_daemon
-from tests.support.oracle import assert_nothing_is_lost
+from tests.support.oracle import judge
 from tests.support.view import count_runs, event, lines_of
 
 _LIMIT = 1024 * 1024
@@ -95,7 +95,7 @@ def test_a_reader_that_holds_a_transaction_is_told_of(
     ran = cli("status", "--json")
     assert (ran.code, ran.json["problems"]) == (0, [])
     view.close()
-    assert_nothing_is_lost(config)
+    judge(config)
 
 
 def test_looking_after_it_waits_for_no_reader(
@@ -117,7 +117,7 @@ def test_a_rebuild_leaves_no_view_in_the_log(config: TelemetryConfig, view: View
     rebuild(config)
     assert wal_bytes(config.database_path) == 0
     view.close()
-    assert_nothing_is_lost(config)
+    judge(config)
 
 
 def test_a_daemon_shrinks_the_log_once_the_reader_is_gone(

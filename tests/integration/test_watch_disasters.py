@@ -21,7 +21,7 @@ from indexer.watch import Watch
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.line import encode
 from tests.support.daemon import delete, eventually, running_daemon
-from tests.support.oracle import assert_nothing_is_lost
+from tests.support.oracle import judge
 from tests.support.process import environment
 from tests.support.view import count_runs, event
 
@@ -82,7 +82,7 @@ def test_none_left_of_what_a_watch_needs(base: Path, client: TelemetryClient, li
         eventually(lambda: not _is_watching(client.config))
         allowed.touch()
         eventually(lambda: _is_watching(client.config))
-    assert_nothing_is_lost(client.config)
+    judge(client.config)
 
 
 _RETRIES = """
@@ -181,7 +181,7 @@ def test_a_log_behind_a_link_is_seen_at_once(
         eventually(lambda: count_runs(client.config) == 1)
         client.start_run("agent", "job")
         eventually(lambda: count_runs(client.config) == 2)
-    assert_nothing_is_lost(client.config)
+    judge(client.config)
 
 
 _REFUSED = """

@@ -13,7 +13,7 @@ from tests.laboratory import children
 from tests.laboratory.agents import work_for_ever
 from tests.laboratory.experiment import Bench
 from tests.laboratory.indexers import watch_for_ever
-from tests.laboratory.oracle import Violation, judge
+from tests.support.oracle import Violation, judge
 
 _POLL_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 0.15

@@ -13,7 +13,7 @@ from indexer.runs import load_runs, save_runs
 from telemetry_core.event import Event
 from telemetry_core.fields import RUN_FIELDS
 from tests.laboratory.experiment import Bench
-from tests.laboratory.oracle import Violation
+from tests.support.oracle import Violation
 from tests.support.view import empty_database, event
 
 _KINDS = (

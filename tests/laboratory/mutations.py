@@ -17,7 +17,7 @@ from indexer.tail import Line, read_lines
 from telemetry_core.event import Event
 from tests.laboratory.corpora import CORPORA
 from tests.laboratory.experiment import Bench
-from tests.laboratory.oracle import Violation
+from tests.support.oracle import Violation
 
 _PIECES = (
     b"\n", b"\r\n", b"\x00" * 8, b"\xff", b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\\ud800", b'"', b"{",

@@ -17,8 +17,8 @@ from telemetry_core import TelemetryConfig
 from tests.laboratory import children, shim
 from tests.laboratory.experiment import Bench, spread
 from tests.laboratory.indexers import index
-from tests.laboratory.oracle import Violation, judge
 from tests.laboratory.shim import Fault
+from tests.support.oracle import Violation, judge
 from tests.support.view import event, lines_of
 
 WORK = ("index", "rebuild")

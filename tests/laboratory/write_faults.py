@@ -10,8 +10,8 @@ from telemetry_core import TelemetryConfig
 from tests.laboratory import children, shim
 from tests.laboratory.agents import a_day, client_on, record
 from tests.laboratory.experiment import Bench
-from tests.laboratory.oracle import Violation, judge, judge_log
 from tests.laboratory.shim import ACTIONS, ERRORS, Fault
+from tests.support.oracle import Violation, judge, judge_log
 
 
 def run(bench: Bench, rounds: int) -> dict[str, int]:

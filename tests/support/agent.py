@@ -11,7 +11,7 @@ _BEGINNING = """
 import logging, os, sys, time
 from pathlib import Path
 from telemetry_core import TelemetryClient, TelemetryConfig
-from tests.support.kept import assert_kept
+from tests.support.oracle import assert_kept
 from tests.support.log import Log
 logging.disable()
 base = Path(sys.argv[1])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +16,7 @@ _PRIVATE = ("unshare", "--mount", "--propagation", "private")
 
 def private_mounts() -> tuple[str, ...]:
     """The command through which a process gets mounts of its own; skips where nobody may."""
-    if not _can_mount():
+    if not can_mount():
         pytest.skip("needs root on Linux, to mount file systems of its own")
     return _PRIVATE
 
@@ -26,11 +28,40 @@ def mount(path: Path, *options: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _can_mount() -> bool:
-    if sys.platform != "linux":
+def can_mount() -> bool:
+    """Whether this machine lets us have mounts of our own."""
+    if not (shutil.which("unshare") and shutil.which("nsenter")):
         return False
     command = [*_PRIVATE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+class Namespace:
+    """A mount namespace for as long as its process lives."""
+
+    def __init__(self, pid: int) -> None:
+        self.enter = ("nsenter", "-m", "-t", str(pid), "--")
+        """What a command line begins with that is to run inside."""
+
+    def run(self, *command: object) -> str:
+        """Run a command inside; return what it printed. It must exit 0."""
+        done = subprocess.run(
+            [*self.enter, *map(str, command)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
+
+
+@contextmanager
+def namespace() -> Iterator[Namespace]:
+    """A new mount namespace for the length of a block."""
+    holder = subprocess.Popen(
+        [*_PRIVATE, "sh", "-c", "echo ready; exec sleep 3600"], stdout=subprocess.PIPE
+    )
     try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        yield Namespace(holder.pid)
+    finally:
+        holder.kill()
+        holder.communicate()

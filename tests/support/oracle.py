@@ -1,73 +1,167 @@
-"""The one oracle: after recovery the view is what the log says, to the event and to the byte."""
+"""The oracle: the one judge of every disaster, of what must hold once a fault is over.
+
+It splits the log by itself, as plainly as can be, and believes neither cursors nor counts.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Optional
 
 from indexer.database import remove_database
+from indexer.decode import Ordinals, decode_lines
+from indexer.fold import fold
 from indexer.fresh import index_once
 from indexer.log_files import list_log_files
 from indexer.rebuild import rebuild
+from indexer.schema import EVENT_COLUMNS
 from indexer.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
+from indexer.tail import Line
 from indexer.verify import verify
 from telemetry_core import TelemetryConfig
-from telemetry_core.line import BadLine, decode
-from tests.support.view import indexed_from_scratch, tables
+from telemetry_core.event import Event
+from tests.support.log import Log
+from tests.support.view import Table, indexed_from_scratch, tables
+
+_ID, _RUN = EVENT_COLUMNS.index("event_id"), EVENT_COLUMNS.index("run_id")
 
 
-def assert_nothing_is_lost(config: TelemetryConfig) -> None:
-    """Every event of the log is in the view once, every byte is accounted for, a rebuild agrees.
+class Violation(AssertionError):
+    """A promise is broken."""
+
+
+def judge(config: TelemetryConfig, acknowledged: Iterable[Optional[str]] = ()) -> int:
+    """Bring the view up to date and hold all against all; return how many events there are.
 
     For a base that no daemon runs on, and whose log has lost nothing that the view once had.
     """
     index_once(config)
-    report = verify(config)
-    assert report.is_ok, report.differences
-    found = tables(config.database_path)
-    stored = Counter((row[0], row[1]) for row in found["run_events"])
-    assert {event: stored[event] for event in _events(config)} == dict.fromkeys(_events(config), 1)
-    assert_bytes_are_accounted_for(config)
-    scratch = config.metrics_dir / "scratch.sqlite"
+    events = events_of(config.ndjson_dir)
+    live = tables(config.database_path)
+    _judge_acknowledged(acknowledged, events)
+    _judge_events(events, live["run_events"])
+    _judge_rows(config, events)
+    judge_bytes(config)
+    _demand_none("found by verify", verify(config).differences)
+    scratch = config.metrics_dir / "judged.sqlite"
     expected = indexed_from_scratch(config, scratch)
     remove_database(scratch)
-    assert found == expected
+    _demand_same("indexed from scratch", live, expected)
     rebuild(config)
-    assert tables(config.database_path) == expected
+    _demand_same("rebuilt", tables(config.database_path), expected)
+    return len(live["run_events"])
 
 
-def assert_bytes_are_accounted_for(config: TelemetryConfig) -> None:
-    """Indexed, duplicate and quarantined bytes are all bytes that stand before a last newline."""
+def assert_kept(base: Path, acknowledged: Iterable[Optional[str]]) -> Log:
+    """Judge the base in a directory; return its log, for what else is to be asked of it."""
+    judge(TelemetryConfig.for_base(base), acknowledged)
+    return Log(base / "raw")
+
+
+def judge_log(directory: Path, acknowledged: Iterable[Optional[str]]) -> None:
+    """Demand of a log alone that it has what was acknowledged."""
+    _judge_acknowledged(acknowledged, events_of(directory))
+
+
+def judge_bytes(config: TelemetryConfig) -> None:
+    """Indexed, duplicate and quarantined bytes are all that stands before the last newline."""
     with closing(sqlite3.connect(f"file:{config.database_path}?mode=ro", uri=True)) as reader:
-        accounted = dict(
+        counted = dict(
             reader.execute(
                 "SELECT name, indexed_bytes + duplicate_bytes + quarantined_bytes FROM log_files"
-            )
+            ).fetchall()
         )
-    plain = {file.name: plain_bytes(file.path) for file in list_log_files(config.ndjson_dir)}
-    assert accounted == {name: data.rfind(b"\n") + 1 for name, data in plain.items()}
+    files = list_log_files(config.ndjson_dir)
+    standing = {file.name: plain(file.path).rfind(b"\n") + 1 for file in files}
+    _demand_same("bytes accounted for", counted, standing)
 
 
-def ids_in_log(config: TelemetryConfig) -> list[str]:
-    """The id of every line that is an event; one that stands there twice comes twice."""
-    return [event_id for _, event_id in _events(config)]
+def events_of(directory: Path) -> list[Event]:
+    """Every line of a log that is an event; one that stands there twice comes twice."""
+    return [
+        entry.event
+        for file in list_log_files(directory)
+        for entry in decode_lines(_lines(plain(file.path)), Ordinals(lambda: ()))
+        if entry.event is not None
+    ]
 
 
-def _events(config: TelemetryConfig) -> Iterator[tuple[str, str]]:
-    for file in list_log_files(config.ndjson_dir):
-        for line in plain_bytes(file.path).split(b"\n")[:-1]:
-            with suppress(BadLine):
-                event = decode(line.removeprefix(b"\xef\xbb\xbf"))
-                yield event.run_id, event.id
-
-
-def plain_bytes(path: Path) -> bytes:
-    """What a file of the log holds, as far as it can be decoded."""
+def plain(path: Path) -> bytes:
+    """Return the bytes of a log file as they were written, as far as it can be decoded."""
     data = b""
     with closing(open_stream(path)) as stream, suppress(StreamBroken, StreamUnfinished):
         while chunk := read_chunk(stream, 1 << 20):
             data += chunk
     return data
+
+
+def _lines(data: bytes) -> Iterator[Line]:
+    offset = 0
+    for content in data.split(b"\n")[:-1]:
+        yield Line(offset, len(content) + 1, content)
+        offset += len(content) + 1
+
+
+def _judge_acknowledged(acknowledged: Iterable[Optional[str]], events: list[Event]) -> None:
+    told = [one for one in acknowledged if one is not None]
+    _demand_none("acknowledged twice", _repeated(told))
+    _demand_none("acknowledged but not in the log", set(told) - {event.id for event in events})
+
+
+def _judge_events(events: list[Event], stored: Table) -> None:
+    """The view has the ids of the log, once each, and but for ids that two claim no other."""
+    ids = [f"{row[_RUN]} {row[_ID]}" for row in stored]
+    standing = {f"{event.run_id} {event.id}" for event in events}
+    _demand_none("in the database twice", _repeated(ids))
+    _demand_none("in the log but not in the database", standing - set(ids))
+    others = {one for one in set(ids) - standing if one.rpartition("~")[0] not in standing}
+    _demand_none("in the database but not in the log", others)
+
+
+def _judge_rows(config: TelemetryConfig, events: list[Event]) -> None:
+    """Each row is what its run's events fold to, value for value and type for type."""
+    runs: dict[str, dict[str, Event]] = {}
+    disputed = set()
+    for event in events:
+        if runs.setdefault(event.run_id, {}).setdefault(event.id, event) != event:
+            # Two claim one id: which of them has it, `verify` and the rebuild are asked.
+            disputed.add(event.run_id)
+    folded = {
+        run_id: fold(None, sorted(once.values(), key=lambda event: (event.time, event.id)))
+        for run_id, once in runs.items()
+        if run_id not in disputed
+    }
+    with closing(sqlite3.connect(f"file:{config.database_path}?mode=ro", uri=True)) as reader:
+        cursor = reader.execute("SELECT * FROM agent_runs")
+        names = [column[0] for column in cursor.description]
+        found = {row[0]: repr(dict(zip(names, row))) for row in cursor}
+    for run_id, row in folded.items():
+        _demand_same(f"run {run_id}, folded afresh", found.get(run_id), row and repr(row))
+
+
+def _repeated(ids: Iterable[str]) -> list[str]:
+    return [one for one, times in Counter(ids).items() if times > 1]
+
+
+def _demand_none(what: str, found: Iterable[object]) -> None:
+    found = list(found)
+    if found:
+        raise Violation(f"{len(found)} {what}: {found[:3]}")
+
+
+def _demand_same(what: str, one: object, other: object) -> None:
+    if one != other:
+        raise Violation(f"{what} differs: {_difference(one, other)}")
+
+
+def _difference(one: object, other: object) -> str:
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return f"{one!r:.800} is not {other!r:.800}"
+    keys = [key for key in {**one, **other} if one.get(key) != other.get(key)]
+    return "; ".join(
+        f"{key}: {one.get(key)!r:.800} is not {other.get(key)!r:.800}" for key in keys[:2]
+    )

@@ -101,8 +101,9 @@ def place_events(
     connection.execute("ROLLBACK TO place_events")
     connection.execute("RELEASE place_events")
     settler = _Settler(connection, name)
-    outcomes = [settler.settle(row) for row in rows]
-    return Placed(settler.new, outcomes, settler.refold)
+    for row in rows:
+        settler.place(row)
+    return Placed(settler.new, list(settler.outcomes.values()), settler.refold)
 
 
 def events_of_run(connection: sqlite3.Connection, run_id: str) -> Iterator[Event]:
@@ -126,17 +127,22 @@ class _Settler:
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
-        self._name = name
+        self._file = file_id(name)
         self._names = {
             row[0]: row[1] for row in connection.execute("SELECT file_id, name FROM log_files")
         }
         # On the first lines of a file its cursor is not there yet.
-        self._names[file_id(name)] = name
+        self._names[self._file] = name
         self.new: list[Event] = []
+        self.outcomes: dict[int, str] = {}
+        """What each line placed so far counts as, by its offset."""
         self.refold: set[str] = set()
 
-    def settle(self, row: StoredEvent) -> str:
-        """Store one event, or find out that it is known; return what its line counts as."""
+    def place(self, row: StoredEvent) -> None:
+        """Store one event of the file, or find out that it is known."""
+        self.outcomes[row.offset] = self._settle(row)
+
+    def _settle(self, row: StoredEvent) -> str:
         known = find_event(self._connection, row.run_id, row.event_id)
         if known is None:
             self._connection.execute(_INSERT, row)
@@ -148,34 +154,40 @@ class _Settler:
             self._delete(known)
             self._connection.execute(_INSERT, row)
             self.refold.add(row.run_id)
-            self._rekey(known)
+            # The id it goes to may be taken in its turn.
+            if self._settle(known._replace(event_id=id_of_other(known))) == DUPLICATE:
+                self._count_as_duplicate(known)
             return INDEXED
-        return self.settle(row._replace(event_id=id_of_other(row)))
-
-    def _rekey(self, row: StoredEvent) -> None:
-        other = row._replace(event_id=id_of_other(row))
-        if find_event(self._connection, other.run_id, other.event_id) is None:
-            self._connection.execute(_INSERT, other)
+        return self._settle(row._replace(event_id=id_of_other(row)))
 
     def _settle_same(self, known: StoredEvent, row: StoredEvent) -> str:
         if (known.file_id, known.offset) == (row.file_id, row.offset):
             return INDEXED
-        known_name = self._names.get(known.file_id)
-        if known_name is not None and (known_name, known.offset) < (self._name, row.offset):
+        known_name, name = self._names.get(known.file_id), self._names.get(row.file_id)
+        if name is None:
+            return DUPLICATE
+        if known_name is not None and (known_name, known.offset) < (name, row.offset):
             return DUPLICATE
         self._connection.execute(
             "UPDATE run_events SET file_id = ?, offset = ?, length = ?"
             " WHERE run_id = ? AND event_id = ?",
             (row.file_id, row.offset, row.length, row.run_id, row.event_id),
         )
-        if known_name is not None:
-            self._connection.execute(
-                "UPDATE log_files SET indexed = indexed - 1, indexed_bytes = indexed_bytes - ?,"
-                " duplicate = duplicate + 1, duplicate_bytes = duplicate_bytes + ?"
-                " WHERE file_id = ?",
-                (known.length, known.length, known.file_id),
-            )
+        self._count_as_duplicate(known)
         return INDEXED
+
+    def _count_as_duplicate(self, row: StoredEvent) -> None:
+        """Count a line as duplicate that was counted as indexed before."""
+        if row.file_id == self._file and row.offset in self.outcomes:
+            self.outcomes[row.offset] = DUPLICATE
+            return
+        # Where the file is gone, so are its counts.
+        self._connection.execute(
+            "UPDATE log_files SET indexed = indexed - 1, indexed_bytes = indexed_bytes - ?,"
+            " duplicate = duplicate + 1, duplicate_bytes = duplicate_bytes + ?"
+            " WHERE file_id = ?",
+            (row.length, row.length, row.file_id),
+        )
 
     def _delete(self, row: StoredEvent) -> None:
         self._connection.execute(

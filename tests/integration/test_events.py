@@ -1,0 +1,79 @@
+"""The events table: what becomes of events that claim the same id, whatever came first."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from indexer.events import id_of_other, to_row
+from indexer.tail import Line
+from telemetry_core.event import Event
+from tests.support.view import Passes, event, lines_of, tables
+
+_FIRST, _OTHER = event(1, payload="a"), event(1, payload="b")
+# What is displaced from its id goes under this one, which is an id like any other.
+_DERIVED = id_of_other(to_row(_OTHER, 0, Line(0, 0, b"")))
+
+
+def _indexed(directory: Path, files: list[list[Event]], order: tuple[int, ...]) -> Passes:
+    """Passes over files that came one by one, in an order, named by their number."""
+    raw = directory / "raw"
+    raw.mkdir(parents=True)
+    made = Passes(raw, directory / "live.sqlite")
+    for number in order:
+        (raw / f"{number}.ndjson").write_bytes(lines_of(files[number]))
+        made.run()
+    return made
+
+
+def _payloads(made: Passes) -> list[tuple[str, str]]:
+    return made.all("SELECT event_id, payload_json FROM run_events ORDER BY event_id")
+
+
+def _assert_as_in_one_pass(made: Passes, directory: Path) -> None:
+    fresh = Passes(made.database.parent / "raw", directory / "new.sqlite")
+    fresh.run()
+    assert tables(made.database) == tables(fresh.database)
+    assert made.unaccounted() == 0
+    fresh.connection.close()
+    made.connection.close()
+
+
+@pytest.mark.parametrize("theirs", ["A", "z"])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_an_id_that_another_was_given_is_settled_like_any_other(
+    tmp_path: Path, order: tuple[int, ...], theirs: str
+) -> None:
+    """All three events are kept, whichever has the smaller content: the displaced one was lost."""
+    literal = event(1, payload=theirs)._replace(id=_DERIVED)
+    made = _indexed(tmp_path, [[_FIRST], [_OTHER], [literal]], order)
+    found = _payloads(made)
+    assert sorted(payload for _, payload in found) == sorted(['"a"', '"b"', f'"{theirs}"'])
+    assert found[1][1] == min('"b"', f'"{theirs}"')
+    _assert_as_in_one_pass(made, tmp_path)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_what_comes_to_stand_under_its_own_derived_id_is_one_event(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """The same content under both ids repeats, and the later of its lines counts as duplicate."""
+    made = _indexed(tmp_path, [[_FIRST], [_OTHER], [_OTHER._replace(id=_DERIVED)]], order)
+    assert _payloads(made) == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
+    assert made.all("SELECT indexed, duplicate FROM log_files ORDER BY name") == [
+        (1, 0), (1, 0), (0, 1),
+    ]  # fmt: skip
+    _assert_as_in_one_pass(made, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "events", list(permutations([_FIRST, _OTHER, _OTHER._replace(id=_DERIVED)]))
+)
+def test_a_batch_may_displace_its_own_events(tmp_path: Path, events: tuple[Event, ...]) -> None:
+    """What was counted for a line a moment ago is counted anew, though nothing is committed."""
+    made = _indexed(tmp_path, [list(events)], (0,))
+    assert _payloads(made) == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
+    assert made.all("SELECT indexed, duplicate FROM log_files") == [(2, 1)]
+    _assert_as_in_one_pass(made, tmp_path)

@@ -61,7 +61,6 @@ class SharedLog:
         file, size = self._day_file(day)
         if size != self._known_end and not file.ends_line(size):
             lines = b"\n" + lines
-        self._known_end = -1
         write_whole(file.fd, lines)
         self._known_end = self._size_seen = size + len(lines)
         return file

@@ -44,7 +44,7 @@ class Trap:
 
 def every_step(spring, action, arm, method):
     """Yield the result of `action`, sprung at its first step, its second, and so on to its end."""
-    step = 0
+    step, others = 0, sys.gettrace()
     while True:
         step += 1
         trap = Trap(step, spring)
@@ -53,6 +53,8 @@ def every_step(spring, action, arm, method):
             result = action()
         finally:
             arm(None)
+            # Without this no test after this one would be measured.
+            sys.settrace(others)
         yield result
         if trap.left > 0:
             return

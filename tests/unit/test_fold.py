@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import orjson
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from indexer.columns import RUN_COLUMNS
 from indexer.fold import continues, fold
 from telemetry_core.event import Event
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
 from tests.support.view import event
 
 _VALUES = st.one_of(
@@ -199,3 +199,81 @@ def test_only_what_sorts_after_a_row_continues_it() -> None:
     assert not continues(row, event(5))
     assert not continues(row, event(4))
     assert continues(row, event(5)._replace(id="id-00000005x"))
+
+
+def test_a_run_known_by_one_event_alone_starts_from_nothing() -> None:
+    """Its counts are zeros, and no field of it is set."""
+    row = _fold([event(7)])
+    assert (row["event_count"], row["schema_version"]) == (1, SCHEMA_VERSION)
+    counts = ("revision", "api_posted", "api_posted_revision", "api_retry_count")
+    assert [row[name] for name in counts] == [0, 0, 0, 0]
+    assert [row[field.name] for field in RUN_FIELDS] == [None] * len(RUN_FIELDS)
+
+
+def test_the_first_start_says_which_process_it_is() -> None:
+    """A second one, from elsewhere, changes neither source nor the time the process began."""
+    first = event(1, "run.started")._replace(source="h/1", extensions={"processstart": 5})
+    other = event(2, "run.started")._replace(source="h/2", extensions={"processstart": 6})
+    row = _fold([first, other])
+    assert (row["source"], row["process_start"]) == ("h/1", "5")
+
+
+def test_an_update_may_set_the_status_or_leave_it() -> None:
+    """Only what it names is changed."""
+    started = event(1, "run.started")
+    paused = event(2, "run.updated", status="failure")
+    assert _fold([started, paused])["status"] == "failed"
+    assert _fold([started, event(2, "run.updated", product="x")])["status"] == "running"
+
+
+def test_a_receipt_counts_once_and_only_if_it_is_newer() -> None:
+    """The time of a posting is that of the first receipt of the highest revision."""
+    events = [event(1, "run.started"), event(2, "run.updated", product="x")]
+    events += [event(3 + n, "run.delivered", revision=r) for n, r in enumerate([2, 2, 1])]
+    row = _fold(events)
+    assert (row["api_posted_revision"], row["api_posted_at"]) == (2, events[2].time)
+    assert row["api_posted"] == 1
+
+
+def test_the_first_revision_can_be_posted_and_none_cannot() -> None:
+    """A receipt that comes before all it is about says that nothing is posted yet."""
+    start, receipt = event(1, "run.started"), event(2, "run.delivered", revision=1)
+    assert _fold([start, receipt])["api_posted"] == 1
+    for revision in (0, 1):
+        row = _fold([event(2, "run.delivered", revision=revision)])
+        assert (row["api_posted"], row["revision"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (2**63 - 1, 2**63 - 1), (2**63, str(2**63)), (-(2**63), -(2**63)),
+        (-(2**63) - 1, str(-(2**63) - 1)), (4.0, 4), (1.5, 1.5), (2.0**53, 2.0**53),
+        (2.0**53 - 1, 2**53 - 1), ("007", 7), ("-7", -7), ("9" * 18, int("9" * 18)),
+        ("9" * 19, "9" * 19), ("1.5", "1.5"), ("", ""), (True, 1), ([1], "[1]"),
+    ],
+)  # fmt: skip
+def test_numbers_are_whole_where_they_can_be_and_kept_where_not(given: Any, kept: Any) -> None:
+    """What SQLite has no integer for, or what would lose digits, stays as it came."""
+    found = _fold([event(1, "run.updated", items_failed=given)])["items_failed"]
+    assert (found, type(found)) == (kept, type(kept))
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [(10**8, "1973-03-03T09:46:40.000000Z"), (10**11 - 1, "5138-11-16T09:46:39.000000Z"),
+     (10**8 - 1, None), (10**11, None)],
+)  # fmt: skip
+def test_seconds_are_times_from_1973_to_5138(given: int, found: Optional[str]) -> None:
+    """Anything else is milliseconds, a year, or no time at all, and is not taken for one."""
+    row = _fold([event(1, "run.started", start_time=given)])
+    assert row["start_time"] == (found or event(1).time)
+
+
+def test_what_says_nothing_does_not_hide_what_stands_behind_it() -> None:
+    """A null, a status, an end while running, an odd time: the fields after them are set."""
+    data = {"product": None, "status": "running", "end_time": "2026-01-01T00:00:00Z",
+            "odd": 1, "start_time": "x", "context_json": {"a": 1}, "website": "w"}  # fmt: skip
+    row = _fold([event(1, "run.started", **data)])
+    assert (row["website"], row["status"], row["end_time"]) == ("w", "running", None)
+    assert orjson.loads(row["context_json"]) == {"a": 1, "odd": 1, "start_time": "x"}

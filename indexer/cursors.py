@@ -114,11 +114,8 @@ def forget_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     counted for a file that is gone, and now counts for itself. Its events lose their places as
     well, for without its cursor nobody could tell whether it changed meanwhile.
     """
-    names = set(names)
-    if not names:
-        return
     repeating = connection.execute("SELECT name FROM log_files WHERE duplicate > 0").fetchall()
-    for name in names.union(row[0] for row in repeating):
+    for name in {*names, *(row[0] for row in repeating)}:
         connection.execute("DELETE FROM log_files WHERE name = ?", (name,))
         connection.execute("DELETE FROM quarantine WHERE file = ?", (name,))
     connection.execute(

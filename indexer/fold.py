@@ -168,9 +168,7 @@ def _set_fields(row: Row, data: dict[str, Any], *, overwrite: bool) -> None:
             # Views sort and group by these: what is no time is kept, but not as one.
             unknown[name] = value
         elif overwrite or row[name] is None:
-            normalised = _NORMALISE[kind](value)
-            if normalised is not None:
-                row[name] = normalised
+            row[name] = _NORMALISE[kind](value)
     if unknown:
         _keep_unknown(row, unknown, overwrite=overwrite)
 
@@ -196,11 +194,8 @@ def _context(value: Any) -> dict[str, Any]:
 
 def _duration(start: Optional[str], end: str) -> Optional[int]:
     """What the clock on the wall makes of it, where nobody measured; None if that is absurd."""
-    try:
-        duration = milliseconds_between(start, end) if start else None
-    except ValueError:
-        return None
-    return duration if duration is not None and duration >= 0 else None
+    duration = milliseconds_between(start, end) if start else -1
+    return duration if duration >= 0 else None
 
 
 def _object(event: Event) -> dict[str, Any]:

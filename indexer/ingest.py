@@ -103,8 +103,7 @@ class Ingest:
         """Commit what is new in one file, batch by batch."""
         ordinals = self._take_ordinals(file, cursor)
         for batch in read_batches(file, cursor):
-            if batch.cursor != cursor:
-                yield self._commit(file.name, cursor, batch, ordinals)
+            yield self._commit(file.name, cursor, batch, ordinals)
             cursor = batch.cursor
         if cursor is not None:
             self._keep_ordinals(file.name, cursor.offset, ordinals)

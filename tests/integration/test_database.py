@@ -118,3 +118,12 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
             connection.execute("INSERT INTO t VALUES (1)")
             raise KeyboardInterrupt
         assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+
+
+def test_what_sqlite_undid_already_is_not_undone_again(tmp_path: Path) -> None:
+    """A full disk ends a transaction by itself; its own error comes through, and no other."""
+    with closing(open_writer(tmp_path / "x.sqlite")) as connection:
+        with pytest.raises(KeyError), transaction(connection):
+            connection.execute("ROLLBACK")
+            raise KeyError
+        assert not connection.in_transaction

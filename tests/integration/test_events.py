@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.events import id_of_other, to_row
+from indexer.events import StoredEvent, id_of_other, to_event, to_row
 from indexer.tail import Line
 from telemetry_core.event import Event
 from tests.support.view import Passes, event, lines_of, tables
@@ -77,3 +77,55 @@ def test_a_batch_may_displace_its_own_events(tmp_path: Path, events: tuple[Event
     assert _payloads(made) == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
     assert made.all("SELECT indexed, duplicate FROM log_files") == [(2, 1)]
     _assert_as_in_one_pass(made, tmp_path)
+
+
+def _stored(*events: Event) -> list[StoredEvent]:
+    return [to_row(one, 7, Line(10, 20, b"")) for one in events]
+
+
+def test_an_event_of_an_agents_own_is_stored_by_its_type_and_payload() -> None:
+    """And with no more than that, where it says no more."""
+    (row,) = _stored(event(1, event_type="step", payload={"n": 1}))
+    assert (row.event_type, row.payload_json, row.extra_json) == ("step", '{"n":1}', None)
+    assert (row.file_id, row.offset, row.length) == (7, 10, 20)
+    (bare,) = _stored(event(1, event_type="step"))
+    assert (bare.event_type, bare.payload_json, bare.extra_json) == ("step", None, None)
+
+
+def test_what_an_event_says_besides_is_kept_beside_it() -> None:
+    """Fields that nobody knows, and the attributes of the envelope."""
+    more = event(1, event_type=["odd"], payload=1, colour="red")
+    plain, extended = _stored(more, more._replace(extensions={"dataschema": "s"}))
+    assert (plain.event_type, plain.extra_json) == ('["odd"]', '{"data":{"colour":"red"}}')
+    assert extended.extra_json == '{"dataschema":"s","data":{"colour":"red"}}'
+    (untyped,) = _stored(event(1, payload=1))
+    assert untyped.event_type == "run.event"
+    (list_,) = _stored(event(1)._replace(data=[1]))
+    assert (list_.event_type, list_.payload_json) == ("run.event", "[1]")
+
+
+def test_an_event_comes_back_from_its_row_as_the_fold_wants_it() -> None:
+    """A refold sees what the first fold saw."""
+    for one in (event(1, "run.started", agent_name="a")._replace(extensions={"processstart": "5"}),
+                event(2, event_type="step", payload={"n": 1}),
+                event(3, "run.delivered", revision=1)):  # fmt: skip
+        assert to_event(to_row(one, 1, Line(0, 1, b""))) == one
+    (empty,) = _stored(event(1, "run.updated")._replace(data=None))
+    assert to_event(empty).data is None
+
+
+def test_a_row_that_has_no_place_stays_with_the_one_that_has(tmp_path: Path) -> None:
+    """What is displaced from a file that is gone repeats what stands elsewhere."""
+    derived = _OTHER._replace(id=_DERIVED)
+    made = _indexed(tmp_path, [[_FIRST], [_OTHER], [derived]], (1,))
+    (tmp_path / "raw" / "1.ndjson").unlink()
+    (tmp_path / "raw" / "2.ndjson").write_bytes(lines_of([derived]))
+    made.run()
+    (tmp_path / "raw" / "0.ndjson").write_bytes(lines_of([_FIRST]))
+    made.run()
+    assert _payloads(made) == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
+    assert made.all("SELECT name, indexed, duplicate FROM log_files ORDER BY name") == [
+        ("0.ndjson", 1, 0), ("2.ndjson", 1, 0),
+    ]  # fmt: skip
+    assert made.unaccounted() == 0
+    made.connection.close()

@@ -10,7 +10,7 @@ import pytest
 
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.errors import LockTimeout
-from telemetry_core.lock import LOCK_NAME, SidecarLock
+from telemetry_core.lock import LOCK_NAME, SidecarLock, try_lock
 from tests.support.process import run, start
 
 HOLD = """
@@ -222,3 +222,38 @@ def test_a_child_forked_during_another_threads_append_is_free(tmp_path):
         str(tmp_path),
     )
     assert out == "ok\n"
+
+
+def test_a_lock_that_comes_free_while_one_waits_is_had(tmp_path, monkeypatch):
+    """The pauses are short at first and longer then, and none is made in vain."""
+    one, other = SidecarLock(tmp_path / "lock"), SidecarLock(tmp_path / "lock")
+    one.acquire(0.0)
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 8:
+            one.release()
+
+    monkeypatch.setattr(time, "sleep", pause)
+    other.acquire(30.0)
+    assert pauses == [0.00005, 0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.002, 0.002]
+    assert other.is_current()
+    one.forget()
+    other.forget()
+
+
+def test_a_lock_that_nobody_opened_is_given_back_by_doing_nothing(tmp_path):
+    """As after a fork, or after it was forgotten."""
+    lock = SidecarLock(tmp_path / "lock")
+    lock.release()
+    lock.forget()
+    assert not lock.is_current()
+
+
+def test_an_error_of_the_lock_is_no_holder(tmp_path):
+    """A descriptor that can't be locked is an error, and nothing to wait for."""
+    fd = os.open(tmp_path, os.O_RDONLY | os.O_PATH)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        try_lock(fd)
+    os.close(fd)

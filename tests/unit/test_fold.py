@@ -277,3 +277,35 @@ def test_what_says_nothing_does_not_hide_what_stands_behind_it() -> None:
     row = _fold([event(1, "run.started", **data)])
     assert (row["website"], row["status"], row["end_time"]) == ("w", "running", None)
     assert orjson.loads(row["context_json"]) == {"a": 1, "odd": 1, "start_time": "x"}
+
+
+def test_a_time_that_is_no_bound_of_the_run_is_kept_as_it_came() -> None:
+    """In one spelling where it is a time, and as text where it is none."""
+    for given, kept in (("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00.000000Z"), ("x", "x")):
+        row = _fold([event(1, "run.updated", git_commit_timestamp=given)])
+        assert row["git_commit_timestamp"] == kept
+
+
+@pytest.mark.parametrize("given", ["no json", "[1]", "7", ["a"], 5])
+def test_a_context_that_is_no_object_is_kept_under_a_name(given: Any) -> None:
+    """Text that is no JSON is itself; text that is, is what it says."""
+    row = _fold([event(1, "run.started", context_json=given)])
+    said = {"[1]": [1], "7": 7}.get(given, given) if isinstance(given, str) else given
+    assert orjson.loads(row["context_json"]) == {"context": said}
+
+
+def test_the_names_in_a_context_are_in_order() -> None:
+    """Two runs of one agent are compared by eye, whatever was set first."""
+    row = _fold([event(1, "run.started", b=1, c=2), event(2, "run.updated", a=3)])
+    assert row["context_json"] == '{"a":3,"b":1,"c":2}'
+
+
+def test_an_end_before_the_start_has_no_duration() -> None:
+    """Clocks of two hosts may differ; nothing took less than no time."""
+    times = {"start_time": "2026-01-01T00:00:02Z"}
+    rows = [
+        _fold([event(1, "run.started", **times), event(2, "run.ended", end_time=end)])
+        for end in ("2026-01-01T00:00:01.999Z", "2026-01-01T00:00:02Z", "2026-01-01T00:00:02.001Z")
+    ]
+    assert [row["duration_ms"] for row in rows] == [None, 0, 1]
+    assert _fold([event(1, "run.ended")])["duration_ms"] is None

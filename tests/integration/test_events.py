@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import permutations
 from pathlib import Path
 
@@ -60,10 +61,15 @@ def test_what_comes_to_stand_under_its_own_derived_id_is_one_event(
     tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     """The same content under both ids repeats, and the later of its lines counts as duplicate."""
-    made = _indexed(tmp_path, [[_FIRST], [_OTHER], [_OTHER._replace(id=_DERIVED)]], order)
-    assert _payloads(made) == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
+    # A line before each, so that lines of other files stand at the same offset.
+    files = [
+        [event(number), one]
+        for number, one in enumerate([_FIRST, _OTHER, _OTHER._replace(id=_DERIVED)], 4)
+    ]
+    made = _indexed(tmp_path, files, order)
+    assert _payloads(made)[:2] == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
     assert made.all("SELECT indexed, duplicate FROM log_files ORDER BY name") == [
-        (1, 0), (1, 0), (0, 1),
+        (2, 0), (2, 0), (1, 1),
     ]  # fmt: skip
     _assert_as_in_one_pass(made, tmp_path)
 
@@ -129,3 +135,13 @@ def test_a_row_that_has_no_place_stays_with_the_one_that_has(tmp_path: Path) -> 
     ]  # fmt: skip
     assert made.unaccounted() == 0
     made.connection.close()
+
+
+def test_the_id_of_the_other_tells_what_it_was_and_what_it_holds() -> None:
+    """Sixteen digits of a hash of all that it says, behind the id that it claims."""
+    assert re.fullmatch(re.escape(_OTHER.id) + "~[0-9a-f]{16}", _DERIVED)
+    (same,) = _stored(_OTHER)
+    assert id_of_other(same) == _DERIVED, "where it stands is no part of it"
+    for change in ({"timestamp": "x"}, {"type": "x"}, {"source": "x"}, {"event_type": "x"},
+                   {"payload_json": "x"}, {"extra_json": "x"}):  # fmt: skip
+        assert id_of_other(same._replace(**change)) != _DERIVED

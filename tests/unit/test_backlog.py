@@ -69,3 +69,12 @@ def test_a_lock_that_a_stopped_thread_left_does_not_hang_the_ending_interpreter(
     late.start()
     late.join(10)
     assert len(backlog) == 1
+
+
+def test_it_holds_sixteen_mebibytes():
+    """No more than that, and no less."""
+    backlog = Backlog()
+    assert backlog.keep(entry("x" * 16 * 1024 * 1024))
+    assert not backlog.keep(entry("x"))
+    assert backlog.take() is not None
+    assert backlog.keep(entry("x"))

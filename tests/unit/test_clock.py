@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import threading
 import time
@@ -139,3 +140,29 @@ def test_a_lock_that_a_stopped_thread_left_does_not_hang_the_ending_interpreter(
     late.start()
     late.join(10)
     assert ticked
+
+
+def test_the_bits_of_an_id_stand_where_they_should(monkeypatch):
+    """Milliseconds, version, microsecond, variant, counter and process, each in its place."""
+    micros = 1_795_305_600_123_456
+    monkeypatch.setattr(os, "urandom", lambda count: bytes(range(1, count + 1)))
+    monkeypatch.setattr(time, "time_ns", lambda: micros * 1_000 + 999)
+    clock = Clock()
+    for number in range(3):
+        tick = clock.tick()
+        bits = uuid.UUID(tick.id).int
+        assert bits >> 80 == 1_795_305_600_123
+        assert bits >> 76 & 0xF == 7
+        assert bits >> 64 & 0xFFF == (456 + number) * 4
+        assert bits >> 62 & 0b11 == 0b10
+        assert bits >> 42 & 0xFFFFF == 0x10203 + number
+        assert bits & (1 << 42) - 1 == 0x0102030405060708 >> 22
+        assert (tick.time, tick.day) == (f"2026-11-22T00:00:00.{123_456 + number}Z", "20261122")
+
+
+def test_the_counter_begins_anew_and_touches_nothing_beside_it(monkeypatch):
+    """It runs over every million of events, and the process's bits stay what they are."""
+    monkeypatch.setattr(os, "urandom", lambda count: b"\xff" * count)
+    clock = Clock()
+    ends = [clock.tick().id[19:] for _ in range(2)]
+    assert ends == ["bfff-ffffffffffff", "8000-03ffffffffff"]

@@ -281,8 +281,8 @@ def test_what_says_nothing_does_not_hide_what_stands_behind_it() -> None:
 
 def test_a_time_that_is_no_bound_of_the_run_is_kept_as_it_came() -> None:
     """In one spelling where it is a time, and as text where it is none."""
-    for given, kept in (("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00.000000Z"), ("x", "x")):
-        row = _fold([event(1, "run.updated", git_commit_timestamp=given)])
+    for said, kept in (("2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00.000000Z"), ("x", "x")):
+        row = _fold([event(1, "run.updated", git_commit_timestamp=said)])
         assert row["git_commit_timestamp"] == kept
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -54,3 +55,17 @@ def test_a_given_id_is_kept_as_far_as_it_can_stand_anywhere(given_id, kept):
     """In an event, a table and an environment variable; and the same id gives the same."""
     assert run_id_of(given_id) == kept
     assert run_id_of(kept) == kept
+
+
+def test_each_part_of_a_run_id_stands_where_it_should(monkeypatch):
+    """The second, the name, five digits of the microsecond and nineteen of chance."""
+    monkeypatch.setattr(os, "urandom", lambda count: bytes(range(1, count + 1)))
+    assert new_run_id("a", TIME) == "20261122T123456Z-a-c0a140102030405060708090"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("", "agent"), ("x" * 81, "x" * 80), ("a / b", "a_b"), ("/", "_")]
+)
+def test_a_name_is_cut_and_made_plain(name, kept):
+    """What is unsafe in a file name or a shell becomes one underscore."""
+    assert new_run_id(name, TIME).split("-", 1)[1].rpartition("-")[0] == kept

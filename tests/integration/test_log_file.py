@@ -1,0 +1,132 @@
+"""The log file by itself: a descriptor that knows whether it is still its own."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from telemetry_core import log_file
+from telemetry_core.errors import AppendFailed
+from telemetry_core.log_file import LogFile, write_whole
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "events.ndjson"
+
+
+@pytest.fixture
+def file(path):
+    made = LogFile(path)
+    yield made
+    made.close()
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_its_size_is_that_of_the_file_while_there_is_one(path, file):
+    """Deleted or closed, appending would lose what is appended: there is no size then."""
+    assert file.size() == 0
+    os.write(file.fd, b"12345")
+    assert file.size() == 5
+    path.unlink()
+    assert file.size() is None
+    file.close()
+    assert file.size() is None
+
+
+def test_a_number_that_is_another_files_now_is_not_its_own(path, file, tmp_path):
+    """It has no size there, and closing leaves it to whoever has it."""
+    other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
+    number = file.fd
+    os.dup2(other, number)
+    assert file.size() is None
+    file.close()
+    assert os.fstat(number).st_ino == os.fstat(other).st_ino
+    os.close(number)
+    os.close(other)
+
+
+def test_closing_gives_the_number_back_once(path):
+    """A second time, or after somebody else closed it, there is nothing to do."""
+    before = descriptors()
+    file = LogFile(path)
+    file.close()
+    assert (file.fd, descriptors()) == (-1, before)
+    file.close()
+    file = LogFile(path)
+    os.close(file.fd)
+    file.close()
+    assert descriptors() == before
+
+
+def test_it_is_at_its_path_until_it_is_moved_or_another_is_there(path, file):
+    """The name is what readers go by."""
+    assert file.is_at_its_path()
+    path.rename(path.with_name("moved"))
+    assert not file.is_at_its_path()
+    path.write_bytes(b"")
+    assert not file.is_at_its_path()
+
+
+def test_the_byte_before_a_size_says_whether_a_line_ends_there(path, file):
+    """An empty file ends one: nothing is torn in it."""
+    assert file.ends_line(0)
+    os.write(file.fd, b"a\nb")
+    assert [file.ends_line(size) for size in (1, 2, 3)] == [False, True, False]
+
+
+def test_what_is_no_file_is_refused_and_closed(path):
+    """A FIFO neither hangs nor leaves a descriptor."""
+    os.mkfifo(path)
+    before = descriptors()
+    with pytest.raises(AppendFailed, match="not a regular file"):
+        LogFile(path)
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "given", "kept"),
+    [(b"", 0o400, 0o600), (b"", 0o200, 0o600), (b"", 0o640, 0o640), (b"x", 0o400, 0o400)],
+)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root opens what it has no right to")
+def test_only_a_file_just_made_gets_its_owners_rights(path, content, given, kept):
+    """What was there before, with something in it, keeps the mode that it was given."""
+    path.write_bytes(content)
+    path.chmod(given)
+    LogFile(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == kept
+
+
+def test_two_that_append_to_one_file_write_behind_each_other(path, file):
+    """Each write goes to the end, wherever that is by then."""
+    other = LogFile(path)
+    for one in (file, other, file):
+        one.ends_line(1)
+        os.write(one.fd, b"ab")
+    other.close()
+    assert path.read_bytes() == b"ababab"
+
+
+def test_a_write_that_gets_nowhere_is_an_error(file, monkeypatch):
+    """Or the agent would try for ever."""
+    taken = iter([2, 1, 0])
+    monkeypatch.setattr(os, "write", lambda *_: next(taken))
+    with pytest.raises(AppendFailed, match="only 3 of 9 bytes"):
+        write_whole(file.fd, b"123456789")
+
+
+def test_a_directory_is_synced_like_a_file(tmp_path, monkeypatch):
+    """A name is kept in one; and neither stays open."""
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    before = descriptors()
+    log_file.sync_path(tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    log_file.sync_path(tmp_path / "file")
+    assert len(synced) == 2
+    assert descriptors() == before

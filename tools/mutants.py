@@ -26,7 +26,7 @@ class Mutant(NamedTuple):
 
     key: str
     """The lines before and after: names the mutant as long as its line stays what it is."""
-    line: int
+    line: Optional[int]
     source: str
 
 
@@ -173,6 +173,9 @@ class _Essence(ast.NodeTransformer):
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
         self.generic_visit(node)
         inner = node.operand
+        if isinstance(node.op, ast.Not) and isinstance(inner, ast.UnaryOp):
+            # A condition is as true without `not not`.
+            return inner.operand if isinstance(inner.op, ast.Not) else node
         if isinstance(node.op, ast.Not) and isinstance(inner, ast.Compare) and not inner.ops[1:]:
             inner.ops = [_OPPOSITES[type(inner.ops[0])]()]
             return inner

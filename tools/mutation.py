@@ -24,6 +24,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from itertools import accumulate
 from pathlib import Path
@@ -33,7 +34,8 @@ import coverage
 import hypothesis
 import pytest
 import tomllib
-from mutants import mutants_of
+from in_place import fits_in_place, put_in_place
+from mutants import Mutant, mutants_of
 from statement import lines_of_statement
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,20 +97,24 @@ class Tests:
     """Which test reaches which line, and how long it takes."""
 
     def __init__(self) -> None:
-        self._data = coverage.CoverageData(str(STATE / ".coverage"))
-        self._data.read()
+        data = coverage.CoverageData(str(STATE / ".coverage"))
+        data.read()
+        # All of it at once, for in a fork the data would begin anew.
+        self._tests_by_line = {
+            module: data.contexts_by_lineno(str(ROOT / module)) for module in SETTINGS["tests"]
+        }
         self.seconds = Counter(json.loads((STATE / "durations.json").read_text()))
 
-    def of(self, module: str, source: str, line: Optional[int], limit: float) -> list[str]:
+    def of(self, module: str, line: Optional[int], limit: float) -> list[str]:
         """Return the module's tests that reach a statement, the quickest first, up to a time."""
-        by_line = self._data.contexts_by_lineno(str(ROOT / module))
+        by_line = self._tests_by_line[module]
         wanted = by_line.keys()
         if line is not None:
-            wanted &= lines_of_statement(source, line)
+            wanted &= lines_of_statement((ROOT / module).read_text(), line)
         contexts = {context for number in wanted for context in by_line[number]}
         if "" in contexts and line is not None:
             # Run by an import, so that each test of the module may notice.
-            return self.of(module, source, None, limit)
+            return self.of(module, None, limit)
         names = {re.sub(r"(\|\w+| \(\w+\))+$", "", context) for context in contexts} - {""}
         files = SETTINGS["tests"][module]
         mine = [name for name in names if any(fnmatchcase(name, f"{file}::*") for file in files)]
@@ -117,44 +123,119 @@ class Tests:
         return [name for name, seconds in zip(mine, so_far) if seconds < limit]
 
 
-class _Chosen:
-    """Has pytest run some tests only, in an order, none of them much longer than usual."""
+class _Loop:
+    """In place of pytest's own loop over the tests: tries mutants in forks of the session.
 
-    def __init__(self, names: list[str], tests: Tests) -> None:
-        self._order = {name: number for number, name in enumerate(names)}
-        self._seconds = tests.seconds
+    The modules are imported and the tests collected by then, so a mutant takes no longer than
+    the tests that notice it.
+    """
+
+    def __init__(self, module: str, mutants: list[Mutant], tests: Tests, report: int) -> None:
+        self._module = module
+        self._mutants = mutants
+        self._tests = tests
+        self._report = report
+        self._second = int(time.time())
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        # What the map does not know was written after it, maybe for this very mutant.
-        order = {item: self._order.get(item.nodeid) for item in items}
-        new = [item for item in items if item.nodeid not in self._seconds]
-        items[:] = new + sorted((item for item in items if order[item] is not None), key=order.get)
         for item in items:
-            self._shorten(getattr(item, "obj", None))
+            _shorten(getattr(item, "obj", None))
 
-    def _shorten(self, function: Any) -> None:
-        usual = getattr(function, "_hypothesis_internal_use_settings", None)
-        if usual is not None:
-            # Few examples, always the same, and none made smaller: one that fails is enough.
-            function._hypothesis_internal_use_settings = hypothesis.settings(
-                usual,
-                max_examples=min(usual.max_examples, _EXAMPLES),
-                phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
-                derandomize=True,
-                database=None,
-            )
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        source = Path(self._module).read_text()
+        for mutant in self._mutants:
+            self._write(mutant.source)
+            outcome = self._try(session, mutant)
+            self._write(source)
+            os.write(self._report, json.dumps([mutant.key, outcome]).encode() + b"\n")
+        return True
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, 6 + 6 * self._seconds[nodeid])
+        signal.setitimer(signal.ITIMER_REAL, 8 + 8 * self._tests.seconds[nodeid])
+
+    def _write(self, source: str) -> None:
+        # For the children that tests start. Python knows stale bytecode by the second, and
+        # mutants come quicker.
+        self._second += 1
+        Path(self._module).write_text(source)
+        os.utime(self._module, (self._second, self._second))
+
+    def _try(self, session: pytest.Session, mutant: Mutant) -> str:
+        items = self._items(session, mutant)
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._run(session, mutant, items)
+            finally:
+                traceback.print_exc()
+                os._exit(1)
+        limit = 30 + 4 * sum(self._tests.seconds[item.nodeid] for item in items)
+        return _outcome(_end_of(pid, limit))
+
+    def _items(self, session: pytest.Session, mutant: Mutant) -> list[pytest.Item]:
+        names = self._tests.of(self._module, mutant.line, SETTINGS["seconds"])
+        order = {name: number for number, name in enumerate(names)}
+        # What the map does not know was written after it, maybe for this very mutant.
+        new = [item for item in session.items if item.nodeid not in self._tests.seconds]
+        known = [item for item in session.items if item.nodeid in order]
+        return new + sorted(known, key=lambda item: order[item.nodeid])
+
+    def _run(self, session: pytest.Session, mutant: Mutant, items: list[pytest.Item]) -> None:
+        os.setsid()
+        put_in_place(mutant.source, sys.modules[_name_of(self._module)])
+        for item, following in zip(items, [*items[1:], None]):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.testsfailed:
+                os._exit(1)
+        os._exit(0)
+
+
+def _name_of(module: str) -> str:
+    return module.removesuffix(".py").replace("/", ".")
+
+
+def _shorten(function: Any) -> None:
+    usual = getattr(function, "_hypothesis_internal_use_settings", None)
+    if usual is not None:
+        # Few examples, always the same, and none made smaller: one that fails is enough.
+        function._hypothesis_internal_use_settings = hypothesis.settings(
+            usual,
+            max_examples=min(usual.max_examples, _EXAMPLES),
+            phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+            derandomize=True,
+            database=None,
+        )
+
+
+def _end_of(pid: int, limit: float) -> Optional[int]:
+    """Wait for a process that leads its group; end the group, and return how the process ended."""
+    deadline = time.monotonic() + limit
+    status = None
+    while status is None and time.monotonic() < deadline:
+        ended, given = os.waitpid(pid, os.WNOHANG)
+        status = given if ended else time.sleep(0.005)
+    try:
+        # What the tests started and left behind goes with them.
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    if status is None:
+        os.waitpid(pid, 0)
+    return status
+
+
+def _outcome(status: Optional[int]) -> str:
+    if status is None or os.WIFSIGNALED(status):
+        return "timeout"
+    return "killed" if os.WEXITSTATUS(status) else "survived"
 
 
 class Bench:
-    """A copy of the repository, on which one mutant after another is tried."""
+    """A copy of the repository, on which mutants are tried."""
 
     def __init__(self, tests: Tests) -> None:
         self._tests = tests
-        self._second = int(time.time())
         self._scratch = Path(tempfile.mkdtemp(prefix="mutation-"))
         self._copy = self._scratch / "copy"
         ignore = shutil.ignore_patterns(".git", ".venv", ".mutation", ".nox", "__pycache__")
@@ -164,73 +245,55 @@ class Bench:
         """Delete the copy."""
         shutil.rmtree(self._scratch, ignore_errors=True)
 
-    def try_source(self, module: str, source: str, names: list[str]) -> tuple[str, str]:
-        """Run tests on another source of a module; return how they ended and what they said."""
-        path = self._copy / module
-        original = path.read_text()
-        self._write(path, source)
-        try:
-            return self._run(names, SETTINGS["tests"][module])
-        finally:
-            self._write(path, original)
+    def outcomes(self, module: str, mutants: list[Mutant]) -> Iterator[tuple[str, str]]:
+        """Yield the key of each mutant, and how its tests ended."""
+        source = (ROOT / module).read_text()
+        quick = [mutant for mutant in mutants if fits_in_place(mutant.source, source)]
+        yield from self._session(module, quick)
+        for mutant in mutants:
+            if mutant not in quick:
+                # Only an import puts it in place, and so each has a session of its own.
+                path = self._copy / module
+                path.write_text(mutant.source)
+                os.utime(path, (0, 0))
+                found = list(self._session(module, [mutant]))
+                yield found[0] if found else (mutant.key, "killed")
+                path.write_text(source)
 
-    def _write(self, path: Path, source: str) -> None:
-        # Python knows stale bytecode by the second, and mutants come quicker.
-        self._second += 1
-        path.write_text(source)
-        os.utime(path, (self._second, self._second))
-
-    def _run(self, names: list[str], files: list[str]) -> tuple[str, str]:
-        output = self._scratch / "output"
+    def _session(self, module: str, mutants: list[Mutant]) -> Iterator[tuple[str, str]]:
+        reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
-                self._be_pytest(names, files, output)
+                self._be_pytest(_Loop(module, mutants, self._tests, writing), module)
             finally:
                 # Whatever happened, the copy is the parent's to delete.
                 traceback.print_exc()
-                os._exit(99)
-        limit = time.monotonic() + 30 + 4 * sum(self._tests.seconds[name] for name in names)
-        status = None
-        while status is None and time.monotonic() < limit:
-            time.sleep(0.01)
-            ended, given = os.waitpid(pid, os.WNOHANG)
-            status = given if ended else None
-        try:
-            # What the tests started and left behind goes with them.
-            os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        if status is None:
-            os.waitpid(pid, 0)
-        shutil.rmtree(self._scratch / "tmp", ignore_errors=True)
-        return _outcome(status), output.read_text(errors="replace")
+                os._exit(1)
+        os.close(writing)
+        with open(reading) as lines:
+            for line in lines:
+                yield tuple(json.loads(line))
+        _end_of(pid, 60)
 
-    def _be_pytest(self, names: list[str], files: list[str], output: Path) -> None:
+    def _be_pytest(self, loop: _Loop, module: str) -> None:
         os.setsid()
-        fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(fd, 1)
-        os.dup2(fd, 2)
+        output = os.open(self._scratch / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, resource.RLIM_INFINITY))
         # Looking for plugins takes longer than most mutants live.
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         os.chdir(self._copy)
         sys.path.insert(0, str(self._copy))
-        code = pytest.main(
-            ["-x", "-q", "--tb=line", "-ptelemetry_core.pytest_plugin", _UNSEEN,
-             f"--basetemp={self._scratch / 'tmp'}", *files],
-            plugins=[_Chosen(names, self._tests)],
+        signal.alarm(120 if len(loop._mutants) == 1 else 0)
+        pytest.main(
+            ["-q", "--tb=line", "-ptelemetry_core.pytest_plugin", _UNSEEN,
+             f"--basetemp={self._scratch / 'tmp'}", *SETTINGS["tests"][module]],
+            plugins=[loop],
         )  # fmt: skip
-        sys.stdout.flush()
-        os._exit(int(code))
-
-
-def _outcome(status: Optional[int]) -> str:
-    if status is None or os.WIFSIGNALED(status):
-        return "timeout"
-    no_failure = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-    return "survived" if os.WEXITSTATUS(status) in no_failure else "killed"
+        os._exit(0)
 
 
 def run(modules: list[str]) -> None:
@@ -238,31 +301,28 @@ def run(modules: list[str]) -> None:
     STATE.mkdir(exist_ok=True)
     for name in _LIBRARIES:
         importlib.import_module(name)
-    tests = Tests()
-    bench = Bench(tests)
+    bench = Bench(Tests())
     try:
         for module in modules:
-            _run_module(module, tests, bench)
+            _run_module(module, bench)
     finally:
         bench.close()
 
 
-def _run_module(module: str, tests: Tests, bench: Bench) -> None:
-    source, limit = (ROOT / module).read_text(), SETTINGS["seconds"]
-    outcome, said = bench.try_source(module, source, tests.of(module, source, None, limit))
+def _run_module(module: str, bench: Bench) -> None:
+    source = (ROOT / module).read_text()
+    ((_, outcome),) = bench.outcomes(module, [Mutant("", None, source)])
     if outcome != "survived":
-        raise SystemExit(f"{module}: the tests fail without any mutation\n{said}")
-    known, results = _results(module), {}
-    for mutant in mutants_of(source, SETTINGS["operators"]):
-        outcome = known.get(mutant.key, "survived")
+        raise SystemExit(f"{module}: the tests fail without any mutation")
+    known, mutants = _results(module), list(mutants_of(source, SETTINGS["operators"]))
+    results = {one.key: known.get(one.key, "untried") for one in mutants}
+    todo = [one for one in mutants if results[one.key] in ("untried", "survived")]
+    lines = {one.key: one.line for one in todo}
+    for key, outcome in bench.outcomes(module, todo):
+        results[key] = outcome
         if outcome == "survived":
-            names = tests.of(module, source, mutant.line, limit)
-            outcome, _ = bench.try_source(module, mutant.source, names)
-        results[mutant.key] = outcome
-        if outcome == "survived":
-            print(f"{module}:{mutant.line}: {mutant.key}", flush=True)
-        _results_path(module).write_text(json.dumps({**known, **results}, indent=1))
-    _results_path(module).write_text(json.dumps(results, indent=1))
+            print(f"{module}:{lines[key]}: {key}", flush=True)
+        _results_path(module).write_text(json.dumps(results, indent=1))
     print(module, dict(Counter(results.values())), flush=True)
 
 

@@ -61,11 +61,9 @@ def test_what_comes_to_stand_under_its_own_derived_id_is_one_event(
     tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     """The same content under both ids repeats, and the later of its lines counts as duplicate."""
-    # A line before each, so that lines of other files stand at the same offset.
-    files = [
-        [event(number), one]
-        for number, one in enumerate([_FIRST, _OTHER, _OTHER._replace(id=_DERIVED)], 4)
-    ]
+    # Other lines beside them, so that the first one of two files stands at the same offset.
+    derived = _OTHER._replace(id=_DERIVED)
+    files = [[event(4), _FIRST], [event(5), _OTHER], [derived, event(6)]]
     made = _indexed(tmp_path, files, order)
     assert _payloads(made)[:2] == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
     assert made.all("SELECT indexed, duplicate FROM log_files ORDER BY name") == [

@@ -257,3 +257,17 @@ def test_an_error_of_the_lock_is_no_holder(tmp_path):
     with pytest.raises(OSError, match="Bad file descriptor"):
         try_lock(fd)
     os.close(fd)
+
+
+def test_a_lock_file_that_was_deleted_is_let_go_for_the_new_one(tmp_path):
+    """What has no name excludes nobody, and must not stay open for ever either."""
+    lock = SidecarLock(tmp_path / "lock")
+    lock.acquire(0.0)
+    lock.release()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        (tmp_path / "lock").unlink()
+        lock.acquire(0.0)
+        assert lock.is_current()
+    assert len(os.listdir("/proc/self/fd")) == before
+    lock.forget()

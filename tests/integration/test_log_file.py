@@ -91,7 +91,7 @@ def test_what_is_no_file_is_refused_and_closed(path):
 
 @pytest.mark.parametrize(
     ("content", "given", "kept"),
-    [(b"", 0o400, 0o600), (b"", 0o200, 0o600), (b"", 0o640, 0o640), (b"x", 0o400, 0o400)],
+    [(b"", 0o400, 0o600), (b"", 0o200, 0o600), (b"", 0o641, 0o641), (b"x", 0o400, 0o400)],
 )
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root opens what it has no right to")
 def test_only_a_file_just_made_gets_its_owners_rights(path, content, given, kept):

@@ -1,0 +1,164 @@
+"""The reading by itself: what the cursor remembers, and what it makes of a changed file."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from indexer import reading, tail
+from indexer.cursors import Cursor
+from indexer.log_files import LogFile, fingerprint, list_log_files
+from indexer.reading import Batch, FileChanged, is_unchanged, lines_before, read_batches
+
+_LINES = b"".join(b"%d %s\n" % (number, b"x" * number) for number in range(100))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A log file with a hundred lines, each longer than the one before."""
+    made = tmp_path / "events_20260101.ndjson"
+    made.write_bytes(_LINES)
+    return made
+
+
+def _file(path: Path) -> LogFile:
+    (found,) = list_log_files(path.parent)
+    return found
+
+
+def _read(path: Path, cursor: Optional[Cursor] = None) -> list[Batch]:
+    return list(read_batches(_file(path), cursor))
+
+
+def _text(batches: list[Batch]) -> bytes:
+    return b"".join(line.content + b"\n" for batch in batches for line in batch.lines)
+
+
+@pytest.mark.parametrize(("lines", "guard"), [(1, 3), (40, 43), (100, 103), (101, 256)])
+def test_a_cursor_knows_the_file_by_its_ends(path: Path, lines: int, guard: int) -> None:
+    """By a kilobyte of its beginning, and by the end of the last line before the cursor."""
+    data = b"".join([*_LINES.splitlines(keepends=True), b"y" * 300 + b"\n"][:lines])
+    path.write_bytes(data + b"torn")
+    head = min(len(data), 1024)
+    (batch,) = _read(path)
+    file, cursor = _file(path), batch.cursor
+    assert (cursor.offset, cursor.head_length, cursor.guard_length) == (len(data), head, guard)
+    assert cursor.head_hash == fingerprint(data[:head])
+    assert cursor.guard_hash == fingerprint(data[-guard:])
+    assert (cursor.name, cursor.device, cursor.inode) == (path.name, file.device, file.inode)
+    assert (cursor.size, cursor.changed, cursor.fault) == (file.size, file.changed, None)
+    assert is_unchanged(file, cursor)
+    assert not is_unchanged(file, None)
+    for change in ({"size": 1}, {"changed": 1}, {"device": 1}, {"inode": 1}):
+        assert not is_unchanged(file._replace(**change), cursor)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_only_what_is_new_is_read(path: Path, suffix: str) -> None:
+    """From the cursor on, with the offsets that the lines have in the file."""
+    given = path.with_name(path.name + suffix)
+    path.rename(given)
+    pack = gzip.compress if suffix else bytes
+    given.write_bytes(pack(_LINES))
+    (first,) = _read(given)
+    assert _text([first]) == _LINES
+    given.write_bytes(pack(_LINES + b"new\ntorn"))
+    (second,) = _read(given, first.cursor)
+    assert [(line.offset, line.content) for line in second.lines] == [(len(_LINES), b"new")]
+    assert second.cursor.offset == len(_LINES) + 4
+    assert second.cursor.head_hash == first.cursor.head_hash
+    (third,) = _read(given, second.cursor)
+    assert (third.lines, third.cursor.offset) == ([], second.cursor.offset)
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [
+        (lambda data: b"!" + data[1:], "begins with other bytes"),
+        (lambda data: data[:1023] + b"!" + data[1024:], "begins with other bytes"),
+        (lambda data: data[:-2] + b"!" + data[-1:], "other bytes before offset"),
+        (lambda data: data[:-103] + b"!" + data[-102:], "other bytes before offset"),
+        (lambda data: data[:2000] + b"\n", "offset"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_changed_file_is_told_from_one_that_grew(
+    path: Path, harm: object, what: str, suffix: str
+) -> None:
+    """At its beginning, before the cursor, or because it is shorter; before anything is read."""
+    given = path.with_name(path.name + suffix)
+    path.rename(given)
+    pack = gzip.compress if suffix else bytes
+    given.write_bytes(pack(_LINES))
+    (before,) = _read(given)
+    given.write_bytes(pack(harm(_LINES)))
+    with pytest.raises(FileChanged, match=what) as changed:
+        _read(given, before.cursor)
+    assert changed.value.name == given.name
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "sizes"),
+    [("MAX_BATCH_LINES", 3, [3, 3, 0]), ("MAX_BATCH_LINES", 4, [4, 2]),
+     ("MAX_BATCH_BYTES", 20, [2, 2, 2, 0]), ("MAX_BATCH_BYTES", 21, [3, 3, 0])],
+)  # fmt: skip
+def test_a_batch_ends_at_so_many_lines_or_bytes(
+    path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int, sizes: list[int]
+) -> None:
+    """Each has the cursor that stands after it; the last one ends the file."""
+    path.write_bytes(b"123456789\n" * 6)
+    monkeypatch.setattr(reading, name, limit)
+    batches = _read(path)
+    assert [len(batch.lines) for batch in batches] == sizes
+    ends = [10 * sum(sizes[: number + 1]) for number in range(len(sizes))]
+    assert [batch.cursor.offset for batch in batches] == ends
+    for batch in batches[:-1]:
+        assert _text(_read(path, batch.cursor)) == b"123456789\n" * (6 - batch.cursor.offset // 10)
+
+
+def test_what_comes_while_it_reads_is_for_the_next_time(path: Path) -> None:
+    """A file that grows as fast as it is read would never end."""
+    file = _file(path)
+    with path.open("ab") as more:
+        more.write(b"late\n")
+    (first,) = read_batches(file, None)
+    assert _text([first]) == _LINES
+    assert _text(_read(path, first.cursor)) == b"late\n"
+
+
+def test_behind_a_line_that_is_too_long_stands_a_newline(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end is not held, and the newline behind it is all that is known."""
+    monkeypatch.setattr(tail, "MAX_LINE_BYTES", 10)
+    path.write_bytes(b"x" * 50 + b"\n")
+    (batch,) = _read(path)
+    assert (batch.cursor.guard_length, batch.cursor.guard_hash) == (1, fingerprint(b"\n"))
+    assert _read(path, batch.cursor)[0].lines == []
+
+
+def test_the_lines_before_an_offset_are_those_that_end_there(path: Path) -> None:
+    """None before the first, all before the end."""
+    second = _LINES.index(b"\n") + 1
+    file = _file(path)
+    assert list(lines_before(file, 0)) == []
+    assert [line.content for line in lines_before(file, second)] == [b"0 "]
+    assert [line.offset for line in lines_before(file, len(_LINES))][:2] == [0, second]
+    assert len(list(lines_before(file, len(_LINES)))) == 100
+
+
+def test_a_break_is_told_and_an_unfinished_end_is_not(path: Path) -> None:
+    """What could be decoded is read either way; only the one will never be more."""
+    whole = gzip.compress(_LINES * 50, mtime=0)
+    packed = path.with_name(path.name + ".gz")
+    path.unlink()
+    packed.write_bytes(whole[: len(whole) // 2])
+    (unfinished,) = _read(packed)
+    assert unfinished.cursor.fault is None
+    packed.write_bytes(whole + b"\xff" * 200)
+    (broken,) = _read(packed)
+    assert "Not a gzipped file" in str(broken.cursor.fault)
+    assert _text([broken]) == _LINES * 50

@@ -598,3 +598,17 @@ def test_a_file_made_anew_with_the_same_size_and_inode_is_read(raw: Path, passes
         file.write(encode(event(1, run_id="b")))
     passes.run()
     assert passes.all("SELECT run_id FROM run_events ORDER BY 1") == [("a",), ("b",)]
+
+
+def test_the_count_of_old_lines_is_remembered_for_few_files(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """What is counted again costs time; what is never forgotten costs memory without end."""
+    line = legacy_line(record_type="event", run_id="run", timestamp="2026-01-01T00:00:00Z")
+    for number in range(6):
+        _append(raw / f"events_{number}.ndjson", line)
+    passes.run()
+    assert sorted(passes.ingest._ordinals) == [f"events_{number}.ndjson" for number in range(2, 6)]
+    for number in range(6):
+        _append(raw / f"events_{number}.ndjson", line)
+    assert passes.run().lines == {"indexed": 1, "duplicate": 5}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 import pytest
 
@@ -56,12 +56,17 @@ def test_a_cursor_knows_the_file_by_its_ends(path: Path, lines: int, guard: int)
         assert not is_unchanged(file._replace(**change), cursor)
 
 
-@pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_only_what_is_new_is_read(path: Path, suffix: str) -> None:
+def _packed_by_line(data: bytes) -> bytes:
+    return b"".join(gzip.compress(line, 1) for line in data.splitlines(keepends=True))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".gz", _packed_by_line)]
+)
+def test_only_what_is_new_is_read(path: Path, suffix: str, pack: Callable[[bytes], bytes]) -> None:
     """From the cursor on, with the offsets that the lines have in the file."""
     given = path.with_name(path.name + suffix)
     path.rename(given)
-    pack = gzip.compress if suffix else bytes
     given.write_bytes(pack(_LINES))
     (first,) = _read(given)
     assert _text([first]) == _LINES
@@ -126,7 +131,12 @@ def test_what_comes_while_it_reads_is_for_the_next_time(path: Path) -> None:
         more.write(b"late\n")
     (first,) = read_batches(file, None)
     assert _text([first]) == _LINES
-    assert _text(_read(path, first.cursor)) == b"late\n"
+    file = _file(path)
+    with path.open("ab") as more:
+        more.write(b"later\n")
+    (second,) = read_batches(file, first.cursor)
+    assert _text([second]) == b"late\n"
+    assert _text(_read(path, second.cursor)) == b"later\n"
 
 
 def test_behind_a_line_that_is_too_long_stands_a_newline(

@@ -17,7 +17,7 @@ import pytest
 
 from indexer import rebuild as rebuild_module
 from indexer.database import open_writer
-from indexer.errors import AlreadyRunning
+from indexer.errors import AlreadyRunning, DatabaseUnusable, Interrupted
 from indexer.fresh import index_once
 from indexer.places import rebuild_lease, shadow_path
 from indexer.rebuild import rebuild
@@ -287,3 +287,28 @@ def test_a_base_of_any_name_will_do(tmp_path: Path, name: str) -> None:
     index_once(config)
     rebuild(config)
     assert verify(config).runs == 1
+
+
+def test_a_rebuild_that_is_told_to_stop_leaves_the_old_view(config: TelemetryConfig) -> None:
+    """It says so, and takes with it what it had built."""
+    index_once(config)
+    live = tables(config.database_path)
+    TelemetryClient(config).start_run("late", "job")
+    with pytest.raises(Interrupted):
+        rebuild(config, should_stop=lambda: True)
+    assert tables(config.database_path) == live
+    assert not shadow_path(config).exists()
+
+
+def test_a_database_that_is_busy_is_not_taken_for_broken(
+    config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its heartbeat and settings are not given up for a lock."""
+    index_once(config)
+
+    def refuse(*_: object) -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(rebuild_module, "copy_own_state", refuse)
+    with pytest.raises(DatabaseUnusable, match="locked"):
+        rebuild(config)

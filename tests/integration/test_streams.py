@@ -1,0 +1,106 @@
+"""The streams by themselves: plain bytes of a file, or a word on why there are none."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from indexer import log_files
+from indexer.log_files import list_log_files
+from indexer.streams import (
+    StreamBroken,
+    StreamUnfinished,
+    StreamUnsupported,
+    open_stream,
+    read_chunk,
+    skip,
+)
+
+_DATA = bytes(range(256)) * 20_000
+_PACKED = {".ndjson": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
+
+
+def _made(directory: Path, suffix: str, data: bytes) -> Path:
+    path = directory / f"events{suffix}"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("suffix", _PACKED)
+def test_skipping_leads_to_the_very_byte(tmp_path: Path, suffix: str) -> None:
+    """Over more than one chunk, and to the end of what is compressed, but not beyond it."""
+    path = _made(tmp_path, suffix, _PACKED[suffix](_DATA))
+    for count in (0, 1, 1024 * 1024, 3_000_001, len(_DATA)):
+        with open_stream(path) as stream:
+            assert skip(stream, count)
+            assert read_chunk(stream, 7) == _DATA[count : count + 7]
+    with open_stream(path) as stream:
+        assert skip(stream, len(_DATA) + 1) is (suffix == ".ndjson")
+
+
+def test_a_broken_zstandard_file_is_told(tmp_path: Path) -> None:
+    """The library's own error can't be named where it is not installed."""
+    path = _made(tmp_path, ".zst", b"rubbish" * 9)
+    with open_stream(path) as stream, pytest.raises(StreamBroken, match="decompress"):
+        read_chunk(stream, 10)
+
+
+def test_an_error_of_the_disk_is_no_break(tmp_path: Path) -> None:
+    """It says nothing about the file's bytes, and may be gone tomorrow."""
+
+    class Failing(io.BytesIO):
+        def read1(self, _size: Any = -1) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output") as error:
+        read_chunk(Failing(), 10)
+    assert type(error.value) is OSError
+
+
+def test_what_was_cut_is_unfinished(tmp_path: Path) -> None:
+    """A day that is being compressed comes when it is done."""
+    path = _made(tmp_path, ".gz", gzip.compress(b"abc")[:-6])
+    with open_stream(path) as stream:
+        assert read_chunk(stream, 10) == b"abc"
+        with pytest.raises(StreamUnfinished):
+            read_chunk(stream, 10)
+
+
+def test_without_its_library_a_file_is_unsupported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint says what to install, and nothing stays open."""
+    path = _made(tmp_path, ".zst", b"")
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(StreamUnsupported, match=r"local-telemetry\[zstd\]"):
+        open_stream(path)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_closing_a_stream_closes_its_file(tmp_path: Path) -> None:
+    """A service that reads for a year has no more files open than it reads."""
+    paths = [_made(tmp_path, suffix, pack(_DATA)) for suffix, pack in _PACKED.items()]
+    before = len(os.listdir("/proc/self/fd"))
+    for path in paths:
+        with open_stream(path) as stream:
+            read_chunk(stream, 1)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_file_gone_between_the_listing_and_the_look_is_none(tmp_path: Path) -> None:
+    """The next pass will see what became of it."""
+    path = _made(tmp_path, ".ndjson", b"")
+    with os.scandir(tmp_path) as entries:
+        (entry,) = entries
+    path.unlink()
+    assert log_files._as_log_file(entry) is None
+    assert list_log_files(tmp_path) == []
+    assert list_log_files(tmp_path / "nowhere") == []

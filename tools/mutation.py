@@ -338,18 +338,20 @@ def _results(module: str) -> dict[str, str]:
 def report() -> bool:
     """Print what was found, as Markdown; say whether each survivor has its reason."""
     reasons = {(s["module"], key): s["reason"] for s in SETTINGS["survivor"] for key in s["keys"]}
-    survivors = []
-    print("| module | mutants | killed | by a time-out | survived | killed, % |")
-    print("|---|--:|--:|--:|--:|--:|")
+    results = {module: _results(module) for module in SETTINGS["tests"]}
+    print("| module | mutants | tried | killed | by a time-out | survived | killed, % |")
+    print("|---|--:|--:|--:|--:|--:|--:|")
     total: Counter[str] = Counter()
-    for module in SETTINGS["tests"]:
-        results = _results(module)
-        counts = Counter(results.values())
-        total += counts
-        print(f"| `{module}` | {_figures(counts)} |")
-        survivors += [(module, key) for key, outcome in results.items() if outcome == "survived"]
-    print(f"| all | {_figures(total)} |\n")
-    print("| module | what survived | why |\n|---|---|---|")
+    for module, outcomes in results.items():
+        total += Counter(outcomes.values())
+        print(f"| `{module}` | {_figures(Counter(outcomes.values()))} |")
+    print(f"| all | {_figures(total)} |\n\n| module | what survived | why |\n|---|---|---|")
+    survivors = [
+        (module, key)
+        for module, outcomes in results.items()
+        for key, outcome in outcomes.items()
+        if outcome == "survived"
+    ]
     for module, key in survivors:
         change = key.rpartition(" #")[0].replace("|", "\\|")
         print(f"| `{module}` | `{change}` | {reasons.get((module, key), '**none given**')} |")
@@ -357,9 +359,10 @@ def report() -> bool:
 
 
 def _figures(counts: Counter[str]) -> str:
-    dead, total = counts["killed"] + counts["timeout"], counts.total()
-    share = f"{100 * dead / total:.1f}" if total else ""
-    return f"{total} | {dead} | {counts['timeout']} | {counts['survived']} | {share}"
+    dead, tried = counts["killed"] + counts["timeout"], counts.total() - counts["untried"]
+    share = f"{100 * dead / tried:.1f}" if tried else ""
+    cells = (counts.total(), tried, dead, counts["timeout"], counts["survived"], share)
+    return " | ".join(map(str, cells))
 
 
 def main(arguments: list[str]) -> int:

@@ -172,3 +172,28 @@ def test_a_break_is_told_and_an_unfinished_end_is_not(path: Path) -> None:
     (broken,) = _read(packed)
     assert "Not a gzipped file" in str(broken.cursor.fault)
     assert _text([broken]) == _LINES * 50
+
+
+def test_a_compressed_file_that_breaks_before_its_cursor_is_another(path: Path) -> None:
+    """It could be decoded up to there once; and what breaks at once has no lines at all."""
+    packed = path.with_name(path.name + ".gz")
+    path.unlink()
+    packed.write_bytes(gzip.compress(_LINES))
+    (before,) = _read(packed)
+    packed.write_bytes(gzip.compress(_LINES[:2000]) + b"\xff" * 50)
+    with pytest.raises(FileChanged, match="ends before offset"):
+        _read(packed, before.cursor)
+    packed.write_bytes(b"\xff" * 50)
+    (broken,) = _read(packed)
+    assert (broken.lines, broken.cursor.offset) == ([], 0)
+    assert broken.cursor.fault
+
+
+def test_a_copy_in_the_place_of_the_file_is_known_from_then_on(path: Path) -> None:
+    """Its bytes say that it is the same; where it stands now is remembered."""
+    (first,) = _read(path)
+    moved = first.cursor._replace(device=1, inode=1, changed=1)
+    (second,) = _read(path, moved)
+    assert second.lines == []
+    assert second.cursor == first.cursor
+    assert is_unchanged(_file(path), second.cursor)

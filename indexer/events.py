@@ -154,8 +154,8 @@ class _Settler:
             self._delete(known)
             self._connection.execute(_INSERT, row)
             self.refold.add(row.run_id)
-            # The id it goes to may be taken in its turn.
-            if self._settle(known._replace(event_id=id_of_other(known))) == DUPLICATE:
+            # It goes to the id of the other; that may be taken in its turn.
+            if self._settle(known) == DUPLICATE:
                 self._count_as_duplicate(known)
             return INDEXED
         return self._settle(row._replace(event_id=id_of_other(row)))

@@ -143,3 +143,16 @@ def test_the_id_of_the_other_tells_what_it_was_and_what_it_holds() -> None:
     for change in ({"timestamp": "x"}, {"type": "x"}, {"source": "x"}, {"event_type": "x"},
                    {"payload_json": "x"}, {"extra_json": "x"}):  # fmt: skip
         assert id_of_other(same._replace(**change)) != _DERIVED
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_row_follows_the_event_that_has_the_id(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """Who is displaced sorts elsewhere then, so the run is folded again."""
+    claims = [
+        event(2, "run.updated", product="a", website="w"),
+        event(2, "run.updated", product="b"),
+    ]
+    made = _indexed(tmp_path, [[event(1, "run.started")], *([one] for one in claims)], order)
+    row = made.run_row("run")
+    assert (row["product"], row["website"], row["event_count"]) == ("b", "w", 3)
+    _assert_as_in_one_pass(made, tmp_path)

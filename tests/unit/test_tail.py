@@ -74,3 +74,21 @@ def test_what_editors_add_is_not_text() -> None:
     first, second = _lines(b"\xef\xbb\xbfa\r\n\xef\xbb\xbfb\n")
     assert (first.text, second.text) == (b"a", b"b")
     assert first.length == 6
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 100])
+@pytest.mark.parametrize("limit", range(9))
+def test_a_limit_is_held_to_the_byte(limit: int, chunk: int) -> None:
+    """Whatever the chunks, the lines are those that end within it."""
+    data = b"a\nbc\n\nd\n"
+    found = read_lines(io.BytesIO(data), 0, limit, chunk_bytes=chunk)
+    assert [line.content for line in found] == data[:limit].split(b"\n")[:-1]
+
+
+def test_a_line_of_the_greatest_length_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its newline counts; with one byte more it is too long, and cut to that length."""
+    monkeypatch.setattr(tail, "MAX_LINE_BYTES", 10)
+    (whole,) = _lines(b"123456789\n", 100)
+    assert (whole.content, whole.too_long) == (b"123456789", False)
+    (long,) = _lines(b"1234567890X\n", 100)
+    assert (long.content, long.length, long.too_long) == (b"1234567890", 12, True)

@@ -9,7 +9,7 @@ from typing import Callable, Optional
 import pytest
 
 from indexer import reading, tail
-from indexer.cursors import Cursor
+from indexer.cursors import Cursor, new_cursor
 from indexer.log_files import LogFile, fingerprint, list_log_files
 from indexer.reading import Batch, FileChanged, is_unchanged, lines_before, read_batches
 
@@ -197,3 +197,10 @@ def test_a_copy_in_the_place_of_the_file_is_known_from_then_on(path: Path) -> No
     assert second.lines == []
     assert second.cursor == first.cursor
     assert is_unchanged(_file(path), second.cursor)
+
+
+def test_the_cursor_of_a_new_file_knows_nothing_of_it(path: Path) -> None:
+    """But which file it is; so nothing is skipped, and nothing is compared."""
+    file = _file(path)
+    assert new_cursor(file)[:3] == (file.name, file.device, file.inode)
+    assert new_cursor(file)[3:] == (0, 0, 0, "", 0, "", 0, 0, None)

@@ -612,3 +612,14 @@ def test_the_count_of_old_lines_is_remembered_for_few_files(
     for number in range(6):
         _append(raw / f"events_{number}.ndjson", line)
     assert passes.run().lines == {"indexed": 1, "duplicate": 5}
+
+
+def test_what_is_quarantined_goes_with_its_file(raw: Path, passes: Passes) -> None:
+    """Two hundred bytes of it are shown while the file is there, and nothing after."""
+    path = raw / "events_20260101.ndjson"
+    path.write_bytes(b"x" * 300 + b"\n")
+    passes.run()
+    assert passes.all("SELECT length, length(excerpt) FROM quarantine") == [(301, 200)]
+    path.unlink()
+    passes.run()
+    assert passes.all("SELECT count(*) FROM quarantine") == [(0,)]

@@ -623,3 +623,16 @@ def test_what_is_quarantined_goes_with_its_file(raw: Path, passes: Passes) -> No
     path.unlink()
     passes.run()
     assert passes.all("SELECT count(*) FROM quarantine") == [(0,)]
+
+
+def test_a_pass_tells_what_it_read_and_reads_no_further_than_it_may(
+    raw: Path, passes: Passes
+) -> None:
+    """Each batch's bytes and their sum; once told to stop, no other file is begun."""
+    for number in (1, 2):
+        (raw / f"events_{number}.ndjson").write_bytes(encode(event(number)))
+    told: list[int] = []
+    stopped = passes.ingest.run_pass(should_stop=lambda: True, on_progress=told.append)
+    assert (stopped.lines, stopped.read_bytes) == ({"indexed": 1}, len(encode(event(1))))
+    assert passes.ingest.run_pass(on_progress=told.append).lines == {"indexed": 1}
+    assert told == [len(encode(event(number))) for number in (1, 2)]

@@ -15,6 +15,7 @@ from typing import Any, Optional
 import orjson
 
 from indexer.errors import AlreadyRunning
+from indexer.whole_file import write_whole_file
 from telemetry_core.clock import CLOCK
 from telemetry_core.lock import try_lock, unlock
 from telemetry_core.log_file import LogFile
@@ -117,14 +118,7 @@ class Lease:
             "purpose": self._purpose,
             "since": CLOCK.tick().time,
         }
-        temporary = self._note.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(fd, "wb") as file:
-                file.write(orjson.dumps(note))
-            os.replace(temporary, self._note)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole_file(self._note, orjson.dumps(note))
 
 
 def _is_gone(pid: Any) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 DATABASE_NAME = "telemetry.sqlite"
+EXTRAS = ("reports", "exports", "config", "logs", "backups")
+"""What stands in the base directory beside log and view."""
 
 _WELL_KNOWN = ("/agent-metrics", "/opt/telemetry", "/data/telemetry")
 _WELL_KNOWN_WINDOWS = ("D:\\agent-metrics", "C:\\agent-metrics")

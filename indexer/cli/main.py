@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "demo": Entry("demo", "Real agents on real files, indexed before your eyes."),
+    "init": Entry("init", "Make the base directory with all that belongs in it."),
     "index": Entry("index", "Index what is new in the log; --watch keeps at it."),
     "rebuild": Entry("rebuild", "Make the database anew from the log."),
     "status": Entry("status", "How the log, the indexer and the database are."),

@@ -1,0 +1,47 @@
+"""`telemetry init`: the directories of a base, the view and the schema, made where missing.
+
+Called by the command line, and by tools/setup_storage.py and tools/setup_database.py. Nobody
+has to run it: everything is made on first use as well.
+"""
+
+from __future__ import annotations
+
+import click
+
+from indexer.cli.context import Settings, base_option, json_option
+from indexer.cli.human import plain
+from indexer.cli.output import Column, print_json, print_table
+from indexer.tree import PRESENT, Place, make_tree
+
+EXAMPLES = """\b
+Examples:
+  telemetry init
+  telemetry --base /data/telemetry init
+  telemetry init --json | jq '.places[] | select(.outcome == "made")'
+"""
+
+
+@click.command("init", epilog=EXAMPLES)
+@json_option
+@base_option
+@click.pass_obj
+def command(settings: Settings, as_json: bool) -> int:
+    """Make the base directory with all that belongs in it, and say what was made and where.
+
+    Directories get mode 0700. What is there already is left as it is, however often this is
+    run; only config/schema.sql, which is generated, is brought up to date.
+    """
+    places = make_tree(settings.config())
+    if as_json:
+        named = [{**place._asdict(), "path": str(place.path)} for place in places]
+        print_json({"base": str(places[0].path), "places": named})
+    else:
+        _print_places(places)
+    return 0
+
+
+def _print_places(places: list[Place]) -> None:
+    rows = [[place.name, place.outcome, plain(place.path)] for place in places]
+    print_table([Column("WHAT"), Column("OUTCOME"), Column("WHERE")], rows)
+    if all(place.outcome == PRESENT for place in places):
+        click.echo("nothing was missing", err=True)

@@ -1,0 +1,5 @@
+"""Makes the directories of a base: `telemetry init`."""
+
+from door import enter
+
+enter("init")

@@ -1,0 +1,5 @@
+"""Examines an installation: `telemetry doctor`."""
+
+from door import enter
+
+enter("doctor")

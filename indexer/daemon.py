@@ -18,6 +18,7 @@ from typing import Any, Optional
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.hint import Hint
 from indexer.lag import lag_bytes
+from indexer.notify import Notifier
 from indexer.places import DAEMON, indexer_lease
 from indexer.rebuild import rebuild
 from indexer.view import View
@@ -44,6 +45,7 @@ class Daemon:
         self._lease = indexer_lease(config, DAEMON)
         self._view: Optional[View] = None
         self._watch = Watch(config.ndjson_dir, self._hint.set)
+        self._notifier = Notifier()
         self._next_heartbeat = 0.0
         self._failures = 0
         self._last_error = ""
@@ -65,6 +67,7 @@ class Daemon:
                 self._try_pass()
                 self._wait()
         finally:
+            self._notifier.stopping()
             self._watch.stop()
             self._leave()
 
@@ -74,6 +77,8 @@ class Daemon:
         self._hint.set()
 
     def _should_stop(self) -> bool:
+        # Asked between batches: that it is asked is what shows that the work goes on.
+        self._notifier.alive()
         return self._stopping
 
     def _handle_signals(self) -> None:
@@ -87,12 +92,16 @@ class Daemon:
         if self._failures:
             # Not at every hint: what fails at once would fail a thousand times a second.
             time.sleep(min(0.1 * 2**self._failures, 1.0))
-            self._hint.wait(min(self._config.poll_interval * self._failures, _LONGEST_BACKOFF))
-            return
-        interval = self._config.poll_interval
-        self._hint.wait(min(interval, RETRY_SECONDS) if self._watch.problem else interval)
+            pause = min(self._config.poll_interval * self._failures, _LONGEST_BACKOFF)
+        else:
+            interval = self._config.poll_interval
+            pause = min(interval, RETRY_SECONDS) if self._watch.problem else interval
+        # A loop that waits is alive, and says so by the next pass.
+        self._hint.wait(min(pause, self._notifier.interval))
 
     def _try_pass(self) -> None:
+        if self._notifier.is_ready:
+            self._notifier.alive()
         try:
             self._pass()
         except DatabaseDamaged as error:
@@ -106,6 +115,8 @@ class Daemon:
             self._drop_view()
         else:
             self._failures = 0
+            self._notifier.ready()
+            self._notifier.status(f"indexing {self._config.ndjson_dir}")
 
     def _pass(self) -> None:
         self._keep_lease()
@@ -167,6 +178,7 @@ class Daemon:
         if text == self._last_error:
             return
         self._last_error = text
+        self._notifier.status(text)
         logger.error("%s", text)
         if self._view is not None:
             try:

@@ -37,6 +37,7 @@ def start_daemon(
     *,
     within: Sequence[str] = (),
     user: Optional[int] = None,
+    **variables: str,
 ) -> subprocess.Popen[str]:
     """Start a daemon on `base`; its log comes on its stderr.
 
@@ -48,7 +49,7 @@ def start_daemon(
         [*within, sys.executable, "-c", _CODE, *settings],
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(),
+        env=environment(**variables),
     )
 
 

@@ -39,3 +39,9 @@ class QueryFailed(TelemetryError):
     """A query was refused or went wrong; the message says why."""
 
     hint = "See docs/format.md for the tables and views"
+
+
+class ServiceFailed(TelemetryError):
+    """The system's service manager refused; the message says what it said."""
+
+    hint = "`telemetry service install --no-start` only writes the file, and says what to run"

@@ -39,6 +39,7 @@ COMMANDS = {
     "stats": Entry("stats", "Runs by agent and by status."),
     "sql": Entry("sql", "Ask the database in SQL, read-only."),
     "verify": Entry("verify", "Read the whole log again and hold it against the database."),
+    "service": Entry("service", "The daemon in the care of systemd, launchd or the like."),
 }
 """Every command, in the order of `telemetry --help`."""
 

@@ -1,0 +1,112 @@
+"""The installation: a service's file written or removed, and its manager told.
+
+Called by `telemetry service`. What it can't do itself it returns, to be said. A manager that
+can't be reached, as in a container or over a bare login, is no error.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from indexer.errors import ServiceFailed
+from indexer.service import launchd, systemd, windows
+from indexer.service.duty import Duty
+from indexer.whole_file import write_whole_file
+from telemetry_core.storage import make_directory
+
+
+class Manager(Protocol):
+    """What each manager's file knows."""
+
+    KIND: str
+
+    def text(self, duty: Duty) -> str:
+        """Return the service's file, to be read."""
+
+    def data(self, duty: Duty) -> bytes:
+        """Return the service's file, to be written."""
+
+    def path(self, duty: Duty, environ: Mapping[str, str]) -> Path:
+        """Return where the file belongs."""
+
+    def start_commands(self, duty: Duty, file: Path) -> list[list[str]]:
+        """Return the commands that start it."""
+
+    def stop_commands(self, duty: Duty, file: Path) -> list[list[str]]:
+        """Return the commands that end it."""
+
+    def status_command(self, duty: Duty) -> list[str]:
+        """Return the command that shows how it is."""
+
+    def advice(self, duty: Duty) -> list[str]:
+        """Return what the user should know besides."""
+
+
+MANAGERS: dict[str, Manager] = {
+    "systemd": systemd, "launchd": launchd, "windows": windows,
+}  # fmt: skip
+
+
+def native_kind() -> str:
+    """Return the kind of service manager that this platform has."""
+    return {"darwin": "launchd", "win32": "windows"}.get(sys.platform, "systemd")
+
+
+def install(manager: Manager, duty: Duty, start: bool) -> list[list[str]]:
+    """Write the service's file; return the commands that are still to be run.
+
+    With `start` they are run here, where the manager can be reached. Raises ServiceFailed or
+    OSError.
+    """
+    file = manager.path(duty, os.environ)
+    make_directory(duty.log_file.parent)
+    make_directory(file.parent)
+    write_whole_file(file, manager.data(duty))
+    return _told(manager, manager.start_commands(duty, file), start)
+
+
+def uninstall(manager: Manager, duty: Duty) -> list[list[str]]:
+    """End the service and remove its file; return the commands that are still to be run."""
+    file = manager.path(duty, os.environ)
+    left = _told(manager, manager.stop_commands(duty, file), wanted=file.exists())
+    file.unlink(missing_ok=True)
+    return left
+
+
+def is_running(manager: Manager, duty: Duty) -> bool:
+    """Whether the manager says that the service runs."""
+    return is_reachable(manager) and _run(manager.status_command(duty)).returncode == 0
+
+
+def is_reachable(manager: Manager) -> bool:
+    """Whether this process can talk to the manager."""
+    if native_kind() != manager.KIND:
+        return False
+    program = manager.status_command(Duty("", Path(), (), {}))[0]
+    if shutil.which(program) is None:
+        return False
+    # Without a login session there is a systemctl, and nobody to answer it.
+    return (
+        manager.KIND != "systemd" or _run([program, "--user", "show-environment"]).returncode == 0
+    )
+
+
+def _told(manager: Manager, commands: list[list[str]], wanted: bool) -> list[list[str]]:
+    if not wanted or not is_reachable(manager):
+        return commands
+    for command in commands:
+        done = _run(command)
+        if done.returncode:
+            said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+            raise ServiceFailed(f"`{' '.join(command)}` failed: {said}")
+    return []
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,122 @@
+"""The Windows Task Scheduler's task: its XML, and the commands that make it run.
+
+Called by `telemetry service` on Windows, and by `--print` anywhere. The scheduler gives a task
+no environment and replaces %NAME% wherever it stands, so the environment travels inside the
+program, spelled so that there is nothing to replace.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from indexer.service.duty import Duty
+
+KIND = "windows"
+
+_PROGRAM = (
+    "import os,sys;os.environ.update({{{environment}}});sys.argv[1:]=[{arguments}];"
+    "from indexer.cli.main import main;main()"
+)
+
+_TASK = """\
+<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo>
+    <Description>{description}</Description>
+    <URI>\\{name}</URI>
+  </RegistrationInfo>
+  <Triggers>
+    <LogonTrigger><Enabled>true</Enabled></LogonTrigger>
+  </Triggers>
+  <Principals>
+    <Principal id="Author">
+      <LogonType>InteractiveToken</LogonType>
+      <RunLevel>LeastPrivilege</RunLevel>
+    </Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
+    <Priority>7</Priority>
+    <RestartOnFailure>
+      <Interval>PT1M</Interval>
+      <Count>999</Count>
+    </RestartOnFailure>
+  </Settings>
+  <Actions Context="Author">
+    <Exec>
+      <Command>{command}</Command>
+      <Arguments>{arguments}</Arguments>
+    </Exec>
+  </Actions>
+</Task>
+"""
+
+
+def text(duty: Duty) -> str:
+    """Return the task as XML."""
+    return _TASK.format(
+        description=escape(f"Local Telemetry's indexer of {duty.base}"),
+        name=escape(duty.name),
+        command=escape(duty.program[0]),
+        arguments=escape(subprocess.list2cmdline(["-c", _program(duty)])),
+    )
+
+
+def data(duty: Duty) -> bytes:
+    """Return the file's bytes, in the encoding that the scheduler's own tools write."""
+    return text(duty).replace("\n", "\r\n").encode("utf-16")
+
+
+def path(duty: Duty, _environ: Mapping[str, str]) -> Path:
+    """Return where the task is kept for `schtasks` to read; the scheduler has its own copy."""
+    return duty.base / "config" / f"{duty.name}.xml"
+
+
+def start_commands(duty: Duty, file: Path) -> list[list[str]]:
+    """Return what makes a task that was written run, now and after each login."""
+    return [
+        ["schtasks", "/Create", "/F", "/TN", duty.name, "/XML", str(file)],
+        ["schtasks", "/Run", "/TN", duty.name],
+    ]
+
+
+def stop_commands(duty: Duty, _file: Path) -> list[list[str]]:
+    """Return what ends it, before its file is removed."""
+    return [
+        ["schtasks", "/End", "/TN", duty.name],
+        ["schtasks", "/Delete", "/F", "/TN", duty.name],
+    ]
+
+
+def status_command(duty: Duty) -> list[str]:
+    """Return what shows how it is; exits 0 while the scheduler knows it."""
+    return ["schtasks", "/Query", "/V", "/FO", "LIST", "/TN", duty.name]
+
+
+def advice(_duty: Duty) -> list[str]:
+    """Return what the user should know besides."""
+    return ["the scheduler reads no file of secrets: set them for your account with `setx`"]
+
+
+def _program(duty: Duty) -> str:
+    environment = ",".join(
+        f"{_literal(name)}:{_literal(value)}" for name, value in duty.environment.items()
+    )
+    # What follows `python -m indexer`.
+    arguments = ",".join(map(_literal, duty.program[3:]))
+    return _PROGRAM.format(environment=environment, arguments=arguments)
+
+
+def _literal(text: str) -> str:
+    """Return a Python literal without any character that somebody on the way would act on."""
+    spelled = text.encode("unicode_escape").decode("ascii")
+    for character in "%$\"'":
+        spelled = spelled.replace(character, f"\\x{ord(character):02x}")
+    return f"'{spelled}'"

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any, NamedTuple, Optional
 
 import click
+from click.shell_completion import CompletionItem
 
 from indexer.cli.context import Settings, base_option
 
@@ -40,6 +41,7 @@ COMMANDS = {
     "sql": Entry("sql", "Ask the database in SQL, read-only."),
     "verify": Entry("verify", "Read the whole log again and hold it against the database."),
     "service": Entry("service", "The daemon in the care of systemd, launchd or the like."),
+    "completion": Entry("completion", "Have your shell complete commands and options."),
 }
 """Every command, in the order of `telemetry --help`."""
 
@@ -94,6 +96,16 @@ class LazyGroup(click.Group):
                 f"No such command {args[0]!r}." + (f" Did you mean {close[0]}?" if close else "")
             )
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name from the table above: no command need be imported."""
+        # Past click's own group, which would import every command for its summary.
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return options + [
+            CompletionItem(name, help=entry.summary)
+            for name, entry in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a reader that has read enough is no error."""

@@ -1,32 +1,77 @@
 """The lag: how much of the log the view has not got yet.
 
-Called by the daemon for its status and by readers that wait for it. It compares sizes and
-reads no file.
+Called by the daemon for its status, by the status command and by readers that wait. It compares
+sizes; of a file that lags behind it reads one line at most.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Optional
 
-from indexer.cursors import all_cursors
-from indexer.log_files import list_log_files
+from indexer.cursors import Cursor, all_cursors
+from indexer.decode import Ordinals, decode_lines
+from indexer.log_files import LogFile, list_log_files
 from indexer.reading import is_unchanged
+from indexer.streams import open_stream, skip
+from indexer.tail import read_lines
+from telemetry_core.errors import TelemetryError
+from telemetry_core.line import MAX_LINE_BYTES
+from telemetry_core.timestamp import parse_time
 
 
 def lag_bytes(connection: sqlite3.Connection, log_directory: Path) -> int:
     """Return how many bytes of the log stand after the cursors, incomplete last lines included."""
     known = all_cursors(connection)
-    lag = 0
-    for file in list_log_files(log_directory):
-        cursor = known.get(file.name)
-        if cursor is None:
-            lag += file.size
-        elif file.is_compressed:
-            lag += 0 if is_unchanged(file, cursor) else file.size
-        else:
-            lag += max(0, file.size - cursor.offset)
-    return lag
+    return sum(_unread(file, known.get(file.name)) for file in list_log_files(log_directory))
+
+
+def lagging_files(connection: sqlite3.Connection, log_directory: Path) -> int:
+    """Return how many files have bytes after their cursor."""
+    known = all_cursors(connection)
+    return sum(_unread(file, known.get(file.name)) > 0 for file in list_log_files(log_directory))
+
+
+def lag_seconds(connection: sqlite3.Connection, log_directory: Path) -> float:
+    """Return how long the oldest complete line that the view has not got has been waiting."""
+    known = all_cursors(connection)
+    moments = [
+        _first_unread(file, known.get(file.name))
+        for file in list_log_files(log_directory)
+        if _unread(file, known.get(file.name))
+    ]
+    waiting = [moment for moment in moments if moment is not None]
+    now = datetime.now(timezone.utc)
+    return max(0.0, (now - min(waiting)).total_seconds()) if waiting else 0.0
+
+
+def _unread(file: LogFile, cursor: Optional[Cursor]) -> int:
+    if cursor is None:
+        return file.size
+    if file.is_compressed:
+        return 0 if is_unchanged(file, cursor) else file.size
+    return max(0, file.size - cursor.offset)
+
+
+def _first_unread(file: LogFile, cursor: Optional[Cursor]) -> Optional[datetime]:
+    """Return when the first line after the cursor was written; None if it is incomplete still."""
+    offset = cursor.offset if cursor else 0
+    try:
+        with closing(open_stream(file.path)) as stream:
+            skip(stream, offset)
+            line = next(read_lines(stream, offset, MAX_LINE_BYTES), None)
+        if line is None:
+            return None
+        (entry,) = decode_lines([line], Ordinals(lambda: ()))
+        if entry.event is not None:
+            return parse_time(entry.event.time)
+    except (OSError, TelemetryError, ValueError):
+        # Out of reach, broken, or an event without a time: the file's own change will do.
+        pass
+    return datetime.fromtimestamp(file.changed / 1e9, timezone.utc)
 
 
 def is_caught_up(connection: sqlite3.Connection, log_directory: Path) -> bool:

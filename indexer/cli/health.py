@@ -1,6 +1,6 @@
 """The health of one base: daemon, lag, accounting, trouble; with the keys that --json shows.
 
-Called by `telemetry status`. It only reads, and finds out what is a problem and what is not.
+Called by `telemetry status`. It only reads; which of it is a problem is told elsewhere.
 """
 
 from __future__ import annotations
@@ -8,34 +8,40 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from typing import Any
+from itertools import islice
+from typing import Any, Optional
 
+from indexer.acknowledged import load, new_lines
 from indexer.cli.commands.stats import runs_by_status
-from indexer.cli.human import count, duration, many, seconds_since, size
 from indexer.cli.output import parsed
-from indexer.daemon import HEARTBEAT_SECONDS
-from indexer.database import WAL_LIMIT_BYTES, wal_bytes
+from indexer.cli.problems import problems
+from indexer.database import wal_bytes
 from indexer.filesystem import free_bytes
-from indexer.lag import lag_bytes
-from indexer.log_files import list_log_files
+from indexer.growth import growth
+from indexer.integrity import check_integrity
+from indexer.lag import lag_bytes, lag_seconds, lagging_files
 from indexer.own_state import read_status
 from indexer.places import DAEMON, indexer_lease
-from indexer.reading import MAX_BATCH_BYTES
 from indexer.streams import UNFINISHED
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT
 
-_MISSED_BEATS = 3
 _SHOWN = 5
 _COMPRESSING_SECONDS = 3600
 """A compressed file that is unfinished and did not change for so long was cut."""
-_ROOM_FOR_A_BATCH = 2 * MAX_BATCH_BYTES
-"""What a batch may need on disk, rows and write-ahead log together."""
 
 
-def health(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str, Any]:
-    """Return all that `telemetry status` shows. The view has just been brought up to date."""
+def health(
+    config: TelemetryConfig, connection: sqlite3.Connection, with_integrity: bool = False
+) -> dict[str, Any]:
+    """Return all that `telemetry status` shows. The view has just been brought up to date.
+
+    `with_integrity` reads the whole view, which takes as long as that takes.
+    """
     own = read_status(connection)
+    view_bytes = _database_bytes(config)
+    grown = growth(config.ndjson_dir, view_bytes)
+    new, latest = _quarantine(config, connection)
     found: dict[str, Any] = {
         "base": str(config.metrics_dir),
         "state": "ok",
@@ -43,27 +49,33 @@ def health(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str,
         "daemon": _daemon(config, own),
         "log_directory": str(config.ndjson_dir),
         "database": str(config.database_path),
-        "database_bytes": _database_bytes(config),
+        "database_bytes": view_bytes,
         "wal_bytes": wal_bytes(config.database_path),
         "database_free_bytes": free_bytes(config.database_path.parent),
         "lag_bytes": lag_bytes(connection, config.ndjson_dir),
-        **_accounting(config, connection),
-        "quarantine": _rows(
-            connection,
-            "SELECT file, offset, length, reason, excerpt FROM quarantine"
-            " ORDER BY file DESC, offset DESC LIMIT ?",
-        ),
+        "lag_seconds": round(lag_seconds(connection, config.ndjson_dir), 3),
+        "backlog": _backlog(config, connection),
+        **_accounting(connection, grown.log_bytes),
+        "quarantine_new": new,
+        "quarantine": latest,
         "file_faults": _file_faults(connection),
         "runs": runs_by_status(connection),
         "stale_runs": [
             dict(row)
             for row in connection.execute("SELECT * FROM stale_runs ORDER BY last_event_time")
         ],
+        "last_event": _last_event(connection),
         "events_dropped": _events_dropped(connection),
+        "growth": {
+            "log_bytes_per_day": round(grown.bytes_per_day),
+            "disk_free_bytes": grown.free_bytes,
+            "disk_days_left": None if grown.days_left is None else round(grown.days_left, 1),
+        },
+        "integrity": check_integrity(connection)._asdict() if with_integrity else None,
         "last_error": own.get("last_error"),
         "last_error_at": own.get("last_error_at"),
     }
-    found["problems"] = _problems(found, own)
+    found["problems"] = problems(found, grown, own.get("started_at"))
     found["state"] = "degraded" if found["problems"] else "ok"
     return found
 
@@ -83,7 +95,32 @@ def _daemon(config: TelemetryConfig, own: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _accounting(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str, Any]:
+def _quarantine(
+    config: TelemetryConfig, connection: sqlite3.Connection
+) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many lines nobody has looked at, and the latest of them."""
+    lines = new_lines(connection, load(config))
+    latest = list(islice(lines, _SHOWN))
+    return len(latest) + sum(1 for _ in lines), latest
+
+
+def _backlog(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str, int]:
+    """Return what waits: files with lines to be indexed, and runs to be posted if they are."""
+    posts = 0
+    if config.api_url and config.api_enabled:
+        (posts,) = connection.execute(
+            "SELECT count(*) FROM agent_runs WHERE end_time IS NOT NULL AND api_posted = 0"
+        ).fetchone()
+    return {"files": lagging_files(connection, config.ndjson_dir), "api_posts": posts}
+
+
+def _last_event(connection: sqlite3.Connection) -> Optional[str]:
+    """Return when an agent was last heard of."""
+    (time,) = connection.execute("SELECT max(last_event_time) FROM agent_runs").fetchone()
+    return None if time is None else str(time)
+
+
+def _accounting(connection: sqlite3.Connection, log: int) -> dict[str, Any]:
     files, read, *sums = connection.execute(
         "SELECT count(*), ifnull(sum(offset), 0), ifnull(sum(indexed), 0),"
         " ifnull(sum(duplicate), 0), ifnull(sum(quarantined), 0),"
@@ -92,7 +129,6 @@ def _accounting(config: TelemetryConfig, connection: sqlite3.Connection) -> dict
     ).fetchone()
     outcomes = ("indexed", "duplicate", "quarantined")
     sizes = dict(zip(outcomes, sums[3:]))
-    log = sum(file.size for file in list_log_files(config.ndjson_dir))
     return {
         "files": files,
         "lines": dict(zip(outcomes, sums[:3])),
@@ -124,54 +160,6 @@ def _events_dropped(connection: sqlite3.Connection) -> int:
         if isinstance(number, int):
             totals[source] = max(number, totals.get(source, 0))
     return sum(totals.values())
-
-
-def _problems(found: dict[str, Any], own: dict[str, Any]) -> list[str]:
-    problems = []
-    daemon = found["daemon"]
-    # One that has just begun has not said anything yet; and what seems to come from the future
-    # is as old as the clock was set back, or older.
-    silence = min(abs(seconds_since(daemon["heartbeat"])), abs(seconds_since(daemon["since"])))
-    if daemon["running"] and silence > _MISSED_BEATS * HEARTBEAT_SECONDS:
-        problems.append(
-            f"the daemon has been silent for {duration(silence * 1000)}: restart it if it hangs"
-        )
-    # What the daemon met before it was last started was seen to, or is met again.
-    if found["last_error"] and (found["last_error_at"] or "") >= (own.get("started_at") or ""):
-        problems.append(f"the indexer met an error: {found['last_error']}")
-    problems += _problems_of_the_disk(found)
-    if found["lines"]["quarantined"]:
-        lines = many(found["lines"]["quarantined"], "line")
-        problems.append(f"{lines} of the log can't be read as events: see the table quarantine")
-    problems += [f"{file['file']}: {file['fault']}" for file in found["file_faults"]]
-    if found["bytes"]["accounted"] != found["bytes"]["read"]:
-        problems.append("not every byte is accounted for; run `telemetry verify`")
-    if found["events_dropped"]:
-        problems.append(
-            f"writers had to drop {count(found['events_dropped'])} events:"
-            " their disk was full, or the log directory not writable"
-        )
-    return problems
-
-
-def _problems_of_the_disk(found: dict[str, Any]) -> list[str]:
-    problems = []
-    free, lag = found["database_free_bytes"], found["lag_bytes"]
-    if lag and free is not None and free < _ROOM_FOR_A_BATCH:
-        problems.append(
-            f"the view is {size(lag)} behind the log, and its disk has only {size(free)} left:"
-            " free some space; the log is not harmed"
-        )
-    if found["wal_bytes"] > WAL_LIMIT_BYTES:
-        problems.append(
-            "a reader holds the write-ahead log back, which has grown to"
-            f" {size(found['wal_bytes'])}: end what keeps a transaction open on the database"
-        )
-    return problems
-
-
-def _rows(connection: sqlite3.Connection, sql: str) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(sql, (_SHOWN,))]
 
 
 def _database_bytes(config: TelemetryConfig) -> int:

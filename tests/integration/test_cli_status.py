@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -231,4 +232,66 @@ def test_problems_say_where_to_look(base, cli, client):
     with open(next((base / "raw").glob("*.ndjson")), "a") as log:
         log.write("no event\n")
     (problem,) = cli("status", "--json").json["problems"]
-    assert problem == "1 line of the log can't be read as events: see the table quarantine"
+    assert problem == "1 line of the log can't be read as events: see `telemetry quarantine`"
+
+
+def test_the_lag_is_told_in_time_as_well(base, cli, client, daemon):
+    """How long the oldest line that a stopped daemon has not read has been waiting."""
+    client.start_run("agent", "job")
+    cli("status")
+    daemon.send_signal(signal.SIGSTOP)
+    try:
+        with open(next((base / "raw").glob("*.ndjson")), "a") as log:
+            log.write(
+                '{"specversion":"1.0","id":"x","source":"h/1","type":"run.event","subject":"r",'
+                '"time":"2026-01-01T00:00:00Z","data":{}}\n'
+            )
+        found = cli("status", "--json").json
+    finally:
+        daemon.send_signal(signal.SIGCONT)
+    assert found["lag_bytes"] > 0
+    assert found["backlog"]["files"] == 1
+    since = time.time() - 1767225600
+    assert since - 60 < found["lag_seconds"] <= since
+
+
+def test_a_line_without_its_end_waits_for_nobody(base, cli, client):
+    """It is no lag in time: its writer has not finished it."""
+    client.start_run("agent", "job")
+    with open(next((base / "raw").glob("*.ndjson")), "a") as log:
+        log.write('{"specversion":"1.0"')
+    found = cli("status", "--json").json
+    assert (found["lag_bytes"], found["lag_seconds"]) == (20, 0)
+
+
+def test_a_damaged_view_is_found_when_asked_for(base, cli, client):
+    """The check costs a reading of the whole file, so it is made only then."""
+    for _ in range(200):
+        client.start_run("agent", "job")
+    cli("index")
+    assert cli("status", "--json").json["integrity"] is None
+    assert cli("status", "--integrity", "--json").json["integrity"]["ok"] is True
+    view = sqlite3.connect(base / "db" / "telemetry.sqlite")
+    (page,) = view.execute(
+        "SELECT rootpage FROM sqlite_master WHERE name = 'agent_runs_by_start'"
+    ).fetchone()
+    view.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    view.close()
+    with open(base / "db" / "telemetry.sqlite", "r+b") as file:
+        # The index loses its entries: every page is still one, and they do not agree.
+        file.seek((page - 1) * 4096 + 3)
+        file.write(b"\0\0")
+    ran = cli("status", "--integrity", "--json")
+    assert ran.code == 3
+    assert ran.json["integrity"]["ok"] is False
+    assert "telemetry rebuild" in ran.json["problems"][0]
+
+
+def test_a_disk_that_is_nearly_full_is_trouble(cli, client, monkeypatch):
+    """Before writers have to let events go."""
+    client.start_run("agent", "job")
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=400_000_000))
+    ran = cli("status", "--json")
+    assert ran.code == 3
+    assert ran.json["problems"][0].startswith("the disk has 400 MB left")

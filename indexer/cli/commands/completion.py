@@ -10,14 +10,13 @@ import click
 from click.shell_completion import get_completion_class
 
 EXAMPLES = """\b
-For good:
+Examples:
   bash   telemetry completion bash >> ~/.bashrc
   zsh    telemetry completion zsh >> ~/.zshrc
   fish   telemetry completion fish > ~/.config/fish/completions/telemetry.fish
 
 \b
-In this shell only:
-  bash   eval "$(telemetry completion bash)"
+In this bash only: eval "$(telemetry completion bash)"
 """
 
 

@@ -58,6 +58,7 @@ def _checked(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 
 
 @click.group("service", epilog=EXAMPLES)
+@base_option
 def command() -> None:
     """Have the system's service manager run the daemon: systemd, launchd or the Task Scheduler.
 

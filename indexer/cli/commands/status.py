@@ -10,11 +10,13 @@ from typing import Any
 
 import click
 
+from indexer.cli.commands.quarantine import quarantine_cells
 from indexer.cli.commands.stats import in_words
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.cli.health import health
-from indexer.cli.human import ago, count, local_time, many, plain, size
+from indexer.cli.human import ago, count, duration, local_time, many, plain, size
 from indexer.cli.output import Column, heading, print_fields, print_json, print_table
+from indexer.cli.prometheus import exposition
 from indexer.cli.run_rows import short_id
 
 EXAMPLES = """\b
@@ -22,26 +24,36 @@ Examples:
   telemetry status
   telemetry status --json | jq .daemon
   telemetry status > /dev/null || echo "telemetry is not well"
+  telemetry status --prometheus > /var/lib/node_exporter/telemetry.prom
 """
 
 DEGRADED = 3
 
 
 @click.command("status", epilog=EXAMPLES)
+@click.option("--prometheus", "as_metrics", is_flag=True,
+              help="Metrics in Prometheus' text format.")  # fmt: skip
+@click.option("--integrity", is_flag=True,
+              help="Check the view's file too; reads all of it.")  # fmt: skip
 @json_option
 @base_option
 @click.pass_obj
-def command(settings: Settings, as_json: bool) -> int:
+def command(settings: Settings, *, as_json: bool, as_metrics: bool, integrity: bool) -> int:
     """Show how the log, the indexer and the database are.
 
     Exits 3 if something needs looking after: a daemon that is silent, an error, lines that are
-    no events, files that can't be read, events that were dropped. That no daemon runs is fine.
+    no events and that nobody acknowledged, files that can't be read, events that were dropped, a
+    disk that is nearly full. That no daemon runs is fine.
     """
+    if as_json and as_metrics:
+        raise click.UsageError("--json and --prometheus exclude each other")
     config = settings.config()
     with open_view(config) as connection:
-        found = health(config, connection)
+        found = health(config, connection, integrity)
     if as_json:
         print_json(found)
+    elif as_metrics:
+        click.echo(exposition(found), nl=False)
     else:
         _print_health(found)
     return DEGRADED if found["problems"] else 0
@@ -57,12 +69,20 @@ def _print_health(found: dict[str, Any]) -> None:
             "log",
             f"{many(found['files'], 'file')}, {size(sizes['log'])} in {found['log_directory']}",
         ),
-        ("lag", size(found["lag_bytes"])),
+        ("lag", _lag(found)),
         ("lines", ", ".join(f"{count(number)} {outcome}" for outcome, number in lines.items())),
         ("bytes", f"{count(sizes['accounted'])} accounted for of {count(sizes['read'])} read"),
         ("runs", in_words(found["runs"]) or "none"),
+        ("last event", ago(found["last_event"])),
         ("database", f"{size(found['database_bytes'])} in {found['database']}"),
+        ("growth", _growth(found["growth"])),
     ]
+    if found["integrity"]:
+        took = duration(found["integrity"]["seconds"] * 1000)
+        outcome = "ok" if found["integrity"]["ok"] else "damaged"
+        fields.append(("integrity", f"{outcome}, checked in {took}"))
+    if found["backlog"]["api_posts"]:
+        fields.append(("to be posted", many(found["backlog"]["api_posts"], "run")))
     if found["events_dropped"]:
         fields.append(("dropped", f"{count(found['events_dropped'])} events, by the writers"))
     if found["last_error"]:
@@ -70,6 +90,21 @@ def _print_health(found: dict[str, Any]) -> None:
         fields.append(("last error", error))
     print_fields(fields)
     _print_lists(found)
+
+
+def _lag(found: dict[str, Any]) -> str:
+    if not found["lag_bytes"]:
+        return size(0)
+    waiting = many(found["backlog"]["files"], "file")
+    return f"{size(found['lag_bytes'])} in {waiting}, {duration(found['lag_seconds'] * 1000)}"
+
+
+def _growth(growth: dict[str, Any]) -> str:
+    free, days = growth["disk_free_bytes"], growth["disk_days_left"]
+    room = "" if free is None else f", {size(free)} free"
+    # Beyond a few years it is a number and no news.
+    left = f" (for {many(round(days), 'day')})" if days is not None and days < 1000 else ""
+    return f"{size(growth['log_bytes_per_day'])} of log a day{room}{left}"
 
 
 def _daemon(daemon: dict[str, Any]) -> str:
@@ -94,17 +129,12 @@ def _print_lists(found: dict[str, Any]) -> None:
                    Column("LAST EVENT"), Column("REASON")]  # fmt: skip
         print_table(columns, [_stale_cells(run) for run in found["stale_runs"]])
     if found["quarantine"]:
-        heading(f"Latest of {count(found['lines']['quarantined'])} quarantined lines")
+        heading(f"Latest of {many(found['quarantine_new'], 'quarantined line')} to be looked at")
         columns = [Column("FILE"), Column("OFFSET", right=True), Column("LENGTH", right=True),
                    Column("REASON", cut=True)]  # fmt: skip
-        print_table(columns, [_quarantine_cells(line) for line in found["quarantine"]])
+        print_table(columns, [quarantine_cells(line)[:4] for line in found["quarantine"]])
 
 
 def _stale_cells(run: dict[str, Any]) -> list[str]:
     return [short_id(run["run_id"]), plain(run["agent_name"]), plain(run["job_type"]),
             local_time(run["last_event_time"]), plain(run["reason"])]  # fmt: skip
-
-
-def _quarantine_cells(line: dict[str, Any]) -> list[str]:
-    return [plain(line["file"]), count(line["offset"]), count(line["length"]),
-            plain(line["reason"])]  # fmt: skip

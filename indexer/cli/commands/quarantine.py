@@ -1,0 +1,82 @@
+"""`telemetry quarantine`: the lines of the log that are no events, and who has looked at them.
+
+Called by the command line. It changes neither log nor view; a line stays where it is.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import click
+
+from indexer.acknowledged import acknowledge, all_lines, is_new, load, new_lines
+from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.human import count, many, plain
+from indexer.cli.output import Column, print_json, print_table
+
+EXAMPLES = """\b
+Examples:
+  telemetry quarantine                  the lines that nobody has looked at
+  telemetry quarantine --acknowledge    ... and from now on somebody has
+  telemetry quarantine --all --json | jq -r '.[].reason' | sort | uniq -c
+"""
+
+
+@click.command("quarantine", epilog=EXAMPLES)
+@click.option("--all", "everything", is_flag=True, help="Those looked at before as well.")
+@click.option("--acknowledge", "acknowledging", is_flag=True,
+              help="Remember that all there are now were looked at.")  # fmt: skip
+@click.option("-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True,
+              help="At most so many; 0 for all.")  # fmt: skip
+@json_option
+@base_option
+@click.pass_obj
+def command(
+    settings: Settings, *, everything: bool, acknowledging: bool, limit: int, as_json: bool
+) -> int:
+    """List the lines of the log that can't be read as events, the latest first.
+
+    They cost no other line, and stay in the log. `telemetry status` exits 3 until they are
+    acknowledged; lines that come later count anew.
+    """
+    config = settings.config()
+    with open_view(config) as connection:
+        seen = load(config)
+        new = sum(1 for _ in new_lines(connection, seen))
+        lines = all_lines(connection) if everything else new_lines(connection, seen)
+        shown = [
+            {**line, "acknowledged": not is_new(seen, line["file"], line["offset"])}
+            for line in islice(lines, limit or None)
+        ]
+        if acknowledging and new:
+            acknowledge(config, connection)
+    if as_json:
+        print_json(shown)
+    else:
+        _print_lines(shown)
+    click.echo(_in_words(new, acknowledging), err=True)
+    return 0
+
+
+def _in_words(new: int, acknowledging: bool) -> str:
+    if not new:
+        return "no quarantined line that was not acknowledged"
+    lines = many(new, "line")
+    if acknowledging:
+        return f"acknowledged {lines}"
+    return f"{lines} to be looked at; `telemetry quarantine --acknowledge` says that they were"
+
+
+def _print_lines(lines: list[dict[str, Any]]) -> None:
+    if not lines:
+        return
+    columns = [Column("FILE"), Column("OFFSET", right=True), Column("LENGTH", right=True),
+               Column("REASON", cut=True), Column("BEGINS WITH", cut=True)]  # fmt: skip
+    print_table(columns, [quarantine_cells(line) for line in lines])
+
+
+def quarantine_cells(line: dict[str, Any]) -> list[str]:
+    """Return a quarantined line as the cells of a row."""
+    return [plain(line["file"]), count(line["offset"]), count(line["length"]),
+            plain(line["reason"]), plain(line["excerpt"])]  # fmt: skip

@@ -1,0 +1,84 @@
+"""The growth: how fast the log grows, and how long the disk will hold it.
+
+Called by the status and by the doctor. It looks at names and sizes and opens no file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from indexer.log_files import LogFile, list_log_files
+
+LOW_BYTES = 500_000_000
+LOW_DAYS = 7.0
+"""With less room than this, somebody should look."""
+
+_WEEK = 7
+_DAY = re.compile(r"^events_(\d{8})\.")
+
+
+class Growth(NamedTuple):
+    """What a week's growth comes to."""
+
+    log_bytes: int
+    bytes_per_day: float
+    """Of the log, on the average of the last week, or since the log began."""
+    free_bytes: Optional[int]
+    """On the log's disk; None if the system does not say."""
+    days_left: Optional[float]
+    """Until the disk is full of log and view at this pace; None if nothing grows."""
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the disk will soon be full."""
+        few = self.days_left is not None and self.days_left < LOW_DAYS
+        return few or (self.free_bytes is not None and self.free_bytes < LOW_BYTES)
+
+
+def growth(log_directory: Path, view_bytes: int) -> Growth:
+    """Return how log and view grow. Raises OSError if the log's directory can't be read."""
+    files = list_log_files(log_directory)
+    log_bytes = sum(file.size for file in files)
+    pace = _bytes_per_day(files, datetime.now(timezone.utc))
+    free = _free_bytes(log_directory)
+    with_view = pace * (1 + view_bytes / log_bytes) if log_bytes else 0.0
+    left = free / with_view if free is not None and with_view else None
+    return Growth(log_bytes, pace, free, left)
+
+
+def _bytes_per_day(files: list[LogFile], now: datetime) -> float:
+    first = now - timedelta(days=_WEEK)
+    days = {file.name: _day_of(file) for file in files}
+    recent = [file for file in files if first < days[file.name] <= now]
+    if not recent:
+        return 0.0
+    begun = max(first, min(days[file.name] for file in recent))
+    # A log of five minutes says little of a day: at least one counts.
+    length = max(1.0, (now - begun) / timedelta(days=1))
+    return sum(file.size for file in recent) / length
+
+
+def _day_of(file: LogFile) -> datetime:
+    """Return when a file's day began; for one with a name of its own, when it was changed."""
+    match = _DAY.match(file.name)
+    try:
+        if match:
+            return datetime.strptime(match[1], "%Y%m%d").replace(tzinfo=timezone.utc)
+    except ValueError:
+        # Eight digits that are no day.
+        pass
+    return datetime.fromtimestamp(file.changed / 1e9, timezone.utc)
+
+
+def _free_bytes(directory: Path) -> Optional[int]:
+    while not os.path.isdir(directory) and directory != directory.parent:
+        directory = directory.parent
+    try:
+        return shutil.disk_usage(directory).free
+    except OSError:
+        return None

@@ -19,8 +19,6 @@ SHARED_KINDS = frozenset(
      "nfs4", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs")
 )  # fmt: skip
 
-JOURNAL_MODES = ("WAL", "DELETE", "TRUNCATE", "PERSIST")
-
 
 def filesystem_kind(path: Path) -> str:
     """Return the kind of file system that holds `path`, as the kernel names it; else `unknown`."""

@@ -17,7 +17,7 @@ from indexer.schema import schema_sql
 from indexer.view import View
 from indexer.whole_file import write_whole_file
 from telemetry_core.config import TelemetryConfig
-from telemetry_core.storage import EXTRAS, make_directory
+from telemetry_core.storage import make_directory
 
 MADE, UPDATED, PRESENT = "made", "updated", "present"
 
@@ -31,19 +31,9 @@ class Place(NamedTuple):
     """`made`, `updated`, or `present` where nothing was to be done."""
 
 
-def directories(config: TelemetryConfig) -> dict[str, Path]:
-    """Return every directory of a base by its name, the base itself first."""
-    return {
-        "base": config.metrics_dir,
-        "log": config.ndjson_dir,
-        "database": config.database_path.parent,
-        **{name: config.metrics_dir / name for name in EXTRAS},
-    }
-
-
 def make_directories(config: TelemetryConfig) -> list[Place]:
     """Make the directories that are missing. Raises OSError where one can't be."""
-    return [_make_directory(name, path) for name, path in directories(config).items()]
+    return [_make_directory(name, path) for name, path in config.directories().items()]
 
 
 def make_tree(config: TelemetryConfig) -> list[Place]:

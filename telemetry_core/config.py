@@ -6,7 +6,6 @@ the indexer. It reads the environment it is given and nothing else.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -15,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from telemetry_core import storage
+from telemetry_core.variables import Variables
 
 DURABILITIES = ("kernel", "fsync")
+JOURNAL_MODES = ("WAL", "DELETE", "TRUNCATE", "PERSIST")
 DEFAULT_LOCK_BUDGET_MS = 50.0
 # Seconds; a daemon that polls without pause would take a core for nothing.
 _SHORTEST_POLL = 0.01
@@ -28,6 +29,8 @@ class Setting(NamedTuple):
     variable: str
     default: str
     meaning: str
+    attribute: str = ""
+    """The field of the configuration that it sets; empty if it sets none."""
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -35,47 +38,74 @@ SETTINGS: tuple[Setting, ...] = (
         "TELEMETRY_DB_PATH",
         "`{base}/db/telemetry.sqlite`",
         "the view's file; its parent's parent becomes the base directory",
+        "database_path",
     ),
-    Setting("TELEMETRY_BASE_DIR", "see below", "the base directory"),
+    Setting("TELEMETRY_BASE_DIR", "see below", "the base directory", "metrics_dir"),
     Setting("AGENT_METRICS_DIR", "see below", "the base directory, by its earlier name"),
-    Setting("TELEMETRY_NDJSON_DIR", "`{base}/raw`", "the log's directory"),
-    Setting("METRICS_API_ENABLED", "`true`", "whether finished runs may be posted to an API"),
+    Setting("TELEMETRY_NDJSON_DIR", "`{base}/raw`", "the log's directory", "ndjson_dir"),
     Setting(
-        "METRICS_API_URL", "none", "where finished runs are posted; nothing is posted without it"
+        "METRICS_API_ENABLED",
+        "`true`",
+        "whether finished runs may be posted to an API",
+        "api_enabled",
     ),
-    Setting("METRICS_API_TOKEN", "none", "the API's token; never logged, stored or shown"),
-    Setting("AGENT_OWNER", "none", "`agent_owner` of runs that give none"),
+    Setting(
+        "METRICS_API_URL",
+        "none",
+        "where finished runs are posted; nothing is posted without it",
+        "api_url",
+    ),
+    Setting(
+        "METRICS_API_TOKEN", "none", "the API's token; never logged, stored or shown", "api_token"
+    ),
+    Setting("AGENT_OWNER", "none", "`agent_owner` of runs that give none", "agent_owner"),
     Setting(
         "TELEMETRY_SKIP_VALIDATION",
         "`false`",
         "directories may be missing when the configuration is validated",
+        "skip_validation",
     ),
     Setting(
-        "TELEMETRY_TEST_MODE", "none", "`mock` or `live`: marks a test; in `mock` nothing is posted"
+        "TELEMETRY_TEST_MODE",
+        "none",
+        "`mock` or `live`: marks a test; in `mock` nothing is posted",
+        "test_mode",
     ),
     Setting(
         "TELEMETRY_DB_JOURNAL_MODE",
         "by file system",
         "the view's journal mode: `WAL`, `DELETE`, `TRUNCATE` or `PERSIST`",
+        "journal_mode",
     ),
     Setting(
         "TELEMETRY_DURABILITY",
         "`kernel`",
         "`kernel`: events survive the death of the agent; `fsync`: a power cut too",
+        "durability",
     ),
     Setting(
         "TELEMETRY_LOCK_BUDGET_MS",
         "`50`",
         "the longest that an event waits for the log's lock, in milliseconds",
+        "lock_budget_ms",
     ),
-    Setting("TELEMETRY_GIT", "`true`", "whether git repository, branch and commit are filled in"),
+    Setting(
+        "TELEMETRY_GIT",
+        "`true`",
+        "whether git repository, branch and commit are filled in",
+        "git",
+    ),
     Setting(
         "TELEMETRY_POLL_INTERVAL",
         "`1.0`",
         "the daemon looks at the log at least this often, in seconds",
+        "poll_interval",
     ),
     Setting(
-        "TELEMETRY_STALE_AFTER", "`3600`", "a running run silent for longer is stale, in seconds"
+        "TELEMETRY_STALE_AFTER",
+        "`3600`",
+        "a running run silent for longer is stale, in seconds",
+        "stale_after",
     ),
     Setting(
         "TELEMETRY_PARENT_RUN_ID",
@@ -109,6 +139,8 @@ class TelemetryConfig:
     """Seconds."""
     stale_after: float = 3600.0
     """Seconds."""
+    refused: tuple[str, ...] = ()
+    """Variables that made no sense, in words, and what is used instead."""
 
     @classmethod
     def from_env(cls, environ: Optional[Mapping[str, str]] = None) -> TelemetryConfig:
@@ -125,23 +157,35 @@ class TelemetryConfig:
         """Read the configuration for a base directory that is already known."""
         env: Mapping[str, str] = {} if environ is None else environ
         base = storage.absolute(str(base))
+        variables = Variables(env)
+        poll_interval = variables.number("TELEMETRY_POLL_INTERVAL", 1.0)
         return cls(
             metrics_dir=base,
             database_path=storage.database_path(env, base),
             ndjson_dir=storage.log_directory(env, base),
-            api_url=env.get("METRICS_API_URL") or None,
-            api_token=env.get("METRICS_API_TOKEN") or None,
-            api_enabled=_flag(env.get("METRICS_API_ENABLED"), True),
-            agent_owner=env.get("AGENT_OWNER") or None,
-            test_mode=env.get("TELEMETRY_TEST_MODE") or None,
-            skip_validation=_flag(env.get("TELEMETRY_SKIP_VALIDATION"), False),
-            durability=(env.get("TELEMETRY_DURABILITY") or "kernel").lower(),
-            lock_budget_ms=_number(env.get("TELEMETRY_LOCK_BUDGET_MS"), DEFAULT_LOCK_BUDGET_MS),
-            git=_flag(env.get("TELEMETRY_GIT"), True),
-            journal_mode=env.get("TELEMETRY_DB_JOURNAL_MODE") or None,
-            poll_interval=max(_SHORTEST_POLL, _number(env.get("TELEMETRY_POLL_INTERVAL"), 1.0)),
-            stale_after=_number(env.get("TELEMETRY_STALE_AFTER"), 3600.0),
+            api_url=variables.text("METRICS_API_URL"),
+            api_token=variables.text("METRICS_API_TOKEN"),
+            api_enabled=variables.flag("METRICS_API_ENABLED", True),
+            agent_owner=variables.text("AGENT_OWNER"),
+            test_mode=variables.text("TELEMETRY_TEST_MODE"),
+            skip_validation=variables.flag("TELEMETRY_SKIP_VALIDATION", False),
+            durability=(variables.text("TELEMETRY_DURABILITY") or "kernel").lower(),
+            lock_budget_ms=variables.number("TELEMETRY_LOCK_BUDGET_MS", DEFAULT_LOCK_BUDGET_MS),
+            git=variables.flag("TELEMETRY_GIT", True),
+            journal_mode=variables.text("TELEMETRY_DB_JOURNAL_MODE"),
+            poll_interval=max(_SHORTEST_POLL, poll_interval),
+            stale_after=variables.number("TELEMETRY_STALE_AFTER", 3600.0),
+            refused=tuple(variables.refused),
         )
+
+    def directories(self) -> dict[str, Path]:
+        """Return every directory of the base by its name, the base itself first."""
+        return {
+            "base": self.metrics_dir,
+            "log": self.ndjson_dir,
+            "database": self.database_path.parent,
+            **{name: self.metrics_dir / name for name in storage.EXTRAS},
+        }
 
     def validate(self, strict: bool = True) -> tuple[bool, list[str]]:
         """Return whether the configuration can work, and what is wrong with it.
@@ -149,7 +193,13 @@ class TelemetryConfig:
         A missing directory is an error only when `strict` and not `skip_validation`: each is
         created on first use. An API that is not configured is never an error.
         """
-        problems = []
+        problems = list(self.refused)
+        if self.journal_mode and self.journal_mode.upper() not in JOURNAL_MODES:
+            modes = ", ".join(JOURNAL_MODES)
+            problems.append(
+                f"TELEMETRY_DB_JOURNAL_MODE is {self.journal_mode!r}, and DELETE is used: {modes}"
+                " are known"
+            )
         if self.durability not in DURABILITIES:
             problems.append(f"TELEMETRY_DURABILITY is {self.durability!r}: use kernel or fsync")
         if self.api_url and not self.api_url.lower().startswith(("http://", "https://")):
@@ -171,8 +221,7 @@ class TelemetryConfig:
 
     def __str__(self) -> str:
         token = "***" if self.api_token else None
-        # The query of a URL may carry a token of its own, and so may its start.
-        url = re.sub(r"(?<=://)[^/?#]*@|[?#].*", "", self.api_url) if self.api_url else None
+        url = without_secrets(self.api_url) if self.api_url else None
         return (
             f"TelemetryConfig(metrics_dir={self.metrics_dir}, database_path={self.database_path}, "
             f"ndjson_dir={self.ndjson_dir}, api_url={url}, api_token={token}, "
@@ -183,15 +232,6 @@ class TelemetryConfig:
     __repr__ = __str__
 
 
-def _flag(text: Optional[str], default: bool) -> bool:
-    if not text:
-        return default
-    return text.strip().lower() in ("true", "1", "yes", "on")
-
-
-def _number(text: Optional[str], default: float) -> float:
-    try:
-        number = float(text) if text else default
-    except ValueError:
-        return default
-    return number if number >= 0 and math.isfinite(number) else default
+def without_secrets(url: str) -> str:
+    """Return a URL without its query and its start, either of which may carry a token."""
+    return re.sub(r"(?<=://)[^/?#]*@|[?#].*", "", url)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Optional
 
 DATABASE_NAME = "telemetry.sqlite"
 EXTRAS = ("reports", "exports", "config", "logs", "backups")
 """What stands in the base directory beside log and view."""
+BASE_VARIABLES = ("TELEMETRY_DB_PATH", "TELEMETRY_BASE_DIR", "AGENT_METRICS_DIR")
+"""What names the base directory, the first that is set."""
 
 _WELL_KNOWN = ("/agent-metrics", "/opt/telemetry", "/data/telemetry")
 _WELL_KNOWN_WINDOWS = ("D:\\agent-metrics", "C:\\agent-metrics")
@@ -20,16 +23,19 @@ _WELL_KNOWN_WINDOWS = ("D:\\agent-metrics", "C:\\agent-metrics")
 
 def base_directory(environ: Mapping[str, str]) -> Path:
     """Return the base directory by the order that docs/configuration.md gives."""
-    database = environ.get("TELEMETRY_DB_PATH")
-    if database:
-        return absolute(database).parent.parent
-    named = environ.get("TELEMETRY_BASE_DIR") or environ.get("AGENT_METRICS_DIR")
-    if named:
-        return absolute(named)
+    variable = base_variable(environ)
+    if variable:
+        named = absolute(environ[variable])
+        return named.parent.parent if variable == "TELEMETRY_DB_PATH" else named
     for candidate in well_known_bases():
         if _is_writable_directory(candidate):
             return candidate
     return _home() / ".telemetry"
+
+
+def base_variable(environ: Mapping[str, str]) -> Optional[str]:
+    """Return the variable that names the base directory; None if none does."""
+    return next((name for name in BASE_VARIABLES if environ.get(name)), None)
 
 
 def well_known_bases() -> list[Path]:

@@ -127,11 +127,31 @@ def test_validate_says_what_is_wrong(tmp_path):
         "TELEMETRY_DURABILITY": "hope",
         "METRICS_API_URL": "ftp://x",
         "TELEMETRY_TEST_MODE": "maybe",
+        "TELEMETRY_DB_JOURNAL_MODE": "wall",
+        "TELEMETRY_LOCK_BUDGET_MS": "soon",
+        "TELEMETRY_POLL_INTERVAL": "-1",
+        "TELEMETRY_STALE_AFTER": "nan",
+        "TELEMETRY_GIT": "perhaps",
+        "METRICS_API_ENABLED": "2",
     }
     ok, problems = TelemetryConfig.for_base(tmp_path, wrong).validate(strict=False)
     assert not ok
     for variable in wrong:
-        assert any(variable in problem for problem in problems)
+        assert sum(variable in problem for problem in problems) == 1
+    assert len(problems) == len(wrong)
+
+
+def test_every_spelling_of_a_flag_and_of_a_journal_mode_is_fine(tmp_path):
+    """What works is no problem, in capitals and with blanks around it too."""
+    for word in ("true", "1", "Yes", " on ", "FALSE", "0", "no", "off", ""):
+        environ = {"TELEMETRY_GIT": word, "TELEMETRY_DB_JOURNAL_MODE": "truncate"}
+        assert TelemetryConfig.for_base(tmp_path, environ).validate(strict=False) == (True, [])
+
+
+def test_every_setting_that_sets_a_field_names_it(tmp_path):
+    """So that whoever shows the settings shows what is in force."""
+    fields = vars(TelemetryConfig.for_base(tmp_path)).keys() - {"refused"}
+    assert {setting.attribute for setting in SETTINGS if setting.attribute} == fields
 
 
 @pytest.mark.parametrize(

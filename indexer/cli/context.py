@@ -35,10 +35,15 @@ class Settings:
         # Imported here, as in all of this file: `telemetry --version` needs none of it.
         from telemetry_core.config import TelemetryConfig
 
+        environment = self.environment()
         if self.base is None:
-            return TelemetryConfig.from_env()
-        named = {name: os.environ[name] for name in os.environ if name not in _PATH_VARIABLES}
-        return TelemetryConfig.for_base(self.base, named)
+            return TelemetryConfig.from_env(environment)
+        return TelemetryConfig.for_base(self.base, environment)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that count: `--base` overrules those that name paths inside it."""
+        overruled = _PATH_VARIABLES if self.base is not None else ()
+        return {name: value for name, value in os.environ.items() if name not in overruled}
 
     def log_to_stderr(self) -> None:
         """Show what the indexer logs."""

@@ -40,6 +40,7 @@ COMMANDS = {
     "stats": Entry("stats", "Runs by agent and by status."),
     "sql": Entry("sql", "Ask the database in SQL, read-only."),
     "verify": Entry("verify", "Read the whole log again and hold it against the database."),
+    "doctor": Entry("doctor", "Examine the installation and the base, with what to do."),
     "quarantine": Entry("quarantine", "The lines of the log that are no events."),
     "service": Entry("service", "The daemon in the care of systemd, launchd or the like."),
     "completion": Entry("completion", "Have your shell complete commands and options."),

@@ -86,6 +86,8 @@ def test_an_empty_base_is_valid_too(base, capsys):
     """What is not known is left out, rather than told as nothing."""
     ran = Cli(base, capsys)("status", "--prometheus")
     assert ran.code == 0
+    # The parser would take a counter by another name as well.
+    assert "\ntelemetry_writer_dropped_events_total 0.0\n" in ran.out
     assert ("telemetry_last_event_timestamp_seconds",) not in values(ran.out)
 
 

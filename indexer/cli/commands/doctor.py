@@ -1,0 +1,96 @@
+"""`telemetry doctor`: an installation and a base examined, each finding with what to do.
+
+Called by the command line, and by tools/validate_installation.py. What is examined is in
+indexer/doctor/. It needs click and the standard library alone, for the rest may be what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from indexer.cli.context import Settings, base_option, json_option
+from indexer.cli.human import plain
+from indexer.doctor.examination import examine
+from indexer.doctor.finding import FAILURE, NOTE, OK, TROUBLE, WARNING, Finding
+from indexer.doctor.settings import values
+from indexer.doctor.subject import Subject
+
+EXAMPLES = """\b
+Examples:
+  telemetry doctor
+  telemetry --base /data/telemetry doctor
+  telemetry doctor --json | jq '.findings[] | select(.state == "failure")'
+"""
+
+_DEGRADED = 3
+_STYLES = {OK: "green", NOTE: "cyan", WARNING: "yellow", FAILURE: "red"}
+
+
+@click.command("doctor", epilog=EXAMPLES)
+@json_option
+@base_option
+@click.pass_obj
+def command(settings: Settings, as_json: bool) -> int:
+    """Examine the installation and the base, and say what to do about each finding.
+
+    Python, dependencies, settings and where each came from, directories, disk, file systems,
+    SQLite, the view, the daemon, the clock; then an event is written, indexed and read in a base
+    of its own, which is removed. Nothing else is changed. Exits 3 if a warning or a failure is
+    found; notes are fine.
+    """
+    config = settings.config()
+    subject = Subject(config, settings.environment(), settings.base is not None)
+    findings = []
+    for finding in examine(subject):
+        findings.append(finding)
+        if not as_json:
+            # As they come: the last ones take a moment.
+            _print_finding(finding)
+    is_degraded = any(finding.state in TROUBLE for finding in findings)
+    if as_json:
+        # The library's own, in ASCII: no terminal can be tricked by it.
+        click.echo(json.dumps(_report(subject, findings, is_degraded), indent=2))
+    else:
+        _print_settings(subject)
+        _print_summary(findings)
+    return _DEGRADED if is_degraded else 0
+
+
+def _report(subject: Subject, findings: list[Finding], is_degraded: bool) -> dict[str, Any]:
+    return {
+        "base": str(subject.config.metrics_dir),
+        "state": "degraded" if is_degraded else "ok",
+        "findings": [finding._asdict() for finding in findings],
+        "settings": values(subject),
+    }
+
+
+def _print_finding(finding: Finding) -> None:
+    state = _styled(f"{finding.state:<8}", _STYLES[finding.state])
+    click.echo(f"{state} {finding.topic:<13} {plain(finding.what)}")
+    if finding.todo:
+        click.echo(f"{'':<8} {'':<13} -> {plain(finding.todo)}")
+
+
+def _print_settings(subject: Subject) -> None:
+    click.echo(f"\n{_styled('Settings', 'bold')}")
+    for one in values(subject):
+        shown = "none" if one["value"] is None else plain(one["value"])
+        click.echo(f"{one['setting']:<26} {shown}  ({one['source']})")
+
+
+def _print_summary(findings: list[Finding]) -> None:
+    counts = {state: sum(finding.state == state for finding in findings) for state in _STYLES}
+    click.echo()
+    click.echo(", ".join(f"{number} {state}" for state, number in counts.items() if number))
+
+
+def _styled(text: str, style: str) -> str:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return click.style(text, bold=True) if style == "bold" else click.style(text, fg=style)

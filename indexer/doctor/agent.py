@@ -1,0 +1,37 @@
+"""The agent: writes the probe's events by the real writer, in a process of its own.
+
+Started by the probe as `python -m indexer.doctor.agent BASE DURABILITY`. Of its own, so that what
+it could not write is tried for the last time before the probe's base is removed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from telemetry_core.client import TelemetryClient
+from telemetry_core.config import TelemetryConfig
+
+
+def main(base: str, durability: str) -> None:
+    """Record one run with one event; say in JSON how that went."""
+    config = TelemetryConfig.for_base(Path(base))
+    config.durability, config.git = durability, False
+    began = time.monotonic()
+    client = TelemetryClient(config)
+    run_id = client.start_run("telemetry-doctor", "probe")
+    event_id = client.log_event(run_id, "probe", {"written": True})
+    client.end_run(run_id)
+    told = {
+        "run_id": run_id,
+        "is_written": event_id is not None,
+        "seconds": time.monotonic() - began,
+        "error": client.get_stats()["last_write_error"],
+    }
+    print(json.dumps(told))  # noqa: T201  # for the probe to read
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

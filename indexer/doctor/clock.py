@@ -1,0 +1,65 @@
+"""The check of the clock: whether the log holds events of the future."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Optional
+
+from indexer.doctor.finding import Finding, note, ok, warning
+from indexer.doctor.subject import Subject
+from indexer.log_files import LogFile, list_log_files
+from telemetry_core.timestamp import parse_time
+
+_TOLERANCE = timedelta(minutes=5)
+_LOOKED_AT = 10
+_TAIL_BYTES = 64 * 1024
+_TIME = re.compile(rb'"time":"([^"]{10,40})"')
+_DAY = re.compile(r"events_(\d{8})\.")
+_TODO = (
+    "compare `date -u` with another clock, and have the system keep time. Such events sort last"
+    " until then; nothing is lost"
+)
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Hold the latest files of the log against the present."""
+    now = datetime.now(timezone.utc)
+    yield ok(f"it is {now:%Y-%m-%d %H:%M:%S} UTC")
+    files = list_log_files(subject.config.ndjson_dir)
+    future = f"{now + timedelta(days=1):%Y%m%d}"
+    for file in files:
+        day = _DAY.match(file.name)
+        if day and day[1] > future:
+            yield warning(f"{file.name} is of a day to come: some clock was ahead", _TODO)
+    changed = [file for file in files if _changed(file) > now + _TOLERANCE]
+    if changed:
+        yield warning(f"{changed[0].name} was changed in the future: the clock went back", _TODO)
+    for file in files[-_LOOKED_AT:]:
+        latest = _latest_event(file.path)
+        if latest is not None and latest > now + _TOLERANCE:
+            yield note(f"{file.name} holds an event of {latest:%Y-%m-%d %H:%M:%S} UTC", _TODO)
+
+
+def _changed(file: LogFile) -> datetime:
+    return datetime.fromtimestamp(file.changed / 1e9, timezone.utc)
+
+
+def _latest_event(path: Path) -> Optional[datetime]:
+    """Return the latest time among the last events of a plain file."""
+    if not path.name.endswith(".ndjson"):
+        return None
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - _TAIL_BYTES))
+        found = _TIME.findall(file.read(_TAIL_BYTES))
+    return max((time for time in map(_parsed, found) if time is not None), default=None)
+
+
+def _parsed(text: bytes) -> Optional[datetime]:
+    try:
+        return parse_time(text.decode())
+    except ValueError:
+        return None

@@ -1,0 +1,96 @@
+"""The check of directories: each is there or can be made, is ours, and nobody else's."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from indexer.doctor.finding import Finding, failure, note, ok, warning
+from indexer.doctor.subject import Subject
+from telemetry_core.storage import EXTRAS
+
+_SHOWN = 3
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Look at every directory of the base, and at the files of the log."""
+    missing = []
+    for name, path in subject.config.directories().items():
+        if os.path.lexists(path):
+            yield from _look_at(name, path)
+        elif name in EXTRAS:
+            missing.append(name)
+        else:
+            yield _can_be_made(name, path)
+    if missing and subject.config.metrics_dir.is_dir():
+        yield note(f"not there yet: {', '.join(missing)}", "`telemetry init` makes them")
+    yield from _log_files(subject.config.ndjson_dir)
+
+
+def _look_at(name: str, path: Path) -> Iterator[Finding]:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        todo = "make it reachable, or name another base"
+        yield failure(f"{name}: {path}: {error.strerror}", todo)
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        yield failure(f"{name}: {path} is no directory", "move it away: a directory belongs there")
+        return
+    trouble = [*_use(name, path), *_owner(name, path, status), *_mode(name, path, status)]
+    yield from trouble or [ok(f"{name}: {path}")]
+
+
+def _use(name: str, path: Path) -> Iterator[Finding]:
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        yield failure(
+            f"{name}: {path} can't be read and written by this user",
+            f"run as its owner, or: chmod u+rwx {path}",
+        )
+
+
+def _owner(name: str, path: Path, status: os.stat_result) -> Iterator[Finding]:
+    if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
+        yield warning(
+            f"{name}: {path} belongs to user {status.st_uid}, and this is {os.geteuid()}",
+            "let one user run agents and indexer: what one makes, another can't read",
+        )
+
+
+def _mode(name: str, path: Path, status: os.stat_result) -> Iterator[Finding]:
+    if os.name != "posix":
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    todo = f"unless that is meant: chmod 700 {path}"
+    if mode & 0o002:
+        yield warning(f"{name}: {path} can be written by everybody (mode {mode:04o})", todo)
+    elif mode & 0o077:
+        yield note(f"{name}: {path} is open to others (mode {mode:04o})", todo)
+
+
+def _can_be_made(name: str, path: Path) -> Finding:
+    above = next(parent for parent in path.parents if os.path.lexists(parent))
+    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+        return note(f"{name}: {path} is not there yet", "made on first use, or by `telemetry init`")
+    what = f"{name}: {path} is not there, and can't be made in {above}"
+    return failure(what, "name another base with TELEMETRY_BASE_DIR, or have that one made for you")
+
+
+def _log_files(directory: Path) -> Iterator[Finding]:
+    if not directory.is_dir() or not os.access(directory, os.R_OK | os.X_OK):
+        return
+    bad = [path.name for path in sorted(directory.glob("*.ndjson*")) if not _is_usable(path)]
+    if bad:
+        shown = ", ".join(bad[:_SHOWN]) + (", ..." if len(bad) > _SHOWN else "")
+        yield failure(
+            f"{len(bad)} files of the log can't be read and written by this user: {shown}",
+            "run as their owner, or have them given to you: chown",
+        )
+
+
+def _is_usable(path: Path) -> bool:
+    # Nobody appends to a compressed file.
+    wanted = os.R_OK | os.W_OK if path.name.endswith(".ndjson") else os.R_OK
+    return not path.is_file() or os.access(path, wanted)

@@ -1,0 +1,48 @@
+"""The check of the disk: room for log and view, in bytes, files and days."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from indexer.cli.human import size
+from indexer.doctor.finding import Finding, failure, ok, warning
+from indexer.doctor.subject import Subject
+from indexer.growth import growth
+
+_FULL_BYTES = 50_000_000
+_FEW_FILES = 1_000
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Look at the disk that holds the log, and at the view's if that is another."""
+    view = subject.config.database_path
+    found = growth(subject.config.ndjson_dir, view.stat().st_size if view.is_file() else 0)
+    if found.free_bytes is None:
+        return
+    room = f"{size(found.free_bytes)} free"
+    if found.days_left is not None:
+        room += f", the log grows by {size(round(found.bytes_per_day))} a day"
+    if found.free_bytes < _FULL_BYTES:
+        yield failure(room, "make room now: events that find none are lost")
+    elif found.is_low:
+        yield warning(room, "make room, or move the base to a larger disk")
+    else:
+        yield ok(room)
+    for path in (subject.config.ndjson_dir, view.parent):
+        yield from _mount(path)
+
+
+def _mount(path: Path) -> Iterator[Finding]:
+    if not hasattr(os, "statvfs") or not path.is_dir():
+        return
+    status = os.statvfs(path)
+    if status.f_flag & os.ST_RDONLY:
+        yield failure(f"{path} is mounted read-only", "mount it for writing, or name another base")
+    # Some file systems count no files, and say 0 of 0.
+    if status.f_files and status.f_favail < _FEW_FILES:
+        yield warning(
+            f"{path}: the file system has room for {status.f_favail} more files",
+            "delete files there: a log of many small files may have used them up",
+        )

@@ -1,0 +1,76 @@
+"""The check by a probe: an event goes all the way, in a base of its own that is removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from indexer.cli.human import duration
+from indexer.database import reading
+from indexer.doctor.finding import Finding, failure, ok
+from indexer.doctor.subject import Subject
+from indexer.fresh import index_once
+from telemetry_core.config import TelemetryConfig
+
+PROBE_PREFIX = ".telemetry-probe-"
+_PATIENCE_SECONDS = 60.0
+_TELL = "see what is said of disk and directories; if all is well there, tell us"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Write, index and read an event where the base is, or where it would be made."""
+    place = _place(subject.config.metrics_dir)
+    try:
+        base = Path(tempfile.mkdtemp(prefix=PROBE_PREFIX, dir=place))
+    except OSError as error:
+        what = f"nothing can be written in {place}: {error.strerror}"
+        yield failure(what, "see what is said of directories and disk")
+        return
+    try:
+        yield _probe(base, subject.config)
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def _place(base: Path) -> Path:
+    """Return the base, or what is there of the way to it: the same disk, most likely."""
+    return next(path for path in (base, *base.parents) if path.is_dir())
+
+
+def _probe(base: Path, config: TelemetryConfig) -> Finding:
+    told = _write(base, config.durability)
+    if not told.get("is_written"):
+        return failure(f"an event could not be written: {told['error']}", _TELL)
+    own = TelemetryConfig.for_base(base)
+    own.journal_mode = config.journal_mode
+    index_once(own)
+    with reading(own.database_path) as connection:
+        row = connection.execute(
+            "SELECT status, event_count FROM agent_runs WHERE run_id = ?", (told["run_id"],)
+        ).fetchone()
+    if row != ("success", 3):
+        return failure(f"a run of three events was written, and read back as {row}", _TELL)
+    return ok(f"three events written in {duration(told['seconds'] * 1000)}, indexed and read back")
+
+
+def _write(base: Path, durability: str) -> dict[str, Any]:
+    """Have an agent write; return what it tells."""
+    done = subprocess.run(
+        [sys.executable, "-m", "indexer.doctor.agent", str(base), durability],
+        # It finds what this process finds, a checkout that is not installed included.
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False,
+    )  # fmt: skip
+    try:
+        told: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        last = done.stderr.strip().rpartition("\n")[2]
+        return {"error": last or f"the agent ended with exit code {done.returncode}"}
+    return told

@@ -1,0 +1,20 @@
+"""The subject: what the doctor examines, a configuration and where it came from.
+
+Made by `telemetry doctor`, read by the checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from telemetry_core.config import TelemetryConfig
+
+
+class Subject(NamedTuple):
+    """One base as one environment describes it."""
+
+    config: TelemetryConfig
+    environ: Mapping[str, str]
+    is_base_given: bool
+    """Whether the base was named by `--base`, rather than found by the environment."""

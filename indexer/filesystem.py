@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Optional
 
 # Shared with another kernel: memory-mapped coordination, which WAL needs, corrupts there, and
-# changes made on the other side give no events.
+# changes made on the other side give no events. `fakeowner` is Docker Desktop's.
 SHARED_KINDS = frozenset(
-    ("9p", "afs", "ceph", "cifs", "fuse.sshfs", "fuse.vmhgfs-fuse", "glusterfs", "lustre", "nfs",
-     "nfs4", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs")
+    ("9p", "afs", "ceph", "cifs", "fakeowner", "fuse.sshfs", "fuse.vmhgfs-fuse", "glusterfs",
+     "lustre", "nfs", "nfs4", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs")
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from indexer.whole_file import write_whole_file
 from telemetry_core.clock import CLOCK
 from telemetry_core.lock import try_lock, unlock
 from telemetry_core.log_file import LogFile
-from telemetry_core.process import host_name, process_is_gone
+from telemetry_core.process import host_name, own_start, process_is_gone
 
 _PAUSE_SECONDS = 0.01
 
@@ -95,7 +95,7 @@ class Lease:
             self._file = None
 
     def holder(self) -> dict[str, Any]:
-        """Return what the holder says of itself: pid, host, purpose, since. Empty if unknown."""
+        """Return what the holder says of itself: pid, host, purpose, since; empty if unknown."""
         try:
             note = orjson.loads(self._note.read_bytes())
         except (OSError, orjson.JSONDecodeError):
@@ -108,21 +108,26 @@ class Lease:
             bool(self._never_wait_for)
             and holder.get("purpose") == self._never_wait_for
             # One that was killed leaves its note to whoever has the lease now, for a moment.
-            and not (holder.get("host") == host_name() and _is_gone(holder.get("pid")))
+            and not is_gone(holder)
         )
 
     def _write_note(self) -> None:
         note = {
             "pid": os.getpid(),
             "host": host_name(),
+            "process_start": own_start(os.getpid()),
             "purpose": self._purpose,
             "since": CLOCK.tick().time,
         }
         write_whole_file(self._note, orjson.dumps(note))
 
 
-def _is_gone(pid: Any) -> bool:
-    return isinstance(pid, int) and process_is_gone(pid, None)
+def is_gone(holder: dict[str, Any]) -> bool:
+    """Whether a holder was killed and only its note is left, as far as can be seen from here."""
+    pid = holder.get("pid")
+    if holder.get("host") != host_name() or not isinstance(pid, int):
+        return False
+    return process_is_gone(pid, holder.get("process_start"))
 
 
 def _describe(holder: dict[str, Any]) -> str:

@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Optional
 
 _STATE_FIELD, _START_FIELD = 0, 19
+_FIRST_NAMESPACE = 0xEFFFFFFC
+"""The inode that Linux gives the pid namespace of the machine itself, outside all containers."""
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -39,24 +41,49 @@ def process_start(pid: int) -> Optional[str]:
     """Return `<boot id>:<start in clock ticks>` of a living process, None where unknown.
 
     Together with the pid it names one process for ever: pids and ticks are used again, but
-    not within one boot.
+    not within one boot. In a container, which counts pids of its own, it is
+    `<boot id>/<pid namespace>:<start>`.
     """
     fields = _stat_fields(pid)
-    boot = _boot_id()
-    if fields is None or boot is None or fields[_STATE_FIELD] in ("Z", "X"):
+    room = _room()
+    if fields is None or room is None or fields[_STATE_FIELD] in ("Z", "X"):
         return None
-    return f"{boot}:{fields[_START_FIELD]}"
+    return f"{room}:{fields[_START_FIELD]}"
 
 
 def process_is_gone(pid: int, start: Optional[str]) -> bool:
     """Whether the process `pid` of this host, begun at `start`, has surely ended.
 
-    Without `start` a process that happens to have its pid now passes for it.
+    Without `start` a process that happens to have its pid now passes for it. One of another
+    container can't be seen from here, whether or not it bears our host's name.
     """
-    if sys.platform.startswith("linux"):
-        now = process_start(pid)
-        return _boot_id() is not None and (now is None or (start is not None and now != start))
-    return False
+    room = _room() if sys.platform.startswith("linux") else None
+    if room is None or (start is not None and _is_next_door(start, room)):
+        return False
+    now = process_start(pid)
+    return now is None or (start is not None and now != start)
+
+
+def _is_next_door(start: str, room: str) -> bool:
+    """Whether a process of this very boot counts its pid in another namespace."""
+    theirs = start.rpartition(":")[0]
+    return theirs != room and theirs.partition("/")[0] == room.partition("/")[0]
+
+
+def _room() -> Optional[str]:
+    """Return what the pids that we see are unique in: boot and, in a container, namespace."""
+    boot, namespace = _boot_id(), _pid_namespace(os.getpid())
+    return f"{boot}/{namespace}" if boot and namespace else boot
+
+
+@lru_cache(maxsize=1)
+def _pid_namespace(pid: int) -> Optional[int]:
+    """Return the namespace that `pid`, which is our own, was counted in; None for the machine's."""
+    try:
+        namespace = os.stat(f"/proc/{pid}/ns/pid").st_ino
+    except OSError:
+        return None
+    return None if namespace == _FIRST_NAMESPACE else namespace
 
 
 def _stat_fields(pid: int) -> Optional[list[str]]:

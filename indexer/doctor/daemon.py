@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.subject import Subject
+from indexer.lease import is_gone
 from indexer.places import DAEMON, indexer_lease
-from telemetry_core.process import host_name, process_is_gone
+from telemetry_core.process import host_name
 
 _START = "`telemetry index --watch`, or for good `telemetry service install`"
 _STOPPED = "T"
@@ -26,10 +27,10 @@ def check(subject: Subject) -> Iterator[Finding]:
             f"a daemon is said to run: {who}",
             "look there: from this host it can't be seen whether it lives",
         )
-    elif not isinstance(pid, int) or process_is_gone(pid, None):
+    elif is_gone(holder):
         yield note(f"a daemon was killed: {who}", f"nothing is lost; start it again: {_START}")
     else:
-        yield _alive(pid, who)
+        yield _alive(int(pid or 0), who)
 
 
 def _alive(pid: int, who: str) -> Finding:

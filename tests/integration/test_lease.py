@@ -17,7 +17,7 @@ from indexer.errors import AlreadyRunning
 from indexer.lease import Lease
 from indexer.places import DAEMON, ONE_PASS, indexer_lease
 from telemetry_core import TelemetryClient, TelemetryConfig
-from telemetry_core.process import host_name
+from telemetry_core.process import host_name, own_start
 from tests.support.daemon import delete, eventually, running_daemon, start_daemon
 
 
@@ -51,6 +51,25 @@ def test_a_living_daemon_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "indexer.lock"
     with Lease(path, DAEMON), pytest.raises(AlreadyRunning, match=DAEMON):
         Lease(path, ONE_PASS, patience=20, never_wait_for=DAEMON).__enter__()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
+def test_a_daemon_in_a_container_is_not_waited_for(tmp_path: Path) -> None:
+    """It may bear our host's name, and its pid is nobody's here: it is alive all the same."""
+    path = tmp_path / "indexer.lock"
+    holder = Lease(path)
+    with holder:
+        note = {"pid": 2**22 + 1, "host": host_name(), "purpose": DAEMON}
+        boot = str(own_start(os.getpid())).partition(":")[0].partition("/")[0]
+        path.with_suffix(".json").write_bytes(
+            orjson.dumps({**note, "process_start": f"{boot}/17:1"})
+        )
+        # Whoever waits gets the lease in the end, and raises nothing.
+        release = threading.Timer(1.0, lambda: holder.__exit__(None, None, None))
+        release.start()
+        with pytest.raises(AlreadyRunning):
+            Lease(path, ONE_PASS, patience=20, never_wait_for=DAEMON).__enter__()
+        release.join()
 
 
 def test_a_lock_file_deleted_as_it_was_locked_is_locked_again(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Optional
 
@@ -13,7 +17,7 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.line import encode
 from telemetry_core.process import host_name
-from tests.support.process import run, start
+from tests.support.process import environment, run, start
 from tests.support.view import rows
 
 _STALE = "SELECT agent_name, reason FROM stale_runs ORDER BY agent_name"
@@ -74,3 +78,24 @@ def test_a_pid_used_again_does_not_pass_for_the_old_process(
     expected = [("process gone",)] if start_of_process else []
     assert rows(config, "SELECT reason FROM stale_runs") == expected
     assert own_state._is_gone("not a source", None) is False
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
+def test_a_run_of_another_container_is_not_called_gone(base: Path) -> None:
+    """It has a pid namespace of its own and this host's name, and is alive."""
+    config = TelemetryConfig.for_base(base)
+    isolated = subprocess.Popen(
+        ["unshare", "-r", "--pid", "--fork", "--mount-proc", sys.executable, "-c",
+         textwrap.dedent(_START), str(base), "contained"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(),
+    )  # fmt: skip
+    try:
+        assert isolated.stdout is not None
+        if not isolated.stdout.readline():
+            pytest.skip("no pid namespace can be made here")
+        # It is process 1 there, and process 1 here is another one.
+        assert rows(config, "SELECT source FROM agent_runs") == [(f"{host_name()}/1",)]
+        assert rows(config, _STALE) == []
+    finally:
+        isolated.communicate()

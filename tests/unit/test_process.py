@@ -67,6 +67,17 @@ def test_a_command_name_with_parentheses_is_read(tmp_path):
         child.wait()
 
 
+def test_a_process_of_another_container_is_not_called_gone(monkeypatch):
+    """Its pid means another process here, or none, though both may bear one host's name."""
+    monkeypatch.setattr(process, "_boot_id", lambda: "boot")
+    theirs = "boot/17:1"
+    assert not process_is_gone(2**22 + 1, theirs)
+    assert process_is_gone(2**22 + 1, theirs.replace("boot", "another-boot"))
+    monkeypatch.setattr(process, "_pid_namespace", lambda _: 17)
+    assert process_is_gone(2**22 + 1, theirs)
+    assert not process_is_gone(2**22 + 1, "boot:1")
+
+
 def test_where_nothing_can_be_known_nobody_is_gone(monkeypatch):
     """Without a boot id, as in some sandboxes, a process is never called dead."""
     monkeypatch.setattr(process, "_boot_id", lambda: None)

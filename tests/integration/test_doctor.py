@@ -451,6 +451,7 @@ def test_a_disk_without_room_fails_the_probe_and_leaves_nothing(base):
     assert (done.returncode, done.stderr) == (3, "x\n")
     probes = [one for one in json.loads(done.stdout)["findings"] if one["topic"] == "probe"]
     assert [one["state"] for one in probes] == ["failure"]
+    assert "an event could not be written: " in probes[0]["what"]
 
 
 def test_the_script_works_in_a_checkout(base):

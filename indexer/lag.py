@@ -57,8 +57,11 @@ def _unread(file: LogFile, cursor: Optional[Cursor]) -> int:
 
 
 def _first_unread(file: LogFile, cursor: Optional[Cursor]) -> Optional[datetime]:
-    """Return when the first line after the cursor was written; None if it is incomplete still."""
-    offset = cursor.offset if cursor else 0
+    """Return when the first line after the cursor was written; None if it is incomplete still.
+
+    Not before the file was read last, whatever time the event itself names.
+    """
+    offset, read_at = (cursor.offset, cursor.changed) if cursor else (0, 0)
     try:
         with closing(open_stream(file.path)) as stream:
             skip(stream, offset)
@@ -67,11 +70,15 @@ def _first_unread(file: LogFile, cursor: Optional[Cursor]) -> Optional[datetime]
             return None
         (entry,) = decode_lines([line], Ordinals(lambda: ()))
         if entry.event is not None:
-            return parse_time(entry.event.time)
+            return max(parse_time(entry.event.time), _moment(read_at))
     except (OSError, TelemetryError, ValueError):
         # Out of reach, broken, or an event without a time: the file's own change will do.
         pass
-    return datetime.fromtimestamp(file.changed / 1e9, timezone.utc)
+    return _moment(file.changed)
+
+
+def _moment(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(nanoseconds / 1e9, timezone.utc)
 
 
 def is_caught_up(connection: sqlite3.Connection, log_directory: Path) -> bool:

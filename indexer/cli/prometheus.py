@@ -6,6 +6,7 @@ Units are the base ones: bytes, seconds, Unix times.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Optional
@@ -69,9 +70,8 @@ def _of_log(found: dict[str, Any]) -> Iterator[Metric]:
 
 
 def _of_view(found: dict[str, Any]) -> Iterator[Metric]:
-    stale: dict[str, int] = {"silent": 0, "process gone": 0}
-    for run in found["stale_runs"]:
-        stale[run["reason"]] += 1
+    stale = Counter({"silent": 0, "process gone": 0})
+    stale.update(run["reason"] for run in found["stale_runs"])
     yield _one("view_bytes", "Size of the database.", found["database_bytes"])
     yield _by("runs", "Runs by status.", "status", found["runs"])
     yield _by("stale_runs", "Running runs that have fallen silent.", "reason", stale)

@@ -235,24 +235,35 @@ def test_problems_say_where_to_look(base, cli, client):
     assert problem == "1 line of the log can't be read as events: see `telemetry quarantine`"
 
 
-def test_the_lag_is_told_in_time_as_well(base, cli, client, daemon):
-    """How long the oldest line that a stopped daemon has not read has been waiting."""
+_LATE = (
+    '{"specversion":"1.0","id":"x","source":"h/1","type":"run.event","subject":"r",'
+    '"time":"2026-01-01T00:00:00Z","data":{}}\n'
+)
+
+
+@pytest.mark.parametrize("where", ["a file read before", "a new file"])
+def test_the_lag_is_told_in_time_as_well(base, cli, client, daemon, where):
+    """How long the oldest line that a stopped daemon has not read may have been waiting."""
     client.start_run("agent", "job")
     cli("status")
     daemon.send_signal(signal.SIGSTOP)
+    (known,) = (base / "raw").glob("*.ndjson")
     try:
-        with open(next((base / "raw").glob("*.ndjson")), "a") as log:
-            log.write(
-                '{"specversion":"1.0","id":"x","source":"h/1","type":"run.event","subject":"r",'
-                '"time":"2026-01-01T00:00:00Z","data":{}}\n'
-            )
+        with open(
+            known if where == "a file read before" else base / "raw" / "x.ndjson", "a"
+        ) as log:
+            log.write(_LATE)
         found = cli("status", "--json").json
     finally:
         daemon.send_signal(signal.SIGCONT)
-    assert found["lag_bytes"] > 0
+    assert found["lag_bytes"] == len(_LATE)
     assert found["backlog"]["files"] == 1
     since = time.time() - 1767225600
-    assert since - 60 < found["lag_seconds"] <= since
+    if where == "a new file":
+        assert since - 600 < found["lag_seconds"] <= since
+    else:
+        # The event is old, and came after the file was read.
+        assert 0 < found["lag_seconds"] < 600
 
 
 def test_a_line_without_its_end_waits_for_nobody(base, cli, client):

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,11 @@ def subject(base, **environ):
     return Subject(TelemetryConfig.for_base(base, environ), environ, True)
 
 
+def state_of(pid):
+    """The letter that Linux gives a process's state."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+
+
 def states(findings):
     return [finding.state for finding in findings]
 
@@ -74,6 +80,7 @@ def test_nothing_is_changed(base, cli, client, state):
         eventually(lambda: (base / "db" / "telemetry.sqlite-wal").exists())
         # Stopped, it writes no heartbeat meanwhile; killed, it leaves its files behind.
         daemon.send_signal(signal.SIGKILL if state == "daemon killed" else signal.SIGSTOP)
+        eventually(lambda: state_of(daemon.pid) in "TZ")
     try:
         before = _without_directories(base)
         cli("doctor")
@@ -213,6 +220,7 @@ def test_a_daemon_is_told_alive_stopped_or_killed(base, cli, client):
         eventually(lambda: (base / "db" / "indexer.json").exists())
         assert f"process {process.pid}" in found(cli("doctor", "--json"), "daemon", "ok")
         process.send_signal(signal.SIGSTOP)
+        eventually(lambda: state_of(process.pid) == "T")
         try:
             ran = cli("doctor", "--json")
         finally:
@@ -374,16 +382,18 @@ def test_file_systems_are_told_by_what_they_can(base, monkeypatch, kind, mode, e
 @pytest.mark.skipif(not os.path.isdir("/proc/sys/fs/inotify"), reason="inotify is Linux's")
 def test_inotify_is_held_against_its_limits(base, monkeypatch):
     """A running watch is counted; where the limits are used up, a daemon would have to poll."""
-    (before,) = inotify.check(subject(base))
-    used = inotify._used()
-    with running_daemon(base) as process:
-        eventually(lambda: inotify._used() > used)
-        instances, watches = inotify._used()
-        assert watches >= 1
-        monkeypatch.setattr(inotify, "_limit", lambda _: instances)
+    with running_daemon(base):
+        # It begins to watch before it opens the view.
+        eventually((base / "db" / "telemetry.sqlite").exists)
+        assert min(inotify._used()) >= 1
         (now,) = inotify.check(subject(base))
-        assert process.poll() is None
-    assert (before.state, now.state) == ("ok", "warning")
+        assert now.what.count(" of ") == 2
+        for scarce in ("max_user_instances", "max_user_watches"):
+            limits = {scarce: 2}
+            monkeypatch.setattr(inotify, "_limit", lambda name, low=limits: low.get(name, 9**9))
+            assert states(inotify.check(subject(base))) == ["warning"]
+        monkeypatch.setattr(inotify, "_limit", lambda _: 9**9)
+        assert states(inotify.check(subject(base))) == ["ok"]
 
 
 def test_events_and_files_of_the_future_are_told(base, client, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from indexer.places import DAEMON, indexer_lease
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import Cli
+from tests.support.process import ROOT, environment
 
 
 def families(text):
@@ -89,6 +92,17 @@ def test_an_empty_base_is_valid_too(base, capsys):
     # The parser would take a counter by another name as well.
     assert "\ntelemetry_writer_dropped_events_total 0.0\n" in ran.out
     assert ("telemetry_last_event_timestamp_seconds",) not in values(ran.out)
+
+
+def test_the_script_works_in_a_checkout(base):
+    """tools/monitor_telemetry_health.py is the command by its earlier name."""
+    script = str(ROOT / "tools" / "monitor_telemetry_health.py")
+    done = subprocess.run(
+        [sys.executable, script, "--base", str(base), "--prometheus"],
+        capture_output=True, text=True, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert values(done.stdout)["telemetry_degraded",] == 0
 
 
 @pytest.mark.parametrize("number", [0, 1])

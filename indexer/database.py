@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Optional
 
-from indexer.errors import DatabaseDamaged, DatabaseUnusable
+from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
 from indexer.filesystem import journal_mode_for
 from indexer.schema import APPLICATION_ID, schema_sql
 from telemetry_core.config import JOURNAL_MODES
@@ -22,6 +22,9 @@ from telemetry_core.fields import SCHEMA_VERSION
 from telemetry_core.storage import make_directory
 
 BUSY_SECONDS = 10.0
+# SQLite's own words for one of its codes; Python tells the codes themselves from 3.11 on.
+_CANT_OPEN = "unable to open database file"
+
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database, named by what it appends to the name."""
 
@@ -175,6 +178,8 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if is_damage(error):
             raise DatabaseDamaged(f"{path}: {error}") from error
+        if str(error) == _CANT_OPEN:
+            raise DatabaseOutOfReach(f"{path}: {error}") from error
         raise DatabaseUnusable(f"{path}: {error}") from error
 
 

@@ -27,6 +27,12 @@ class DatabaseUnusable(TelemetryError):
     hint = "Run `telemetry rebuild`: it is made anew from the log, which is not harmed"
 
 
+class DatabaseOutOfReach(DatabaseUnusable):
+    """The file can't be opened, which says nothing of what is in it."""
+
+    hint = "See that it may be opened, and that the process has descriptors left: `telemetry doctor`"
+
+
 class DatabaseDamaged(DatabaseUnusable):
     """The file is no SQLite database, or a broken one."""
 

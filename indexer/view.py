@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from indexer import database
-from indexer.errors import DatabaseDamaged, DatabaseUnusable
+from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
 from indexer.filesystem import identity
 from indexer.ingest import Ingest, PassResult
 from indexer.own_state import (
@@ -82,6 +82,9 @@ class View:
             try:
                 with database.reading(path) as reader:
                     is_seen = read_status(reader) == read_status(self.connection)
+            except DatabaseOutOfReach:
+                # No descriptors left, or no permission: nothing that a rebuild could mend.
+                raise
             except DatabaseUnusable as error:
                 raise DatabaseDamaged(f"readers can't open what is written: {error}") from error
             if not is_seen:

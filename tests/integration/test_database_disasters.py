@@ -18,10 +18,12 @@ import pytest
 from indexer.cli.health import health
 from indexer.daemon import Daemon
 from indexer.database import open_reader, open_writer
+from indexer.errors import DatabaseOutOfReach
 from indexer.fresh import index_once
 from indexer.own_state import read_status
 from indexer.places import DAEMON, indexer_lease
 from indexer.rebuild import rebuild
+from indexer.view import View
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.clock import CLOCK
 from telemetry_core.timestamp import format_time, parse_time
@@ -195,6 +197,29 @@ def test_daemons_started_at_the_same_instant(base: Path, client: TelemetryClient
         eventually(lambda n=round_number: count_runs(client.config) == n + 1)
         process.communicate()
     judge(client.config)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="is about limits on descriptors")
+def test_a_process_without_descriptors_does_not_take_its_database_for_damaged(
+    client: TelemetryClient,
+) -> None:
+    """That it can't look says nothing of the file, and a rebuild would need descriptors too."""
+    import resource
+
+    client.start_run("agent", "job")
+    with closing(View(client.config)) as view:
+        view.run_pass()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # Room for the lease, and none for a reader.
+        lowest = os.open(os.devnull, os.O_RDONLY)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
+        try:
+            with pytest.raises(DatabaseOutOfReach, match="unable to open"):
+                view.check_readers()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        view.check_readers()
 
 
 _FORKS = """

@@ -148,27 +148,30 @@ def log_in_a_child(client, pipe):
 
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-def test_children_of_multiprocessing_share_the_log(base, client, method):
-    """Two at a time, however they are started, and the parent's thread of life goes on."""
-    if method == "fork" and sys.version_info >= (3, 12):
-        import threading
-
-        assert threading.active_count() == 1, "or Python warns of the fork"
-    context = multiprocessing.get_context(method)
-    ends, ids = [], []
-    for _ in range(2):
-        ours, theirs = context.Pipe(duplex=False)
-        child = context.Process(target=log_in_a_child, args=(client, theirs))
-        child.start()
-        theirs.close()
-        ends.append((child, ours))
-        ids.append(client.log_event("run", "parent"))
-    for child, ours in ends:
-        assert ours.poll(30)
-        ids += ours.recv()
-        child.join(30)
-        assert child.exitcode == 0
-        ours.close()
+def test_children_of_multiprocessing_share_the_log(base, method):
+    """Two at a time, however they are started: a client that is sent there starts afresh."""
+    ids = run_agent(
+        base,
+        """
+        import multiprocessing
+        from tests.integration.test_process_endings import log_in_a_child
+        context = multiprocessing.get_context(sys.argv[2])
+        children = []
+        for _ in range(2):
+            ours, theirs = context.Pipe(duplex=False)
+            child = context.Process(target=log_in_a_child, args=(client, theirs))
+            child.start()
+            theirs.close()
+            children.append((child, ours))
+            print(client.log_event("run", "parent"))
+        for child, ours in children:
+            assert ours.poll(30)
+            print(*ours.recv())
+            child.join(30)
+            assert child.exitcode == 0
+        """,
+        method,
+    )
     log = assert_kept(base, ids)
     assert words(log).count("last") == 2
     assert len({event.source for event in log.events()}) == 3

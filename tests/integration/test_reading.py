@@ -12,6 +12,7 @@ from indexer import reading, tail
 from indexer.cursors import Cursor, new_cursor
 from indexer.log_files import LogFile, fingerprint, list_log_files
 from indexer.reading import Batch, FileChanged, is_unchanged, lines_before, read_batches
+from indexer.streams import UNFINISHED
 
 _LINES = b"".join(b"%d %s\n" % (number, b"x" * number) for number in range(100))
 
@@ -160,14 +161,14 @@ def test_the_lines_before_an_offset_are_those_that_end_there(path: Path) -> None
     assert len(list(lines_before(file, len(_LINES)))) == 100
 
 
-def test_a_break_is_told_and_an_unfinished_end_is_not(path: Path) -> None:
-    """What could be decoded is read either way; only the one will never be more."""
+def test_a_break_is_told_from_an_unfinished_end(path: Path) -> None:
+    """What could be decoded is read either way; only the one is certain never to be more."""
     whole = gzip.compress(_LINES * 50, mtime=0)
     packed = path.with_name(path.name + ".gz")
     path.unlink()
     packed.write_bytes(whole[: len(whole) // 2])
     (unfinished,) = _read(packed)
-    assert unfinished.cursor.fault is None
+    assert unfinished.cursor.fault == UNFINISHED
     packed.write_bytes(whole + b"\xff" * 200)
     (broken,) = _read(packed)
     assert "Not a gzipped file" in str(broken.cursor.fault)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from indexer import database
-from indexer.cli import health as health_module
+from indexer.cli import problems
 from indexer.database import open_reader, wal_bytes
 from indexer.fresh import index_once
 from indexer.rebuild import rebuild
@@ -30,7 +30,7 @@ _LIMIT = 1024 * 1024
 def config(client: TelemetryClient, monkeypatch: pytest.MonkeyPatch) -> TelemetryConfig:
     """A base with a view, and a limit that is soon reached."""
     monkeypatch.setattr(database, "WAL_LIMIT_BYTES", _LIMIT)
-    monkeypatch.setattr(health_module, "WAL_LIMIT_BYTES", _LIMIT)
+    monkeypatch.setattr(problems, "WAL_LIMIT_BYTES", _LIMIT)
     client.start_run("agent", "job")
     index_once(client.config)
     return client.config

@@ -108,7 +108,6 @@ A_UUID = uuid.UUID(int=7)
         (np.array(["2026-01-02T03", "NaT"], "M8[ns]"), ["2026-01-02T03:00:00.000000000", "NaT"]),
         (np.array([np.nan, 1.0]), [None, 1.0]),
     ],
-    ids=repr,
 )
 def test_what_json_lacks_is_written_as_a_reader_would_expect(value, expected):
     """Each kind of value has one plain form, alone and among values that spoil orjson's try."""

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from telemetry_core import TelemetryConfig
+from tests.laboratory.experiment import scratch_root
 from tests.laboratory.experiments import EXPERIMENTS, Experiment
 from tests.laboratory.torture import Outcome, torture
 from tests.laboratory.torture_report import Report
@@ -108,7 +109,7 @@ def main(
     chosen = [experiment for experiment in EXPERIMENTS if experiment.name in (only or _NAMES)]
     screen = _Screen()
     screen.say(f"seed {seed}, report in {report.path}")
-    with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="torture-", dir=scratch_root()) as scratch:
         for outcome in torture(chosen, seed, Path(scratch), first_round, screen.begin):
             report.add(outcome, Path(scratch) / outcome.experiment)
             screen.end(outcome)

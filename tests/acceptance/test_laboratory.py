@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Callable
 
 import pytest
 
-from tests.laboratory.experiment import Bench
+from tests.laboratory.experiment import Bench, scratch_root
 from tests.laboratory.experiments import EXPERIMENTS
 
 Conduct = Callable[..., dict[str, int]]
@@ -15,15 +17,22 @@ _BY_NAME = {experiment.name: experiment for experiment in EXPERIMENTS}
 
 
 @pytest.fixture
-def conduct(tmp_path: Path, laboratory_seed: int) -> Conduct:
-    """Make an experiment with the numbers of a small round, or part of it with other ones."""
+def conduct(laboratory_seed: int) -> Conduct:
+    """Make an experiment with the numbers of a small round, or part of it with other ones.
+
+    What a broken promise leaves stays, for it is the evidence.
+    """
 
     def made(name: str, part: int = 0, **numbers: int) -> dict[str, int]:
         experiment = _BY_NAME[name]
         if experiment.why_not():
             pytest.skip(experiment.why_not())
-        bench = Bench(tmp_path, laboratory_seed + part)
-        return experiment._replace(numbers={**experiment.numbers, **numbers}).conduct(bench)
+        directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=scratch_root()))
+        print("seed", laboratory_seed, "evidence", directory)
+        bench = Bench(directory, laboratory_seed + part)
+        done = experiment._replace(numbers={**experiment.numbers, **numbers}).conduct(bench)
+        shutil.rmtree(directory)
+        return done
 
     return made
 

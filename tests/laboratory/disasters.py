@@ -36,7 +36,7 @@ from indexer.view import View
 from telemetry_core import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.line import encode
-from tests.laboratory.experiment import Bench
+from tests.laboratory.experiment import Bench, scratch_root
 from tests.laboratory.lines import EVENTS, LINES
 from tests.support.view import indexed_from_scratch, tables
 
@@ -50,7 +50,7 @@ class Disasters(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp(prefix="disasters-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="disasters-", dir=scratch_root()))
         self.config = TelemetryConfig.for_base(self.directory / "base")
         self.raw, self.database = self.config.ndjson_dir, self.config.database_path
         self.view: View | None = None

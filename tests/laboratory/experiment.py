@@ -6,8 +6,12 @@ Called by all experiments; pytest and the torture differ in nothing but the numb
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Optional
+
+_MEMORY = "/dev/shm"
+_ROOM_BYTES = 2 * 1024**3
 
 
 class Bench(NamedTuple):
@@ -22,6 +26,18 @@ class Bench(NamedTuple):
     def chance(self) -> random.Random:
         """Return the dice that all choices of the experiment are thrown with."""
         return random.Random(self.seed)
+
+
+def scratch_root() -> Optional[str]:
+    """Return where scratch directories are best made; None for where the system likes.
+
+    In memory, if there is room: the disk's patience is not what is tried, and only there a kill
+    tears a large write.
+    """
+    try:
+        return _MEMORY if shutil.disk_usage(_MEMORY).free > _ROOM_BYTES else None
+    except OSError:
+        return None
 
 
 def spread(count: int, total: int, chance: random.Random) -> list[int]:

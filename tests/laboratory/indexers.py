@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from unittest import mock
 
-from indexer import reading
+from indexer import database, reading
 from indexer import rebuild as rebuild_module
 from indexer.daemon import Daemon
 from indexer.fresh import index_once
@@ -22,9 +22,11 @@ _WORK = {"index": index_once, "rebuild": rebuild}
 def index(say: Say, base: Path, work: str, fault: Fault) -> None:
     """Make a pass or a rebuild, in small steps, while `fault` strikes."""
     config = TelemetryConfig.for_base(base)
+    # Small batches, so that there are many; and nobody waits long for a lock that can't be had.
     with (
-        mock.patch.multiple(reading, MAX_BATCH_LINES=40),
+        mock.patch.multiple(reading, MAX_BATCH_LINES=20),
         mock.patch.multiple(rebuild_module, _SWAP_PAGES=20),
+        mock.patch.multiple(database, BUSY_SECONDS=0.1),
         shim.armed(base, fault),
     ):
         try:

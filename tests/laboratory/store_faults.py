@@ -49,13 +49,13 @@ def _prepare(config: TelemetryConfig) -> None:
     log = config.ndjson_dir
     log.mkdir(parents=True)
     kinds = ("run.started", "run.event", "run.updated", "run.ended")
-    events = [event(n, kinds[n % 4], f"run-{n % 24}", note="x" * 300) for n in range(240)]
-    (log / "events_1.ndjson").write_bytes(lines_of(events[:100]) + b"bad\n")
-    (log / "events_2.ndjson").write_bytes(lines_of(events[50:120]))
+    events = [event(n, kinds[n % 4], f"run-{n % 12}", note="x" * 600) for n in range(120)]
+    (log / "events_1.ndjson").write_bytes(lines_of(events[:50]) + b"bad\n")
+    (log / "events_2.ndjson").write_bytes(lines_of(events[25:60]))
     index_once(config)
-    (log / "events_0.ndjson").write_bytes(lines_of(events[20:70]))
-    (log / "events_2.ndjson").write_bytes(lines_of(events[50:180]) + b"worse\n")
-    (log / "events_3.ndjson").write_bytes(lines_of(events[160:]) + b'{"torn')
+    (log / "events_0.ndjson").write_bytes(lines_of(events[10:35]))
+    (log / "events_2.ndjson").write_bytes(lines_of(events[25:90]) + b"worse\n")
+    (log / "events_3.ndjson").write_bytes(lines_of(events[80:]) + b'{"torn')
 
 
 def _calls(prepared: Path, base: Path, work: str) -> tuple[str, ...]:

@@ -108,6 +108,18 @@ SETTINGS: tuple[Setting, ...] = (
         "stale_after",
     ),
     Setting(
+        "TELEMETRY_ARCHIVE_AFTER",
+        "off",
+        "the daemon compresses log files of days that are over for as long, as in `30d`",
+        "archive_after",
+    ),
+    Setting(
+        "TELEMETRY_PRUNE_AFTER",
+        "off",
+        "the daemon deletes log files of days that are over for as long, and what they told",
+        "prune_after",
+    ),
+    Setting(
         "TELEMETRY_PARENT_RUN_ID",
         "none",
         "the run that this process's runs are children of; set for child processes",
@@ -139,6 +151,10 @@ class TelemetryConfig:
     """Seconds."""
     stale_after: float = 3600.0
     """Seconds."""
+    archive_after: Optional[str] = None
+    """A length of time, as in `30d`; None for never."""
+    prune_after: Optional[str] = None
+    """A length of time, as in `365d`; None for never."""
     refused: tuple[str, ...] = ()
     """Variables that made no sense, in words, and what is used instead."""
 
@@ -175,6 +191,8 @@ class TelemetryConfig:
             journal_mode=variables.text("TELEMETRY_DB_JOURNAL_MODE"),
             poll_interval=max(_SHORTEST_POLL, poll_interval),
             stale_after=variables.number("TELEMETRY_STALE_AFTER", 3600.0),
+            archive_after=variables.text("TELEMETRY_ARCHIVE_AFTER"),
+            prune_after=variables.text("TELEMETRY_PRUNE_AFTER"),
             refused=tuple(variables.refused),
         )
 
@@ -206,6 +224,9 @@ class TelemetryConfig:
             problems.append("METRICS_API_URL is not an http or https address")
         if self.test_mode not in (None, "mock", "live"):
             problems.append(f"TELEMETRY_TEST_MODE is {self.test_mode!r}: use mock or live")
+        problems += _wrong_durations(
+            TELEMETRY_ARCHIVE_AFTER=self.archive_after, TELEMETRY_PRUNE_AFTER=self.prune_after
+        )
         if strict and not self.skip_validation:
             directories = (self.metrics_dir, self.database_path.parent, self.ndjson_dir)
             problems += [
@@ -235,3 +256,16 @@ class TelemetryConfig:
 def without_secrets(url: str) -> str:
     """Return a URL without its query and its start, either of which may carry a token."""
     return re.sub(r"(?<=://)[^/?#]*@|[?#].*", "", url)
+
+
+def _wrong_durations(**values: Optional[str]) -> list[str]:
+    # Imported here: an agent archives nothing.
+    from telemetry_core.duration import parse_duration
+
+    problems = []
+    for variable, value in values.items():
+        try:
+            parse_duration(value or "0s")
+        except ValueError as error:
+            problems.append(f"{variable}: {error}")
+    return problems

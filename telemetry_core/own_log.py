@@ -2,7 +2,7 @@
 
 `raw/events_YYYYMMDD.<host>-<pid>.ndjson`. Called by the writer when the shared log is out of
 reach. It takes no lock, so that nothing can make it wait: not a stopped holder, not a signal
-handler that interrupted an append.
+handler that interrupted an append. Nor does it trust that its file stayed in place meanwhile.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from pathlib import Path
 
 from telemetry_core.errors import AppendFailed
 from telemetry_core.log_file import LogFile
+
+
+_ATTEMPTS = 3
 
 
 class OwnLog:
@@ -27,12 +30,26 @@ class OwnLog:
 
     def append(self, lines: bytes, day: str, sync: bool) -> None:
         """Put `lines` into this process's file. Raises AppendFailed or OSError."""
+        path = self._directory / f"events_{day}.{self._host}-{os.getpid()}.ndjson"
+        for _ in range(_ATTEMPTS):
+            if self._append_to(path, b"\n" + lines, sync):
+                return
+        raise AppendFailed(f"{path} was moved away each time that it was written to")
+
+    def _append_to(self, path: Path, data: bytes, sync: bool) -> bool:
+        """Write, and return whether the file still was in its place after that.
+
+        Whoever archives it moves it away first and reads it then. So what was written before is
+        read, and what was written after has to be written again: twice in the log is once in the
+        view.
+        """
         # Opened each time: the case is rare, and no descriptor can be closed under a thread.
-        file = LogFile(self._directory / f"events_{day}.{self._host}-{os.getpid()}.ndjson")
+        file = LogFile(path)
         try:
-            self._write(file.fd, b"\n" + lines)
+            self._write(file.fd, data)
             if sync:
                 file.sync()
+            return file.is_at_its_path()
         finally:
             file.close()
 

@@ -5,8 +5,8 @@ Called by the command line. It only reads.
 
 from __future__ import annotations
 
-import re
 import sqlite3
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
@@ -15,6 +15,7 @@ import click
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.cli.output import print_json
 from indexer.cli.run_rows import print_runs, with_reasons
+from telemetry_core.duration import parse_duration
 from telemetry_core.status import normalise_status
 from telemetry_core.timestamp import format_time, parse_time
 
@@ -29,9 +30,6 @@ Examples:
 or an ISO date or time, in the local zone if it names none. A run's name at a
 terminal is the end of its id; `telemetry show` takes either.
 """
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 
 
 def _since(_ctx: click.Context, _param: click.Parameter, value: Optional[str]) -> Optional[str]:
@@ -96,10 +94,8 @@ def _select(
 
 
 def _moment(text: str) -> datetime:
-    length = _LENGTH.fullmatch(text)
-    if length:
-        number, unit = length.groups()
-        return datetime.now(timezone.utc) - timedelta(**{_UNITS[unit]: float(number)})
+    with suppress(ValueError):
+        return datetime.now(timezone.utc) - parse_duration(text)
     if text in ("today", "yesterday"):
         day = datetime.now(timezone.utc).astimezone().date() - timedelta(text == "yesterday")
         return datetime.combine(day, datetime.min.time()).astimezone()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
 from indexer.errors import CursorMoved
@@ -114,13 +114,46 @@ def forget_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     counted for a file that is gone, and now counts for itself. Its events lose their places as
     well, for without its cursor nobody could tell whether it changed meanwhile.
     """
+    names = set(names)
+    if not names:
+        # Nothing went, so nothing was counted for what went.
+        return
     repeating = connection.execute("SELECT name FROM log_files WHERE duplicate > 0").fetchall()
-    for name in {*names, *(row[0] for row in repeating)}:
-        connection.execute("DELETE FROM log_files WHERE name = ?", (name,))
-        connection.execute("DELETE FROM quarantine WHERE file = ?", (name,))
+    drop_files(connection, names.union(row[0] for row in repeating))
     connection.execute(
         f"UPDATE run_events SET file_id = {NO_FILE}"
         f" WHERE file_id <> {NO_FILE} AND file_id NOT IN (SELECT file_id FROM log_files)"
+    )
+
+
+def drop_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
+    """Delete the cursors of files, and what was quarantined of them."""
+    rows = [(name,) for name in names]
+    connection.executemany("DELETE FROM log_files WHERE name = ?", rows)
+    connection.executemany("DELETE FROM quarantine WHERE file = ?", rows)
+
+
+def move_files(connection: sqlite3.Connection, moves: Mapping[str, LogFile]) -> None:
+    """Let what is known of files go over to the files that they have become, by old name.
+
+    The cursors don't say that the new files were read to their end: the next reading finds out
+    whether they hold what was read of the old ones.
+    """
+    connection.executemany(
+        "UPDATE log_files SET name = ?, file_id = ?, device = ?, inode = ?, size = 0, changed = 0"
+        " WHERE name = ?",
+        [(new.name, file_id(new.name), new.device, new.inode, old) for old, new in moves.items()],
+    )
+    connection.executemany(
+        "UPDATE quarantine SET file = ? WHERE file = ?",
+        [(new.name, old) for old, new in moves.items()],
+    )
+    # In one go, for no index leads from a file to its events.
+    numbers = {file_id(old): file_id(new.name) for old, new in moves.items()}
+    cases = " ".join(f"WHEN {old} THEN {new}" for old, new in numbers.items())
+    connection.execute(
+        f"UPDATE run_events SET file_id = CASE file_id {cases} END"
+        f" WHERE file_id IN ({', '.join(map(str, numbers))})"
     )
 
 

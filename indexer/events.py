@@ -210,6 +210,17 @@ def id_of_other(row: StoredEvent) -> str:
     return f"{row.event_id}~{digest}"
 
 
+def has_other_under_an_id(connection: sqlite3.Connection, run_ids: Iterable[str]) -> bool:
+    """Whether one of the runs may have an event that is kept under an id made of two."""
+    pattern = f"*~{'[0-9a-f]' * 16}"
+    return any(
+        connection.execute(
+            "SELECT 1 FROM run_events WHERE run_id = ? AND event_id GLOB ?", (run_id, pattern)
+        ).fetchone()
+        for run_id in run_ids
+    )
+
+
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 

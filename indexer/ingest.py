@@ -19,8 +19,9 @@ from indexer.decode import Entry, Ordinals, decode_lines
 from indexer.events import Placed, events_of_run, place_events
 from indexer.fold import continues, fold
 from indexer.log_files import LogFile, list_log_files
+from indexer.moves import find_moves, keeps_order
 from indexer.reading import Batch, FileChanged, is_unchanged, lines_before, read_batches
-from indexer.runs import load_runs, save_runs
+from indexer.runs import delete_runs, load_runs, save_runs
 from indexer.streams import StreamUnsupported
 from telemetry_core.event import Event
 
@@ -43,9 +44,13 @@ class PassResult(NamedTuple):
 class Ingest:
     """Passes over one log into one database. What it holds only saves work, never decides."""
 
-    def __init__(self, connection: sqlite3.Connection, log_directory: Path) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, log_directory: Path, omit: Collection[str] = ()
+    ) -> None:
+        """Read the log in `log_directory`, but for the files that `omit` names."""
         self._connection = connection
         self._log_directory = log_directory
+        self._omit = omit
         self._ordinals: dict[str, tuple[int, Ordinals]] = {}
 
     def run_pass(
@@ -71,8 +76,8 @@ class Ingest:
     ) -> PassResult:
         problems = []
         is_complete = True
-        files = list_log_files(self._log_directory)
-        self._forget(cursors.all_cursors(self._connection).keys() - {file.name for file in files})
+        files = [f for f in list_log_files(self._log_directory) if f.name not in self._omit]
+        self._follow(files)
         known = cursors.all_cursors(self._connection)
         for file in files:
             if is_unchanged(file, known.get(file.name)):
@@ -86,13 +91,31 @@ class Ingest:
                         is_complete = False
                         break
             except FileNotFoundError:
-                # Compressed or deleted since the listing: the next pass sees what became of it.
+                # Gone since the directory was read: the next pass sees what became of it.
                 continue
             except (OSError, StreamUnsupported) as error:
                 problems.append(f"{file.name}: {error}")
             if not is_complete:
                 break
         return PassResult(dict(total.lines), sum(total.bytes.values()), problems, is_complete)
+
+    def _follow(self, files: list[LogFile]) -> None:
+        """See to files that went: what was moved keeps rows and cursor, others are forgotten."""
+        known = cursors.all_cursors(self._connection)
+        gone = known.keys() - {file.name for file in files}
+        if not gone:
+            return
+        moves = find_moves(
+            [known[name] for name in gone], [file for file in files if file.name not in known]
+        )
+        with transaction(self._connection):
+            cursors.forget_files(self._connection, gone - moves.keys())
+            left = cursors.all_cursors(self._connection)
+            moves = {old: file for old, file in moves.items() if old in left}
+            if moves and keeps_order(left, moves):
+                cursors.move_files(self._connection, moves)
+            else:
+                cursors.forget_files(self._connection, moves.keys())
 
     def _forget(self, names: Collection[str]) -> None:
         if names:
@@ -161,6 +184,18 @@ class Ingest:
         self._ordinals[name] = (offset, ordinals)
         while len(self._ordinals) > _MAX_ORDINALS:
             del self._ordinals[next(iter(self._ordinals))]
+
+
+def refold_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> None:
+    """Make the rows of runs anew of the events that are stored; none for runs without events.
+
+    Called inside a transaction.
+    """
+    delete_runs(connection, run_ids)
+    for run_id in run_ids:
+        row = fold(None, events_of_run(connection, run_id))
+        if row is not None:
+            save_runs(connection, [row])
 
 
 def _tally(entries: list[Entry], outcomes: list[str]) -> Tally:

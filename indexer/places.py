@@ -33,6 +33,14 @@ def rebuild_lease(config: TelemetryConfig) -> Lease:
     return Lease(_beside(config, "rebuild.lock"), "rebuild")
 
 
+def keeping_lease(config: TelemetryConfig, purpose: str, patience: float = 0.0) -> Lease:
+    """Return the lease on the files of the log: who moves, compresses or deletes any has it.
+
+    It lies beside them, for several bases may have one log. Writers know nothing of it.
+    """
+    return Lease(config.ndjson_dir / ".keeping.lock", purpose, patience)
+
+
 def shadow_path(config: TelemetryConfig) -> Path:
     """Return where a rebuild makes the new database."""
     return _beside(config, config.database_path.name + ".rebuild")

@@ -49,7 +49,7 @@ def read_batches(file: LogFile, cursor: Optional[Cursor]) -> Iterator[Batch]:
     Raises FileChanged before the first batch, and OSError or StreamUnsupported.
     """
     start = cursor or new_cursor(file)
-    head = _read_head(file)
+    head = read_head(file)
     if start.head_hash and fingerprint(head[: start.head_length]) != start.head_hash:
         raise FileChanged(file.name, "begins with other bytes than before")
     with closing(open_stream(file.path)) as stream:
@@ -64,7 +64,8 @@ def lines_before(file: LogFile, offset: int) -> Iterator[Line]:
             yield from read_lines(stream, 0, offset)
 
 
-def _read_head(file: LogFile) -> bytes:
+def read_head(file: LogFile) -> bytes:
+    """Return the bytes by which a file is recognised. Raises OSError or StreamUnsupported."""
     with closing(open_stream(file.path)) as stream:
         return _read_exactly(stream, HEAD_BYTES)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Callable, Optional
@@ -31,11 +32,15 @@ def rebuild(
     config: TelemetryConfig,
     on_progress: Callable[[int], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
+    omit: Collection[str] = (),
+    when_in_place: Callable[[], None] = lambda: None,
 ) -> PassResult:
     """Replay the log into a new database and put it in the old one's place.
 
     Works beside a running daemon: it stands aside for the last moment. Readers see the old
-    rows or the new, never anything between. Raises AlreadyRunning, DatabaseUnusable or OSError.
+    rows or the new, never anything between. Files that `omit` names are left out;
+    `when_in_place` is called before anybody else can make a pass. Raises AlreadyRunning,
+    DatabaseUnusable or OSError.
     """
     shadow = shadow_path(config)
     with rebuild_lease(config):
@@ -43,29 +48,30 @@ def rebuild(
         try:
             connection = _open_shadow(shadow, _page_size(config.database_path))
             with closing(connection), database.translated(shadow):
-                return _build(connection, shadow, config, on_progress, should_stop)
+                ingest = Ingest(connection, config.ndjson_dir, omit)
+                first = _build(connection, ingest, on_progress, should_stop)
+                # From here on the live view stands still; what came meanwhile is little.
+                with write_lease(config):
+                    last = ingest.run_pass(on_progress=on_progress)
+                    set_stale_after(connection, config.stale_after)
+                    put_in_place(connection, shadow, config)
+                    when_in_place()
+                return _sum(first, last)
         finally:
             database.remove_database(shadow)
 
 
 def _build(
     connection: sqlite3.Connection,
-    shadow: Path,
-    config: TelemetryConfig,
+    ingest: Ingest,
     on_progress: Callable[[int], None],
     should_stop: Callable[[], bool],
 ) -> PassResult:
     database.create_schema(connection)
-    ingest = Ingest(connection, config.ndjson_dir)
     first = ingest.run_pass(should_stop, on_progress)
     if not first.is_complete:
         raise Interrupted("the rebuild was told to stop")
-    # From here on the live view stands still; what came meanwhile is little.
-    with write_lease(config):
-        last = ingest.run_pass(on_progress=on_progress)
-        set_stale_after(connection, config.stale_after)
-        _put_in_place(connection, shadow, config)
-    return _sum(first, last)
+    return first
 
 
 def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
@@ -79,7 +85,11 @@ def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
     return connection
 
 
-def _put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig) -> None:
+def put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig) -> None:
+    """Put a database, open as `new`, in the view's place; `shadow` is its file.
+
+    Under the write lease. Raises DatabaseUnusable or OSError.
+    """
     live = _open_live(config)
     if live is None:
         _set_aside(config.database_path)

@@ -38,6 +38,11 @@ def save_runs(connection: sqlite3.Connection, rows: Iterable[dict[str, Any]]) ->
     connection.executemany(_SAVE, (tuple(row.values()) for row in rows))
 
 
+def delete_runs(connection: sqlite3.Connection, run_ids: Iterable[str]) -> None:
+    """Delete the rows of runs."""
+    connection.executemany("DELETE FROM agent_runs WHERE run_id = ?", ((one,) for one in run_ids))
+
+
 def rows_of_runs(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     """Yield every row, by run id."""
     for row in connection.execute(f"SELECT {_NAMES} FROM agent_runs ORDER BY run_id"):

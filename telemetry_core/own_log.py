@@ -13,7 +13,6 @@ from pathlib import Path
 from telemetry_core.errors import AppendFailed
 from telemetry_core.log_file import LogFile
 
-
 _ATTEMPTS = 3
 
 

@@ -29,8 +29,10 @@ from hypothesis.stateful import (
 from indexer import database, reading
 from indexer import rebuild as rebuild_module
 from indexer.fresh import index_once
+from indexer.log_names import parse_name
 from indexer.places import shadow_path
 from indexer.rebuild import rebuild
+from indexer.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.verify import verify
 from indexer.view import View
 from telemetry_core import TelemetryConfig
@@ -120,6 +122,29 @@ class Disasters(RuleBasedStateMachine):
             if path.suffix == ".ndjson" and not target.exists():
                 target.write_bytes(_SQUEEZE[suffix](path.read_bytes()))
                 if not keep:
+                    path.unlink()
+
+    @rule(which=_ANY, piece=st.integers(1, 2), index=st.booleans())
+    def make_a_piece_of(self, which: int, piece: int, index: bool) -> None:
+        """As archiving does: the same bytes under a name of the same stem."""
+        for path in self.chosen(which):
+            name = parse_name(path.name)
+            target = self.raw / f"{name.stem}.{piece}{name.suffix}"
+            if not target.exists():
+                path.rename(target)
+        if index:
+            index_once(self.config)
+
+    @rule(which=_ANY)
+    def unpack(self, which: int) -> None:
+        for path in self.chosen(which):
+            target = path.with_suffix("")
+            if path.suffix in _SQUEEZE and not target.exists():
+                with suppress(StreamUnfinished, StreamBroken), closing(open_stream(path)) as stream:
+                    data = b""
+                    while chunk := read_chunk(stream, 1 << 20):
+                        data += chunk
+                    target.write_bytes(data)
                     path.unlink()
 
     @rule(which=_ANY)

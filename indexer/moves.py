@@ -1,0 +1,52 @@
+"""The moves: which log file that went came back under another name, as when it is compressed.
+
+Called by the ingest pass, so that rows and cursor go along and nothing is read again. It looks
+at names and at how files begin; the reading that follows looks at the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from indexer.cursors import Cursor
+from indexer.log_files import LogFile, fingerprint
+from indexer.log_names import parse_name
+from indexer.reading import read_head
+from indexer.streams import StreamUnsupported
+
+
+def find_moves(gone: Iterable[Cursor], new: Iterable[LogFile]) -> dict[str, LogFile]:
+    """Return for each cursor's name the new file that begins like its file and is its only heir.
+
+    Only a name of the same stem is looked at: a file under any other name may be an edited copy.
+    """
+    heirs: dict[str, list[Cursor]] = {}
+    files = {file.name: file for file in new}
+    moves: dict[str, LogFile] = {}
+    for cursor in gone:
+        found = [file for file in files.values() if _is_heir(file, cursor)]
+        if len(found) == 1:
+            moves[cursor.name] = found[0]
+            heirs.setdefault(found[0].name, []).append(cursor)
+    return {old: file for old, file in moves.items() if len(heirs[file.name]) == 1}
+
+
+def keeps_order(known: Mapping[str, Cursor], moves: Mapping[str, LogFile]) -> bool:
+    """Whether the moves change nothing about which of two files has an event that both hold.
+
+    That is the first of them by name.
+    """
+    if not any(cursor.duplicate for cursor in known.values()):
+        return True
+    names = [moves[name].name if name in moves else name for name in sorted(known)]
+    return names == sorted(names)
+
+
+def _is_heir(file: LogFile, cursor: Cursor) -> bool:
+    if not cursor.head_hash or parse_name(file.name).stem != parse_name(cursor.name).stem:
+        return False
+    try:
+        return fingerprint(read_head(file)[: cursor.head_length]) == cursor.head_hash
+    except (OSError, StreamUnsupported):
+        # Whoever reads it next says why it can't be read.
+        return False

@@ -1,0 +1,123 @@
+"""The packing: plain bytes of a log file compressed into another, and the proof that it has them.
+
+Called by archiving, and by restoring for the proof alone. It deletes nothing and knows no names
+of logs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import BinaryIO, Callable, Optional, cast
+
+from indexer.streams import (
+    StreamBroken,
+    StreamUnfinished,
+    StreamUnsupported,
+    open_stream,
+    read_chunk,
+)
+
+GZIP, ZSTD = ".gz", ".zst"
+
+_CHUNK = 1024 * 1024
+_GZIP_LEVEL = 6
+_ZSTD_LEVEL = 9
+
+
+def best_packing() -> str:
+    """Return how to compress where nobody said: zstd where its library is, else gzip."""
+    return ZSTD if find_spec("zstandard") else GZIP
+
+
+def pack(
+    source: Path,
+    start: int,
+    target: BinaryIO,
+    packing: str,
+    on_chunk: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Compress `source` from `start` on onto `target`; return where it ended, flushed and synced.
+
+    What is appended is a gzip member or zstd frame of its own: readers read on across them.
+    `on_chunk` is told the plain bytes of each chunk. Raises OSError or StreamUnsupported.
+    """
+    with open(source, "rb") as plain, closing(_packer(target, packing)) as packer:
+        # What it has now: a file that grows as fast as it is read has an end too.
+        end = os.fstat(plain.fileno()).st_size
+        plain.seek(start)
+        while start < end and (chunk := plain.read(min(_CHUNK, end - start))):
+            packer.write(chunk)
+            start += len(chunk)
+            on_chunk(len(chunk))
+    target.flush()
+    os.fsync(target.fileno())
+    return start
+
+
+def length_of_beginning(whole: Path, beginning: Path) -> Optional[int]:
+    """Return how many plain bytes `beginning` holds if `whole` begins with them, else None.
+
+    Either may be compressed; one that can't be decoded to its end proves nothing. Raises OSError.
+    """
+    try:
+        return _compare(_chunks(whole), _chunks(beginning))
+    except (StreamBroken, StreamUnfinished, StreamUnsupported):
+        return None
+
+
+def _packer(target: BinaryIO, packing: str) -> BinaryIO:
+    if packing == GZIP:
+        # Neither name nor time: the same bytes make the same file.
+        packer = gzip.GzipFile("", "wb", _GZIP_LEVEL, target, mtime=0)
+        return cast("BinaryIO", packer)
+    try:
+        import zstandard
+    except ImportError as error:
+        raise StreamUnsupported("the zstandard library is not installed") from error
+    compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
+    return cast("BinaryIO", compressor.stream_writer(target, closefd=False))
+
+
+def _compare(whole: Iterator[bytes], beginning: Iterator[bytes]) -> Optional[int]:
+    length = 0
+    held = b""
+    for wanted in beginning:
+        length += len(wanted)
+        while len(held) < len(wanted):
+            more = next(whole, b"")
+            if not more:
+                return None
+            held += more
+        if held[: len(wanted)] != wanted:
+            return None
+        held = held[len(wanted) :]
+    for _ in whole:
+        # A checksum at its end speaks for all of it.
+        pass
+    return length
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with closing(open_stream(path)) as stream:
+        while chunk := read_chunk(stream, _CHUNK):
+            yield chunk
+
+
+def new_file(path: Path, like: Optional[os.stat_result] = None) -> BinaryIO:
+    """Open a new file for writing, 0600, or with owner and mode of another. Raises OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        if like is not None and os.name == "posix":
+            if (like.st_uid, like.st_gid) != (os.getuid(), os.getgid()):
+                os.fchown(fd, like.st_uid, like.st_gid)
+            os.fchmod(fd, like.st_mode & 0o777)
+    except BaseException:
+        os.close(fd)
+        path.unlink(missing_ok=True)
+        raise
+    return open(fd, "wb")

@@ -1,0 +1,205 @@
+"""The pruning: log files of days long over, deleted together with what they told.
+
+Called by `telemetry prune` and by the daemon. First the view is made what a rebuild without the
+files would give, at one stroke; then the files go. Killed in between, the next pass brings their
+rows back, and pruning again finishes. It deletes no file that was not indexed to its end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple, Optional
+
+from indexer import cursors, database
+from indexer.cursors import Cursor
+from indexer.errors import DatabaseUnusable
+from indexer.events import has_other_under_an_id
+from indexer.ingest import Ingest, refold_runs
+from indexer.log_files import LogFile, file_id, list_log_files
+from indexer.log_names import parse_name
+from indexer.places import keeping_lease, write_lease
+from indexer.reading import is_unchanged
+from indexer.rebuild import rebuild
+from indexer.removal import (
+    FileInUse,
+    check_untouched,
+    unlink_synced,
+    withdraw,
+    writers_waiting,
+)
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.errors import TelemetryError
+
+
+class PrunePlan(NamedTuple):
+    """What pruning would delete."""
+
+    files: list[str]
+    bytes: int
+    events: int
+    """Events that stand in these files; one that a later file repeats stays."""
+    runs_vanishing: int
+    runs_losing_events: int
+    runs_running: list[str]
+    """Of both, the runs that have not ended."""
+    skipped: dict[str, str]
+    """Files that are old enough and stay, and why."""
+
+
+def plan_prune(
+    config: TelemetryConfig, age: timedelta, now: Optional[datetime] = None
+) -> PrunePlan:
+    """Return what would go of days that have been over for `age`.
+
+    The view has been brought up to date. Raises TelemetryError or OSError.
+    """
+    now = now or datetime.now(timezone.utc)
+    with database.reading(config.database_path) as connection:
+        old = [
+            file
+            for file in list_log_files(config.ndjson_dir)
+            if parse_name(file.path.name).is_over(age, now)
+        ]
+        files, skipped = _indexed_files(connection, old)
+        runs = _runs_of(connection, files)
+    vanishing = sum(run.left == 0 for run in runs)
+    return PrunePlan(
+        files=[file.name for file in files],
+        bytes=sum(file.size for file in files),
+        events=sum(run.going for run in runs),
+        runs_vanishing=vanishing,
+        runs_losing_events=len(runs) - vanishing,
+        runs_running=[run.run_id for run in runs if run.status == "running"],
+        skipped=skipped,
+    )
+
+
+def prune(config: TelemetryConfig, names: Collection[str]) -> dict[str, str]:
+    """Delete the files that are named, and what they told; return which stay after all, and why.
+
+    Works beside a running daemon: it stands aside meanwhile. Raises AlreadyRunning if the log's
+    files are being archived, pruned or backed up already, else TelemetryError or OSError.
+    """
+    if not names:
+        return {}
+    with keeping_lease(config, "prune"):
+        with write_lease(config), _writer(config) as connection:
+            files, left = _look(connection, config, names)
+            if not files or _cut_out(connection, files):
+                return {**left, **_delete(files)}
+        rebuild(
+            config,
+            omit=[file.name for file in files],
+            when_in_place=lambda: left.update(_delete(files)),
+        )
+        return left
+
+
+class _Run(NamedTuple):
+    """A run that has events in files that go."""
+
+    run_id: str
+    status: Optional[str]
+    going: int
+    left: int
+
+
+@contextmanager
+def _writer(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
+    path = config.database_path
+    connection = database.open_writer(path, config.journal_mode)
+    with closing(connection), database.translated(path):
+        if not database.has_our_schema(connection):
+            raise DatabaseUnusable(f"{path} is not the view of this version")
+        yield connection
+
+
+def _look(
+    connection: sqlite3.Connection, config: TelemetryConfig, names: Collection[str]
+) -> tuple[list[LogFile], dict[str, str]]:
+    """Index what is new, and return those of the files that may go, and why the others may not."""
+    Ingest(connection, config.ndjson_dir).run_pass()
+    named = [file for file in list_log_files(config.ndjson_dir) if file.name in names]
+    return _indexed_files(connection, named)
+
+
+def _indexed_files(
+    connection: sqlite3.Connection, files: Iterable[LogFile]
+) -> tuple[list[LogFile], dict[str, str]]:
+    """Tell the files of which the view has all from the others."""
+    known = cursors.all_cursors(connection)
+    indexed, skipped = [], {}
+    for file in files:
+        try:
+            _check_indexed(file, known.get(file.name))
+            check_untouched(file, file.size)
+            indexed.append(file)
+        except (FileInUse, OSError) as error:
+            skipped[file.name] = str(error)
+    return indexed, skipped
+
+
+def _check_indexed(file: LogFile, cursor: Optional[Cursor]) -> None:
+    if cursor is not None and cursor.fault is not None:
+        raise FileInUse(f"{file.name} can't be read to its end: {cursor.fault}")
+    if not is_unchanged(file, cursor):
+        raise FileInUse(f"{file.name} is not indexed to its end yet")
+
+
+def _numbers(files: Iterable[LogFile]) -> str:
+    return ", ".join(str(file_id(file.name)) for file in files)
+
+
+def _runs_of(connection: sqlite3.Connection, files: list[LogFile]) -> list[_Run]:
+    rows = connection.execute(
+        "SELECT found.run_id, runs.status, going, held - going FROM ("
+        f" SELECT run_id, sum(file_id IN ({_numbers(files)})) AS going, count(*) AS held"
+        "  FROM run_events GROUP BY run_id HAVING going > 0"
+        ") AS found LEFT JOIN agent_runs AS runs ON runs.run_id = found.run_id"
+    )
+    return [_Run(*row) for row in rows]
+
+
+def _cut_out(connection: sqlite3.Connection, files: list[LogFile]) -> bool:
+    """Take files out of the view, in one transaction; say whether it could be done like that.
+
+    It can't where a kept file may repeat an event of theirs, or has one whose id is not its own
+    only because of one of theirs: then the log has to be read anew.
+    """
+    names = [file.name for file in files]
+    known = cursors.all_cursors(connection)
+    runs = [run.run_id for run in _runs_of(connection, files)]
+    repeats = any(known[name].duplicate for name in known.keys() - set(names))
+    if repeats or has_other_under_an_id(connection, runs):
+        return False
+    with database.transaction(connection):
+        cursors.drop_files(connection, names)
+        connection.execute(f"DELETE FROM run_events WHERE file_id IN ({_numbers(files)})")
+        refold_runs(connection, runs)
+    return True
+
+
+def _delete(files: Iterable[LogFile]) -> dict[str, str]:
+    """Delete files; return those that could not be, and why."""
+    left = {}
+    for file in files:
+        try:
+            _delete_one(file)
+        except (TelemetryError, OSError) as error:
+            left[file.name] = str(error)
+    return left
+
+
+def _delete_one(file: LogFile) -> None:
+    if file.is_compressed:
+        check_untouched(file, file.size)
+        unlink_synced(file.path)
+        return
+    withdrawn = withdraw(file)
+    with writers_waiting(file.path.parent):
+        # As long as it was when it was indexed, under whichever name.
+        check_untouched(withdrawn, file.size)
+        unlink_synced(withdrawn.path)

@@ -33,12 +33,12 @@ _MOST_UNDER_LOCK = 8 * 1024 * 1024
 
 
 class Archived(NamedTuple):
-    """One file that was compressed."""
+    """One file that was compressed; without the last two, one that would be."""
 
     file: str
-    archive: str
     bytes_before: int
-    bytes_after: int
+    archive: Optional[str] = None
+    bytes_after: Optional[int] = None
 
 
 class ArchiveResult(NamedTuple):
@@ -152,7 +152,7 @@ def _pack_and_finish(
                 os.replace(temporary, target)
                 sync_path(target.parent)
                 unlink_synced(file.path)
-        return Archived(file.name, target.name, end, os.stat(target).st_size)
+        return Archived(file.name, end, target.name, os.stat(target).st_size)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -165,7 +165,7 @@ def _delete_archived(
     with _standing_still(config, file):
         check_untouched(file, length)
         unlink_synced(file.path)
-    return Archived(file.name, archived.name, length, os.stat(archived).st_size)
+    return Archived(file.name, length, archived.name, os.stat(archived).st_size)
 
 
 @contextmanager

@@ -163,6 +163,12 @@ def has_our_schema(connection: sqlite3.Connection) -> bool:
     return bool((application, version) == (APPLICATION_ID, SCHEMA_VERSION))
 
 
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether the database is ours, of whatever version."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    return bool(application == APPLICATION_ID)
+
+
 def remove_database(path: Path) -> None:
     """Delete a database with all that SQLite keeps beside it."""
     # The companions go first: a leftover WAL would be played into the next file of this name.

@@ -15,6 +15,12 @@ class AlreadyRunning(TelemetryError):
     hint = "Wait for it, or stop it: only one indexer writes the database"
 
 
+class BackupUnusable(TelemetryError):
+    """A file is no backup, or a broken one; the message says what is wrong with it."""
+
+    hint = "Choose another one; nothing was changed"
+
+
 class CursorMoved(TelemetryError):
     """The database's cursor is not where this pass left it: the database was replaced."""
 

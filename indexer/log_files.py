@@ -51,7 +51,7 @@ def list_log_files(directory: Path) -> list[LogFile]:
     """
     try:
         with os.scandir(directory) as entries:
-            found = [_as_log_file(entry) for entry in entries if _is_log_name(entry.name)]
+            found = [_as_log_file(entry) for entry in entries if is_log_name(entry.name)]
     except FileNotFoundError:
         return []
     return sorted(file for file in found if file is not None)
@@ -72,7 +72,8 @@ def fingerprint(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
-def _is_log_name(name: str) -> bool:
+def is_log_name(name: str) -> bool:
+    """Whether a file of this name in the log's directory is part of the log."""
     return name.endswith(SUFFIXES) and not name.startswith(".")
 
 

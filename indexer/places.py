@@ -41,6 +41,11 @@ def keeping_lease(config: TelemetryConfig, purpose: str, patience: float = 0.0) 
     return Lease(config.ndjson_dir / ".keeping.lock", purpose, patience)
 
 
+def backup_directory(config: TelemetryConfig) -> Path:
+    """Return where backups are."""
+    return config.metrics_dir / "backups"
+
+
 def shadow_path(config: TelemetryConfig) -> Path:
     """Return where a rebuild makes the new database."""
     return _beside(config, config.database_path.name + ".rebuild")

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from indexer import cursors, database
 from indexer.cursors import Cursor
@@ -64,7 +64,7 @@ def plan_prune(
             if parse_name(file.path.name).is_over(age, now)
         ]
         files, skipped = _indexed_files(connection, old)
-        runs = _runs_of(connection, files)
+        runs = _runs_of(connection, files) if files else []
     vanishing = sum(run.left == 0 for run in runs)
     return PrunePlan(
         files=[file.name for file in files],
@@ -77,7 +77,11 @@ def plan_prune(
     )
 
 
-def prune(config: TelemetryConfig, names: Collection[str]) -> dict[str, str]:
+def prune(
+    config: TelemetryConfig,
+    names: Collection[str],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, str]:
     """Delete the files that are named, and what they told; return which stay after all, and why.
 
     Works beside a running daemon: it stands aside meanwhile. Raises AlreadyRunning if the log's
@@ -92,6 +96,7 @@ def prune(config: TelemetryConfig, names: Collection[str]) -> dict[str, str]:
                 return {**left, **_delete(files)}
         rebuild(
             config,
+            should_stop=should_stop,
             omit=[file.name for file in files],
             when_in_place=lambda: left.update(_delete(files)),
         )

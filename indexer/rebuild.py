@@ -46,7 +46,7 @@ def rebuild(
     with rebuild_lease(config):
         database.remove_database(shadow)
         try:
-            connection = _open_shadow(shadow, _page_size(config.database_path))
+            connection = _open_shadow(shadow, page_size_of(config.database_path))
             with closing(connection), database.translated(shadow):
                 ingest = Ingest(connection, config.ndjson_dir, omit)
                 first = _build(connection, ingest, on_progress, should_stop)
@@ -130,7 +130,7 @@ def _open_live(config: TelemetryConfig) -> Optional[sqlite3.Connection]:
     return connection
 
 
-def _page_size(path: Path) -> int:
+def page_size_of(path: Path) -> int:
     """Return the page size of the view in place: a copy over it has to have the same."""
     try:
         # Not read from the header by hand: see `open_writer` for what closing the file does.

@@ -102,6 +102,9 @@ def test_rows_of_a_file_that_is_repeated_elsewhere_go_along_or_are_read_again(
     (config.ndjson_dir / copy).write_bytes(plain)
     index_once(config)
     archive(config, MONTH, packing.GZIP, NOW)
+    read = index_once(config).read_bytes
+    # Only what comes between the names changes places with the file.
+    assert (read > 0) == (copy == f"{SHARED}.a.ndjson")
     check(config, 50, tmp_path)
 
 
@@ -279,6 +282,21 @@ def test_lines_that_come_while_it_is_compressed_are_in_the_archive(
     assert names(config) == [f"{SHARED}.gz"]
     assert number > 50
     check(config, number, tmp_path)
+
+
+def test_a_file_that_does_not_come_to_rest_is_left_alone(
+    config: TelemetryConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More came than writers can be kept waiting for: nothing is deleted, nothing left behind."""
+    monkeypatch.setattr(archive_module, "_MOST_UNDER_LOCK", 0)
+    writer = SharedLog(config.ndjson_dir)
+    archive_and_call_after(
+        config, SHARED, "length_of_beginning", 1,
+        lambda: writer.append(lines_of([event(50)]), DAY, 1.0, sync=False),
+    )  # fmt: skip
+    writer.forget()
+    assert names(config) == [SHARED]
+    check(config, 51, tmp_path)
 
 
 # The own logs, which have no lock.

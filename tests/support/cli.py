@@ -59,11 +59,14 @@ def in_process(base: Path, *arguments: str, **variables: str) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-def at_terminal(base: Path, *arguments: str, columns: int = 80, **variables: str) -> str:
+def at_terminal(
+    base: Path, *arguments: str, columns: int = 80, typed: str = "", **variables: str
+) -> str:
     """Run a command at a terminal of a width; return all that appeared there."""
     import pty
 
     ours, theirs = pty.openpty()
+    os.write(ours, typed.encode())
     process = subprocess.Popen(
         [*COMMAND, "--base", str(base), *arguments],
         stdin=theirs,

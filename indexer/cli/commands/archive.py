@@ -1,0 +1,83 @@
+"""`telemetry archive`: log files of past days, compressed.
+
+Called by the command line. The work is in indexer/archive.py.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from indexer.archive import Archived, ArchiveResult, archive, files_to_archive
+from indexer.cli.age import age_option
+from indexer.cli.context import Settings, base_option, is_recorded, json_option, warn
+from indexer.cli.human import many, plain, size
+from indexer.cli.output import print_json
+from indexer.cli.progress import byte_progress
+from indexer.packing import GZIP, ZSTD
+from telemetry_core.config import TelemetryConfig
+
+EXAMPLES = """\b
+Examples:
+  telemetry archive --older-than 30d --dry-run
+  telemetry archive --older-than 30d
+  telemetry archive --older-than 1d --gzip --json
+"""
+
+
+@click.command("archive", epilog=EXAMPLES)
+@age_option
+@click.option("--dry-run", is_flag=True, help="Say what would be compressed, and do nothing.")
+@click.option("--zstd", "packing", flag_value=ZSTD, help="Use zstd, which needs its library.")
+@click.option("--gzip", "packing", flag_value=GZIP,
+              help="Use gzip. By default it is zstd where its library is, else gzip.")  # fmt: skip
+@json_option
+@base_option
+@click.pass_obj
+def command(
+    settings: Settings, *, age: timedelta, dry_run: bool, packing: str, as_json: bool
+) -> int:
+    """Compress the log files of past days.
+
+    Agents and the daemon go on meanwhile; an event that comes late for such a day is not lost.
+    Rows and runs stay as they are. Exits 3 if a file had to be left as it is.
+    """
+    config = settings.config()
+    result = ArchiveResult([], {})
+    if is_recorded(config):
+        result = _dry(config, age) if dry_run else _archive(config, age, packing)
+    if as_json:
+        print_json({"dry_run": dry_run, "archived": [one._asdict() for one in result.archived],
+                    "skipped": result.skipped})  # fmt: skip
+    else:
+        _say(result, dry_run)
+    for name, reason in result.skipped.items():
+        warn(plain(f"{name}: {reason}"))
+    return 3 if result.skipped else 0
+
+
+def _dry(config: TelemetryConfig, age: timedelta) -> ArchiveResult:
+    files = files_to_archive(config, age)
+    return ArchiveResult([Archived(file.name, file.size) for file in files], {})
+
+
+def _archive(config: TelemetryConfig, age: timedelta, packing: str) -> ArchiveResult:
+    total = sum(file.size for file in files_to_archive(config, age))
+    with byte_progress("archiving", total) as on_progress:
+        return archive(config, age, packing, on_chunk=on_progress)
+
+
+def _say(result: ArchiveResult, dry_run: bool) -> None:
+    for one in result.archived:
+        after = (
+            "" if one.bytes_after is None else f" -> {plain(one.archive)} {size(one.bytes_after)}"
+        )
+        click.echo(f"{plain(one.file)} {size(one.bytes_before)}{after}")
+    before = sum(one.bytes_before for one in result.archived)
+    what = "would be compressed" if dry_run else "compressed"
+    click.echo(f"{many(len(result.archived), 'file')}, {size(before)} {what}")
+
+
+def _outcome(one: Archived) -> str:
+    return "" if one.bytes_after is None else f" -> {size(one.bytes_after)}  {plain(one.archive)}"

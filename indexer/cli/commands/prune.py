@@ -1,0 +1,86 @@
+"""`telemetry prune`: old days deleted from the log, and what they told from the database.
+
+Called by the command line. The work is in indexer/prune.py; here it is said what will go, and
+asked.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from indexer.cli.age import age_option
+from indexer.cli.consent import demand
+from indexer.cli.context import (
+    Settings,
+    base_option,
+    bring_up_to_date,
+    is_recorded,
+    json_option,
+    warn,
+)
+from indexer.cli.human import count, many, plain, size
+from indexer.cli.output import print_json
+from indexer.prune import PrunePlan, plan_prune, prune
+
+EXAMPLES = """\b
+Examples:
+  telemetry prune --older-than 365d --dry-run
+  telemetry prune --older-than 365d
+  telemetry prune --older-than 2w --yes --json
+"""
+
+_NOTHING = PrunePlan([], 0, 0, 0, 0, [], {})
+_SHOWN = 10
+
+
+@click.command("prune", epilog=EXAMPLES)
+@age_option
+@click.option("--dry-run", is_flag=True, help="Say what would go, and delete nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@json_option
+@base_option
+@click.pass_obj
+def command(settings: Settings, *, age: timedelta, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """Delete old days: their log files, and their events and runs from the database.
+
+    It says what will go and asks first. There is no way back but a backup with the log in it:
+    `telemetry backup --with-log`. Exits 3 if a file had to stay.
+    """
+    config = settings.config()
+    plan = _NOTHING
+    if is_recorded(config):
+        warn(bring_up_to_date(config))
+        plan = plan_prune(config, age)
+    left = dict(plan.skipped)
+    if not as_json:
+        _say(plan)
+    if plan.files and not dry_run:
+        demand(f"Delete {many(len(plan.files), 'file')} for good?", yes)
+        left.update(prune(config, plan.files))
+    if as_json:
+        print_json({"dry_run": dry_run, **plan._asdict(), "left": left})
+    elif plan.files and not dry_run:
+        click.echo(f"pruned: {many(len(set(plan.files) - left.keys()), 'file')} deleted")
+    for reason in left.values():
+        warn(plain(reason))
+    return 3 if left else 0
+
+
+def _say(plan: PrunePlan) -> None:
+    if not plan.files:
+        click.echo("nothing to prune")
+        return
+    for name in plan.files[:_SHOWN]:
+        click.echo(f"  {plain(name)}")
+    if len(plan.files) > _SHOWN:
+        click.echo(f"  ... and {count(len(plan.files) - _SHOWN)} more")
+    click.echo(
+        f"{many(len(plan.files), 'file')}, {size(plan.bytes)}, {many(plan.events, 'event')};"
+        f" {many(plan.runs_vanishing, 'run')} vanish, {count(plan.runs_losing_events)} lose events"
+    )
+    if plan.runs_running:
+        click.echo(f"{many(len(plan.runs_running), 'run')} of them are still running:")
+        for run_id in plan.runs_running[:_SHOWN]:
+            click.echo(f"  {plain(run_id)}")

@@ -1,0 +1,188 @@
+"""The backup: a copy of the view, taken while all goes on, and of the log if asked.
+
+Called by `telemetry backup`. A backup appears under its name once it is whole and on the disk.
+With the log it is one tar file, so that it comes and goes whole and needs nothing of ours to be
+unpacked. It deletes no file but earlier backups of its kind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from typing import BinaryIO, Callable, NamedTuple, Optional
+
+from indexer import database
+from indexer.errors import DatabaseDamaged, DatabaseUnusable
+from indexer.log_files import LogFile, list_log_files
+from indexer.places import backup_directory, keeping_lease
+from telemetry_core.clock import CLOCK
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.log_file import sync_path
+from telemetry_core.storage import DATABASE_NAME, make_directory
+
+LOG_FOLDER = "raw/"
+"""What the names of log files begin with in a backup."""
+
+LAST_MEMBER = "complete"
+"""An empty file that says that nothing was cut off."""
+
+_TEMPORARY = ".tmp-"
+_NAME = re.compile(r"telemetry-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.(sqlite|tar)")
+_PATIENCE = 3600.0
+_CHUNK = 1024 * 1024
+
+
+class Backup(NamedTuple):
+    """A backup that was made."""
+
+    path: Path
+    bytes: int
+    removed: list[str]
+    """Earlier ones that had to make room."""
+    missed: dict[str, str]
+    """Log files that could not be read, and why."""
+
+
+def backup(
+    config: TelemetryConfig,
+    keep: Optional[int] = None,
+    with_log: bool = False,
+    on_chunk: Callable[[int], None] = lambda _: None,
+) -> Backup:
+    """Back the view up, and the log `with_log`; leave the `keep` newest backups of this kind.
+
+    `on_chunk` is told the bytes of the log copied. Raises TelemetryError or OSError.
+    """
+    directory = backup_directory(config)
+    make_directory(directory)
+    # Nobody compresses or deletes a file of the log while it is copied.
+    with keeping_lease(config, "backup", _PATIENCE):
+        _sweep(directory)
+        path = directory / f"telemetry-{stamp()}.{'tar' if with_log else 'sqlite'}"
+        view = directory / f"{_TEMPORARY}{path.stem}.sqlite"
+        missed: dict[str, str] = {}
+        try:
+            copy_view(config.database_path, view)
+            whole = view
+            if with_log:
+                whole = directory / f"{_TEMPORARY}{path.name}"
+                missed = _write_tar(whole, view, config.ndjson_dir, on_chunk)
+            os.replace(whole, path)
+            sync_path(directory)
+        finally:
+            _sweep(directory)
+    return Backup(path, path.stat().st_size, _rotate(path, keep), missed)
+
+
+def stamp() -> str:
+    """Return the present moment as it stands in names of backups."""
+    return CLOCK.tick().time.replace("-", "").replace(":", "")
+
+
+def copy_view(source: Path, target: Path) -> None:
+    """Copy a database that is in use to a new file, checked and synced.
+
+    It is one snapshot, and whoever writes goes on. Raises DatabaseUnusable or OSError.
+    """
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with (
+        closing(sqlite3.connect(target, isolation_level=None)) as copy,
+        database.translated(target),
+    ):
+        with database.reading(source) as connection:
+            connection.backup(copy)
+        # Without this it would want files beside it, which read-only media have no room for.
+        copy.execute("PRAGMA journal_mode = DELETE")
+        check_database(copy, source)
+    sync_path(target)
+
+
+def check_database(connection: sqlite3.Connection, path: Path) -> None:
+    """See that a database, a copy of `path`, is sound and ours. Raises DatabaseUnusable."""
+    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise DatabaseDamaged(f"{path}: {found}")
+    if not database.is_ours(connection):
+        raise DatabaseUnusable(f"{path} is no view of a log")
+
+
+def _write_tar(
+    path: Path, view: Path, log_directory: Path, on_chunk: Callable[[int], None]
+) -> dict[str, str]:
+    """Write view and log into one file; return what could not be read.
+
+    The sizes are looked up now, after the view was copied: so the log has all that the view has.
+    """
+    files = list_log_files(log_directory)
+    missed = {}
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    with open(fd, "wb") as out:
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            with open(view, "rb") as source:
+                _add(tar, DATABASE_NAME, source, view.stat().st_size)
+            for file in files:
+                try:
+                    source = open(file.path, "rb")  # noqa: SIM115  # closed below
+                except OSError as error:
+                    missed[file.name] = str(error)
+                    continue
+                with source:
+                    size = _whole_lines(file, source)
+                    _add(tar, LOG_FOLDER + file.path.name, source, size)
+                on_chunk(size)
+            tar.addfile(tarfile.TarInfo(LAST_MEMBER))
+        out.flush()
+        os.fsync(out.fileno())
+    return missed
+
+
+def _add(tar: tarfile.TarFile, name: str, source: BinaryIO, size: int) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o600
+    member.mtime = int(os.fstat(source.fileno()).st_mtime)
+    source.seek(0)
+    tar.addfile(member, source)
+
+
+def _whole_lines(file: LogFile, source: BinaryIO) -> int:
+    """Return how many bytes of a log file end with its last whole line.
+
+    The rest is being written, or was never finished: put back, it would stand before a line of
+    somebody else.
+    """
+    if file.is_compressed:
+        return file.size
+    end = file.size
+    while end > 0:
+        start = max(0, end - _CHUNK)
+        source.seek(start)
+        place = source.read(end - start).rfind(b"\n")
+        if place >= 0:
+            return start + place + 1
+        end = start
+    return 0
+
+
+def _rotate(newest: Path, keep: Optional[int]) -> list[str]:
+    """Delete all but the newest backups of a kind; the one just made is not in question."""
+    if keep is None:
+        return []
+    others = sorted(
+        path
+        for path in newest.parent.iterdir()
+        if _NAME.fullmatch(path.name) and path.suffix == newest.suffix and path != newest
+    )
+    old = others[: max(0, len(others) - (max(1, keep) - 1))]
+    for path in old:
+        path.unlink()
+    return [path.name for path in old]
+
+
+def _sweep(directory: Path) -> None:
+    """Delete what a backup that was killed has left half done."""
+    for path in directory.glob(f"{_TEMPORARY}telemetry-*"):
+        path.unlink(missing_ok=True)

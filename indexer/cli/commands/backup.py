@@ -1,0 +1,60 @@
+"""`telemetry backup`: a copy of the database, and of the log if asked, while all goes on.
+
+Called by the command line, and by tools/backup_telemetry_db.py. The work is in indexer/backup.py.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import click
+
+from indexer.backup import backup
+from indexer.cli.context import (
+    Settings,
+    base_option,
+    bring_up_to_date,
+    is_recorded,
+    json_option,
+    warn,
+)
+from indexer.cli.human import many, plain, size
+from indexer.cli.output import print_json
+from indexer.cli.progress import byte_progress, log_size
+
+EXAMPLES = """\b
+Examples:
+  telemetry backup
+  telemetry backup --keep 7
+  telemetry backup --with-log --keep 4 --json
+"""
+
+
+@click.command("backup", epilog=EXAMPLES)
+@click.option("--keep", type=click.IntRange(min=1), metavar="N",
+              help="Delete all but the N newest backups of this kind.")  # fmt: skip
+@click.option("--with-log", is_flag=True, help="Take the log too: view and log in one tar file.")
+@json_option
+@base_option
+@click.pass_obj
+def command(settings: Settings, *, keep: Optional[int], with_log: bool, as_json: bool) -> int:
+    """Copy the database into backups/, checked, while agents and daemon go on.
+
+    The database can be made anew from the log at any time; what needs a backup is the log:
+    --with-log. `telemetry restore` puts either back. Exits 3 if a log file could not be read.
+    """
+    config = settings.config()
+    if not is_recorded(config):
+        return 0
+    warn(bring_up_to_date(config))
+    with byte_progress("copying", log_size(config) if with_log else 0) as on_progress:
+        done = backup(config, keep, with_log, on_progress)
+    if as_json:
+        print_json({**done._asdict(), "path": str(done.path)})
+    else:
+        click.echo(f"{plain(done.path)}  {size(done.bytes)}")
+        if done.removed:
+            click.echo(f"{many(len(done.removed), 'earlier backup')} deleted", err=True)
+    for name, reason in done.missed.items():
+        warn(plain(f"{name} is not in it: {reason}"))
+    return 3 if done.missed else 0

@@ -1,0 +1,234 @@
+"""The restoring: a backup put back, and nothing lost that is there now.
+
+Called by `telemetry restore`, while no daemon runs. What it replaces it keeps under `backups/`.
+It never overwrites a log file: the log is the truth, and what is there has perhaps more.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from indexer import database
+from indexer.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_view, stamp
+from indexer.errors import BackupUnusable, DatabaseUnusable
+from indexer.fresh import bring_up_to_date
+from indexer.log_files import is_log_name
+from indexer.log_names import free_name, parse_name
+from indexer.packing import length_of_beginning
+from indexer.places import (
+    backup_directory,
+    indexer_lease,
+    keeping_lease,
+    rebuild_lease,
+    shadow_path,
+    write_lease,
+)
+from indexer.rebuild import page_size_of, put_in_place
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.errors import TelemetryError
+from telemetry_core.log_file import sync_path
+from telemetry_core.storage import DATABASE_NAME, make_directory
+
+_TEMPORARY = ".tmp-"
+PUT_BACK, THERE_ALREADY, PUT_BESIDE = "put back", "there already", "put beside"
+
+
+class Contents(NamedTuple):
+    """What a backup holds."""
+
+    runs: int
+    events: int
+    is_of_this_version: bool
+    """Whether its view can be used; else it is made anew from the log."""
+    log_files: Optional[list[str]]
+    """None for a backup of the view alone."""
+
+
+class Restored(NamedTuple):
+    """What restoring did."""
+
+    view: bool
+    """Whether the view was put in place."""
+    kept_view: Optional[str]
+    """Where the one that it replaced is now."""
+    log_files: dict[str, str]
+    """What became of each log file of the backup."""
+    warning: str
+    """What the pass over the log that followed could not do; empty if nothing."""
+
+
+def inspect(config: TelemetryConfig, path: Path) -> Contents:
+    """Check a backup and return what it holds. Raises BackupUnusable, AlreadyRunning or OSError."""
+    with rebuild_lease(config), _view_of(config, path) as (_, contents):
+        return contents
+
+
+def restore(config: TelemetryConfig, path: Path) -> Restored:
+    """Put a backup back, and index what the log has beyond it.
+
+    Raises AlreadyRunning while a daemon or somebody else is at view or log, BackupUnusable, or
+    another TelemetryError or OSError.
+    """
+    leases = indexer_lease(config, "restore"), keeping_lease(config, "restore")
+    with leases[0], leases[1], rebuild_lease(config), _view_of(config, path) as (shadow, contents):
+        merged = {} if contents.log_files is None else _restore_log(config, path)
+        # A view of another version is made anew from the log, as ever.
+        kept = _restore_view(config, shadow) if contents.is_of_this_version else None
+    warning = bring_up_to_date(config)
+    return Restored(contents.is_of_this_version, kept, merged, warning)
+
+
+@contextmanager
+def _view_of(config: TelemetryConfig, path: Path) -> Iterator[tuple[Path, Contents]]:
+    """Give a copy of the backup's view, beside the live one, with what the backup holds.
+
+    Raises BackupUnusable for what is none, or can't be used here.
+    """
+    shadow = shadow_path(config)
+    database.remove_database(shadow)
+    make_directory(shadow.parent)
+    try:
+        names = None
+        with _broken_is_unusable(path):
+            if tarfile.is_tarfile(path):
+                names = _unpack_view(path, shadow)
+            else:
+                copy_view(path, shadow)
+            contents = _contents(shadow, path, names)
+        if names is None and not contents.is_of_this_version:
+            raise BackupUnusable(f"{path} is a view of another version, and has no log with it")
+        yield shadow, contents
+    finally:
+        database.remove_database(shadow)
+
+
+@contextmanager
+def _broken_is_unusable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, EOFError, sqlite3.Error, DatabaseUnusable) as error:
+        if isinstance(error, DatabaseUnusable):
+            error.hint = ""
+        raise BackupUnusable(f"{path} can't be used: {error}") from error
+
+
+def _unpack_view(path: Path, target: Path) -> list[str]:
+    """Copy the view out of a backup; return the names of its log files."""
+    names = []
+    last = ""
+    with tarfile.open(path) as tar:
+        for member in tar:
+            last = member.name
+            name = last[len(LOG_FOLDER) :]
+            if member.isreg() and member.name == DATABASE_NAME:
+                _extract(tar, member, target)
+            elif member.isreg() and member.name == LOG_FOLDER + name and _is_plain_name(name):
+                names.append(name)
+            elif last != LAST_MEMBER:
+                raise BackupUnusable(f"{path} holds {last!r}, which no backup has")
+    if last != LAST_MEMBER or not target.exists():
+        raise BackupUnusable(f"{path} is not a whole backup")
+    return names
+
+
+def _is_plain_name(name: str) -> bool:
+    return is_log_name(name) and os.path.basename(name) == name
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    source = tar.extractfile(member)
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    with open(fd, "wb") as out:
+        if source is not None:
+            shutil.copyfileobj(source, out, 1024 * 1024)
+        out.flush()
+        os.fsync(out.fileno())
+    if target.stat().st_size != member.size:
+        raise BackupUnusable(f"{member.name} is cut in the backup")
+
+
+def _contents(shadow: Path, path: Path, names: Optional[list[str]]) -> Contents:
+    with closing(sqlite3.connect(shadow, isolation_level=None)) as connection:
+        check_database(connection, path)
+        runs, events = connection.execute(
+            "SELECT (SELECT count(*) FROM agent_runs), (SELECT count(*) FROM run_events)"
+        ).fetchone()
+        return Contents(runs, events, database.has_our_schema(connection), names)
+
+
+def _restore_view(config: TelemetryConfig, shadow: Path) -> Optional[str]:
+    """Put the copy in the view's place; return where the view that was there is kept."""
+    with write_lease(config):
+        kept = _keep_view(config)
+        with closing(sqlite3.connect(shadow, isolation_level=None)) as connection:
+            # A copy over a database has to have pages of the same size.
+            connection.execute(f"PRAGMA page_size = {page_size_of(config.database_path)}")
+            connection.execute("VACUUM")
+            put_in_place(connection, shadow, config)
+    return kept
+
+
+def _keep_view(config: TelemetryConfig) -> Optional[str]:
+    if not config.database_path.is_file():
+        return None
+    directory = backup_directory(config)
+    make_directory(directory)
+    kept = directory / f"replaced-{stamp()}.sqlite"
+    try:
+        copy_view(config.database_path, kept)
+    except TelemetryError:
+        # Damaged: as it is, then.
+        shutil.copyfile(config.database_path, kept)
+    return str(kept)
+
+
+def _restore_log(config: TelemetryConfig, path: Path) -> dict[str, str]:
+    """Put back what the log has no longer; return what became of each file."""
+    directory = config.ndjson_dir
+    merged = {}
+    with tarfile.open(path) as tar:
+        for member in tar:
+            if member.name in (DATABASE_NAME, LAST_MEMBER):
+                continue
+            name = member.name[len(LOG_FOLDER) :]
+            # It ends as its name does, by which it is known how to read it.
+            temporary = directory / (_TEMPORARY + name)
+            temporary.unlink(missing_ok=True)
+            try:
+                _extract(tar, member, temporary)
+                merged[name] = _merge(temporary, directory, name)
+            finally:
+                temporary.unlink(missing_ok=True)
+    sync_path(directory)
+    return merged
+
+
+def _merge(temporary: Path, directory: Path, name: str) -> str:
+    """Put one file of a backup into the log, unless some file of its stem begins with it."""
+    stem, _, suffix, *_ = parse_name(name)
+    names = [other for other in os.listdir(directory) if is_log_name(other)]
+    for other in names:
+        if parse_name(other).stem == stem:
+            with suppress(FileNotFoundError):
+                if length_of_beginning(directory / other, temporary) is not None:
+                    return THERE_ALREADY
+    try:
+        _place(temporary, directory / name)
+    except FileExistsError:
+        # Other bytes under this name. Their own events are kept, and what both have is known.
+        _place(temporary, directory / free_name(stem, suffix, names))
+        return PUT_BESIDE
+    return PUT_BACK
+
+
+def _place(temporary: Path, target: Path) -> None:
+    """Give a file its name. Raises FileExistsError rather than taking another's."""
+    os.link(temporary, target)
+    os.unlink(temporary)

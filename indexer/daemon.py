@@ -17,6 +17,7 @@ from typing import Any, Optional
 
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.hint import Hint
+from indexer.keeping import Keeping
 from indexer.lag import lag_bytes
 from indexer.notify import Notifier
 from indexer.places import DAEMON, indexer_lease
@@ -46,6 +47,7 @@ class Daemon:
         self._view: Optional[View] = None
         self._watch = Watch(config.ndjson_dir, self._hint.set)
         self._notifier = Notifier()
+        self._keeping = Keeping(config, self._should_stop)
         self._next_heartbeat = 0.0
         self._failures = 0
         self._last_error = ""
@@ -117,6 +119,15 @@ class Daemon:
             self._failures = 0
             self._notifier.ready()
             self._notifier.status(f"indexing {self._config.ndjson_dir}")
+            self._keep()
+
+    def _keep(self) -> None:
+        """See to old days; what fails there ends nothing."""
+        try:
+            for problem in self._keeping.keep():
+                self._note(problem)
+        except Exception as error:
+            self._note(error)
 
     def _pass(self) -> None:
         self._keep_lease()

@@ -1,0 +1,85 @@
+"""The keeping: archiving and pruning by configuration, a little at a time.
+
+Called by the daemon between passes. What can't be done now is returned in words and tried again
+later; passes never wait for more than one file.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import Callable, Optional
+
+from indexer.archive import archive
+from indexer.errors import AlreadyRunning, Interrupted
+from indexer.prune import plan_prune, prune
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.duration import parse_duration
+
+logger = logging.getLogger(__name__)
+
+KEEPING_SECONDS = 3600.0
+"""How often to look whether a day has become old enough."""
+
+
+class Keeping:
+    """What one daemon does about old days."""
+
+    def __init__(self, config: TelemetryConfig, should_stop: Callable[[], bool]) -> None:
+        self._config = config
+        self._should_stop = should_stop
+        self._next = 0.0
+
+    def keep(self) -> list[str]:
+        """Do what is due, if it is time; return what could not be done.
+
+        Raises TelemetryError or OSError.
+        """
+        now = time.monotonic()
+        if now < self._next:
+            return []
+        self._next = now + KEEPING_SECONDS
+        try:
+            # In this order: what goes need not be compressed first.
+            return self._prune() + self._archive_one()
+        except AlreadyRunning as error:
+            # Somebody does it by hand, or makes a backup.
+            logger.info("archiving and pruning wait: %s", error)
+        except Interrupted:
+            logger.info("told to stop while archiving or pruning; nothing is half done")
+        return []
+
+    def _prune(self) -> list[str]:
+        age, problems = _age("TELEMETRY_PRUNE_AFTER", self._config.prune_after)
+        if age is None:
+            return problems
+        plan = plan_prune(self._config, age)
+        left = {**plan.skipped, **prune(self._config, plan.files, self._should_stop)}
+        for name in plan.files:
+            if name not in left:
+                logger.info("pruned %s", name)
+        return [f"{name} can't be pruned: {why}" for name, why in left.items()]
+
+    def _archive_one(self) -> list[str]:
+        age, problems = _age("TELEMETRY_ARCHIVE_AFTER", self._config.archive_after)
+        if age is None:
+            return problems
+        result = archive(self._config, age, at_most=1, on_chunk=self._go_on)
+        for done in result.archived:
+            logger.info("archived %s as %s", done.file, done.archive)
+            # There may be another one, after the next pass.
+            self._next = 0.0
+        return [f"{name} can't be archived: {why}" for name, why in result.skipped.items()]
+
+    def _go_on(self, _size: int) -> None:
+        if self._should_stop():
+            raise Interrupted("told to stop")
+
+
+def _age(variable: str, value: Optional[str]) -> tuple[Optional[timedelta], list[str]]:
+    """Return a setting as a length of time, None for never, and what is wrong with it."""
+    try:
+        return (None if value is None else parse_duration(value)), []
+    except ValueError as error:
+        return None, [f"{variable}: {error}"]

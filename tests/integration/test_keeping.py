@@ -1,0 +1,155 @@
+"""The keeping: the daemon archives and prunes by configuration, and only then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from indexer import keeping as keeping_module
+from indexer.cli.health import health
+from indexer.database import reading
+from indexer.errors import DatabaseUnusable
+from indexer.fresh import index_once
+from indexer.keeping import Keeping
+from indexer.own_state import read_status
+from indexer.places import keeping_lease
+from indexer.verify import verify
+from telemetry_core import TelemetryClient, TelemetryConfig
+from tests.support.cli import COMMAND
+from tests.support.daemon import eventually
+from tests.support.process import environment
+from tests.support.view import event, indexed_from_scratch, lines_of, tables
+
+DAYS = ("20240101", "20250101", "20250102")
+
+
+@pytest.fixture
+def config(base: Path) -> TelemetryConfig:
+    """A base with three days of years ago, and today."""
+    config = TelemetryConfig.for_base(base)
+    config.ndjson_dir.mkdir(parents=True)
+    for number, day in enumerate(DAYS):
+        (config.ndjson_dir / f"events_{day}.ndjson").write_bytes(lines_of([event(number)]))
+    TelemetryClient(config).start_run("a", "j")
+    return config
+
+
+def names(config: TelemetryConfig) -> list[str]:
+    return sorted(name for name in os.listdir(config.ndjson_dir) if not name.startswith("."))
+
+
+@contextmanager
+def daemon(config: TelemetryConfig, **variables: str) -> Iterator[None]:
+    """A daemon with variables, which has to end well."""
+    process = subprocess.Popen(
+        [*COMMAND, "--base", str(config.metrics_dir), "index", "--watch"],
+        stderr=subprocess.PIPE, text=True,
+        env=environment(TELEMETRY_POLL_INTERVAL="0.1", **variables),
+    )  # fmt: skip
+    try:
+        yield
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 0, errors
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def last_error(config: TelemetryConfig) -> str:
+    try:
+        with reading(config.database_path) as connection:
+            return read_status(connection).get("last_error") or ""
+    except DatabaseUnusable:
+        # It is only being made.
+        return ""
+
+
+def check(config: TelemetryConfig, tmp_path: Path) -> None:
+    assert verify(config).differences == []
+    assert tables(config.database_path) == indexed_from_scratch(config, tmp_path / "s.sqlite")
+
+
+def test_it_archives_and_prunes_what_is_old_enough(config: TelemetryConfig, tmp_path: Path) -> None:
+    """One file after the other, and the view goes along."""
+    today = names(config)[-1]
+    old = f"{(datetime.now(timezone.utc) - datetime(2024, 7, 1, tzinfo=timezone.utc)).days}d"
+    with daemon(config, TELEMETRY_ARCHIVE_AFTER="30d", TELEMETRY_PRUNE_AFTER=old):
+        eventually(lambda: len(names(config)) == 3)
+        eventually(lambda: not [n for n in names(config) if n.endswith("n") and n != today])
+        eventually(lambda: not verify(config).differences)
+        assert last_error(config) == ""
+    assert [name.split(".")[0] for name in names(config)] == [
+        "events_20250101", "events_20250102", today.split(".")[0],
+    ]  # fmt: skip
+    check(config, tmp_path)
+
+
+def test_it_does_neither_unasked(config: TelemetryConfig) -> None:
+    """Off by default, however old the days."""
+    before = names(config)
+    index_once(config)
+    assert Keeping(config, lambda: False).keep() == []
+    assert names(config) == before
+
+
+@pytest.mark.parametrize("setting", ["archive_after", "prune_after"])
+def test_a_setting_that_makes_no_sense_does_nothing_and_is_said(
+    config: TelemetryConfig, setting: str
+) -> None:
+    """In the status, as other errors are."""
+    before = names(config)
+    variable = f"TELEMETRY_{setting.upper()}"
+    with daemon(config, **{variable: "365"}):
+        eventually(lambda: variable in last_error(config))
+        with reading(config.database_path) as connection:
+            connection.row_factory = sqlite3.Row
+            problems = health(config, connection)["problems"]
+        assert any(variable in problem for problem in problems)
+    assert names(config) == before
+
+
+def test_what_fails_is_said_and_ends_nothing(config: TelemetryConfig) -> None:
+    """A file that can't be archived is named; the others are, and passes go on."""
+    stuck = config.ndjson_dir / f"events_{DAYS[0]}.ndjson"
+    os.link(stuck, config.metrics_dir / "other")
+    with daemon(config, TELEMETRY_ARCHIVE_AFTER="30d"):
+        eventually(lambda: sum(n.endswith("n") for n in names(config)) == 2)
+        eventually(lambda: stuck.name in last_error(config))
+        TelemetryClient(config).start_run("b", "j")
+        eventually(lambda: not verify(config).differences)
+    assert stuck.exists()
+
+
+def test_it_waits_for_whoever_is_at_it_and_an_hour_between(
+    config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup is no error; and what can't be done is not tried with every pass."""
+    before = names(config)
+    config.archive_after = "30d"
+    index_once(config)
+    keeping = Keeping(config, lambda: False)
+    with keeping_lease(config, "backup"):
+        assert keeping.keep() == []
+    assert keeping.keep() == []
+    assert names(config) == before
+    monkeypatch.setattr(keeping_module.time, "monotonic", lambda: keeping._next + 1)
+    assert keeping.keep() == []
+    assert names(config) != before
+
+
+def test_told_to_stop_it_leaves_nothing_half_done(config: TelemetryConfig) -> None:
+    """In the middle of a file."""
+    before = sorted(os.listdir(config.ndjson_dir))
+    config.archive_after = "30d"
+    index_once(config)
+    assert Keeping(config, lambda: True).keep() == []
+    assert sorted({*os.listdir(config.ndjson_dir)} - {".keeping.lock"}) == before

@@ -19,6 +19,7 @@ from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.hint import Hint
 from indexer.keeping import Keeping
 from indexer.lag import lag_bytes
+from indexer.lease import PAUSE_SECONDS
 from indexer.notify import Notifier
 from indexer.places import DAEMON, indexer_lease
 from indexer.rebuild import rebuild
@@ -96,6 +97,8 @@ class Daemon:
             time.sleep(min(0.1 * 2**self._failures, 1.0))
             pause = min(self._config.poll_interval * self._failures, _LONGEST_BACKOFF)
         else:
+            # Passes without a pause between them would keep others from the lease on writing.
+            time.sleep(2 * PAUSE_SECONDS)
             interval = self._config.poll_interval
             pause = min(interval, RETRY_SECONDS) if self._watch.problem else interval
         # A loop that waits is alive, and says so by the next pass.

@@ -19,7 +19,7 @@ from indexer.decode import Entry, Ordinals, decode_lines
 from indexer.events import Placed, events_of_run, place_events
 from indexer.fold import continues, fold
 from indexer.log_files import LogFile, list_log_files
-from indexer.moves import find_moves, keeps_order
+from indexer.moves import find_moves, is_another, keeps_order
 from indexer.reading import Batch, FileChanged, is_unchanged, lines_before, read_batches
 from indexer.runs import delete_runs, load_runs, save_runs
 from indexer.streams import StreamUnsupported
@@ -102,12 +102,12 @@ class Ingest:
     def _follow(self, files: list[LogFile]) -> None:
         """See to files that went: what was moved keeps rows and cursor, others are forgotten."""
         known = cursors.all_cursors(self._connection)
-        gone = known.keys() - {file.name for file in files}
+        stays = {f.name for f in files if f.name in known and not is_another(f, known[f.name])}
+        gone = known.keys() - stays
         if not gone:
             return
-        moves = find_moves(
-            [known[name] for name in gone], [file for file in files if file.name not in known]
-        )
+        new = [file for file in files if file.name not in known]
+        moves = find_moves([known[name] for name in gone], new)
         with transaction(self._connection):
             cursors.forget_files(self._connection, gone - moves.keys())
             left = cursors.all_cursors(self._connection)

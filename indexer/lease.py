@@ -21,7 +21,8 @@ from telemetry_core.lock import try_lock, unlock
 from telemetry_core.log_file import LogFile
 from telemetry_core.process import host_name, own_start, process_is_gone
 
-_PAUSE_SECONDS = 0.01
+PAUSE_SECONDS = 0.01
+"""How often a waiting process looks whether a lease is free."""
 
 
 class Lease:
@@ -66,7 +67,7 @@ class Lease:
             if time.monotonic() >= deadline or self._is_not_waited_for():
                 file.close()
                 raise AlreadyRunning(f"{_describe(self.holder())} holds {self._path}")
-            time.sleep(_PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)
         return file
 
     def renew(self) -> None:

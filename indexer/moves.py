@@ -7,6 +7,7 @@ at names and at how files begin; the reading that follows looks at the rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Optional
 
 from indexer.cursors import Cursor
 from indexer.log_files import LogFile, fingerprint
@@ -31,6 +32,18 @@ def find_moves(gone: Iterable[Cursor], new: Iterable[LogFile]) -> dict[str, LogF
     return {old: file for old, file in moves.items() if len(heirs[file.name]) == 1}
 
 
+def is_another(file: LogFile, cursor: Cursor) -> bool:
+    """Whether a file's name has gone over to another file, as far as can be told at a glance.
+
+    So it is where a day was compressed and a late event made its plain file anew. What this does
+    not see, the reading does: it only finds no heir for it.
+    """
+    is_same = (file.device, file.inode) == (cursor.device, cursor.inode)
+    if not cursor.head_hash or (is_same and (file.is_compressed or file.size >= cursor.offset)):
+        return False
+    return _begins_like(file, cursor) is False
+
+
 def keeps_order(known: Mapping[str, Cursor], moves: Mapping[str, LogFile]) -> bool:
     """Whether the moves change nothing about which of two files has an event that both hold.
 
@@ -43,10 +56,14 @@ def keeps_order(known: Mapping[str, Cursor], moves: Mapping[str, LogFile]) -> bo
 
 
 def _is_heir(file: LogFile, cursor: Cursor) -> bool:
-    if not cursor.head_hash or parse_name(file.name).stem != parse_name(cursor.name).stem:
-        return False
+    is_related = parse_name(file.name).stem == parse_name(cursor.name).stem
+    return bool(cursor.head_hash) and is_related and _begins_like(file, cursor) is True
+
+
+def _begins_like(file: LogFile, cursor: Cursor) -> Optional[bool]:
+    """Whether a file begins with what the cursor knows; None if it can't be read."""
     try:
         return fingerprint(read_head(file)[: cursor.head_length]) == cursor.head_hash
     except (OSError, StreamUnsupported):
-        # Whoever reads it next says why it can't be read.
-        return False
+        # Whoever reads it next says why.
+        return None

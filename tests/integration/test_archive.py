@@ -421,3 +421,17 @@ def test_the_cursors_are_not_forgotten_for_it(config: TelemetryConfig) -> None:
         archive(config, MONTH, packing.GZIP, NOW)
         index_once(config)
     assert moved.call_count == 1
+
+
+def test_rows_go_along_though_a_late_event_made_the_file_anew(
+    config: TelemetryConfig, tmp_path: Path
+) -> None:
+    """No pass came between: the name is there still, and what it led to is elsewhere."""
+    (config.ndjson_dir / OWN).write_bytes(b"\n" + lines_of([event(50)]))
+    index_once(config)
+    archive(config, MONTH, packing.GZIP, NOW)
+    late = {SHARED: lines_of([event(51)]), OWN: b"\n" + lines_of([event(52)])}
+    for name, data in late.items():
+        (config.ndjson_dir / name).write_bytes(data)
+    assert index_once(config).read_bytes == sum(map(len, late.values()))
+    check(config, 53, tmp_path)

@@ -1,0 +1,125 @@
+"""Archiving next week's way, while agents write at full speed, and everybody is killed.
+
+To the archiver it is next week: today's files are past days to it, and every one of its steps
+meets writers in the middle of theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from indexer.verify import verify
+from telemetry_core import TelemetryConfig
+from tests.support.daemon import eventually, start_daemon
+from tests.support.process import environment
+from tests.support.view import indexed_from_scratch, rows, tables
+
+_AGENT = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from telemetry_core import TelemetryClient, TelemetryConfig
+config = TelemetryConfig.for_base(Path(sys.argv[1]), {"TELEMETRY_GIT": "false"})
+# As short as it gets: whoever meets the archiver in the lock goes to a file of its own.
+config.lock_budget_ms = 1.0
+client = TelemetryClient(config)
+def work(name):
+    while True:
+        ids = client.log_events(name, [("e", {"text": name * 300})] * 3)
+        os.write(1, "".join(f"{i}\\n" for i in ids).encode())
+        time.sleep(0.01)
+for n in range(2):
+    threading.Thread(target=work, args=(f"t{n}",)).start()
+"""
+
+# Killed before the so-manieth call that changes something, wherever that is.
+_ARCHIVER = """
+import os, signal, sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from indexer import archive, packing, removal
+from telemetry_core import TelemetryConfig
+config = TelemetryConfig.for_base(Path(sys.argv[1]))
+left = iter(range(int(sys.argv[2])))
+def dying(function):
+    def call(*arguments, **named):
+        if next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **named)
+    return call
+for name in ("rename", "replace", "unlink", "fsync"):
+    setattr(os, name, dying(getattr(os, name)))
+archive.pack = dying(archive.pack)
+next_week = datetime.now(timezone.utc) + timedelta(days=7)
+archive.archive(config, timedelta(days=1), sys.argv[3], next_week)
+"""
+
+_KILLS = int(os.environ.get("TELEMETRY_ARCHIVE_KILLS", "16"))
+
+
+def _start(code: str, base: Path, *arguments: object, out: object = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(base), *map(str, arguments)],
+        stdout=out, env=environment(), text=True,
+    )  # fmt: skip
+
+
+def test_nothing_is_lost_to_archiving_under_load(tmp_path: Path) -> None:
+    """Agents, archivers and the daemon are killed and stopped: what was acknowledged is there."""
+    seed = random.randrange(10**6)
+    print("seed", seed)
+    dice = random.Random(seed)
+    base, acknowledged = tmp_path / "base", tmp_path / "acknowledged"
+    config = TelemetryConfig.for_base(base)
+    with acknowledged.open("ab") as sink:
+        agents = [_start(_AGENT, base, out=sink) for _ in range(2)]
+        daemon = start_daemon(base, poll_interval=0.05)
+        try:
+            for number in range(_KILLS):
+                size = acknowledged.stat().st_size
+                eventually(lambda size=size: acknowledged.stat().st_size > size + 3_000, 60)
+                archiver = _start(_ARCHIVER, base, number, dice.choice([".gz", ".zst"]))
+                time.sleep(dice.uniform(0.2, 0.4))
+                _stop_for_a_moment(dice.choice([*agents, archiver]), dice)
+                assert archiver.wait(timeout=120) in (0, -signal.SIGKILL)
+                if number % 4 == 3:
+                    victim = dice.randrange(2)
+                    _kill(agents[victim])
+                    agents[victim] = _start(_AGENT, base, out=sink)
+                if number % 8 == 7:
+                    _kill(daemon)
+                    daemon = start_daemon(base, poll_interval=0.05)
+        finally:
+            for process in (*agents, daemon):
+                _kill(process)
+    told = [line for line in acknowledged.read_text().splitlines() if len(line) == 36]
+    assert len(told) >= _KILLS * 50
+    check(config, told, tmp_path)
+    assert any(path.suffix in (".gz", ".zst") for path in config.ndjson_dir.iterdir())
+
+
+def check(config: TelemetryConfig, told: list[str], tmp_path: Path) -> None:
+    """Every event that was acknowledged is there once, and the view is what the log says."""
+    found = Counter(row[0] for row in rows(config, "SELECT event_id FROM run_events"))
+    assert [one for one in told if found[one] != 1] == []
+    assert verify(config).differences == []
+    assert tables(config.database_path) == indexed_from_scratch(config, tmp_path / "s.sqlite")
+
+
+def _stop_for_a_moment(process: subprocess.Popen[str], dice: random.Random) -> None:
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(dice.uniform(0, 0.2))
+    process.send_signal(signal.SIGCONT)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from indexer.log_names import parse_name
 from indexer.verify import verify
 from telemetry_core import TelemetryConfig
 from tests.support.daemon import eventually, start_daemon
@@ -22,12 +23,16 @@ from tests.support.process import environment
 from tests.support.view import indexed_from_scratch, rows, tables
 
 _AGENT = """
-import os, signal, sys, threading, time
+import os, random, signal, sys, threading, time
 from pathlib import Path
 from telemetry_core import TelemetryClient, TelemetryConfig
+from telemetry_core.own_log import OwnLog
+write = OwnLog._write
+# A slow disk: time enough for the file to be archived between its opening and the write.
+OwnLog._write = lambda *arguments: (time.sleep(random.random() / 5), write(*arguments))[1]
 config = TelemetryConfig.for_base(Path(sys.argv[1]), {"TELEMETRY_GIT": "false"})
-# As short as it gets: whoever meets the archiver in the lock goes to a file of its own.
-config.lock_budget_ms = 1.0
+# As short as it gets: who does not have the lock at once goes to a file of its own.
+config.lock_budget_ms = 0.0
 client = TelemetryClient(config)
 def work(name):
     while True:
@@ -40,7 +45,7 @@ for n in range(2):
 
 # Killed before the so-manieth call that changes something, wherever that is.
 _ARCHIVER = """
-import os, signal, sys
+import os, signal, sys, time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from indexer import archive, packing, removal
@@ -51,6 +56,7 @@ def dying(function):
     def call(*arguments, **named):
         if next(left, None) is None:
             os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.005)
         return function(*arguments, **named)
     return call
 for name in ("rename", "replace", "unlink", "fsync"):
@@ -84,7 +90,9 @@ def test_nothing_is_lost_to_archiving_under_load(tmp_path: Path) -> None:
             for number in range(_KILLS):
                 size = acknowledged.stat().st_size
                 eventually(lambda size=size: acknowledged.stat().st_size > size + 3_000, 60)
-                archiver = _start(_ARCHIVER, base, number, dice.choice([".gz", ".zst"]))
+                archiver = _start(
+                    _ARCHIVER, base, dice.randrange(100), dice.choice([".gz", ".zst"])
+                )
                 time.sleep(dice.uniform(0.2, 0.4))
                 _stop_for_a_moment(dice.choice([*agents, archiver]), dice)
                 assert archiver.wait(timeout=120) in (0, -signal.SIGKILL)
@@ -101,7 +109,10 @@ def test_nothing_is_lost_to_archiving_under_load(tmp_path: Path) -> None:
     told = [line for line in acknowledged.read_text().splitlines() if len(line) == 36]
     assert len(told) >= _KILLS * 50
     check(config, told, tmp_path)
-    assert any(path.suffix in (".gz", ".zst") for path in config.ndjson_dir.iterdir())
+    archived = [parse_name(path.name) for path in config.ndjson_dir.iterdir()]
+    archived = [name for name in archived if name.is_packed]
+    assert any("-" in name.stem for name in archived)
+    assert sum("-" not in name.stem for name in archived) >= 3
 
 
 def check(config: TelemetryConfig, told: list[str], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -20,6 +21,7 @@ from indexer.prune import plan_prune, prune
 from indexer.verify import verify
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
+from telemetry_core.own_log import OwnLog
 from telemetry_core.shared_log import SharedLog
 from tests.support.cli import Cli, at_terminal
 from tests.support.daemon import eventually, running_daemon
@@ -186,6 +188,27 @@ def test_a_late_event_keeps_its_file(config: TelemetryConfig, tmp_path: Path, ow
     assert "written to" in left[name]
     assert rows(config, "SELECT count(*) FROM run_events WHERE event_id = ?", event(5).id) == [(1,)]
     index_once(config)
+    check(config, tmp_path)
+
+
+def test_an_event_that_comes_last_of_all_to_an_own_log_is_kept(
+    config: TelemetryConfig, tmp_path: Path
+) -> None:
+    """Between the last look at its file and the deleting: its writer finds the file moved."""
+    own = config.ndjson_dir / f"events_20260101.web-{os.getpid()}.ndjson"
+    own.write_bytes(lines_of([event(4)]))
+    index_once(config)
+    files = plan_prune(config, MONTH, NOW).files
+    real = prune_module.unlink_synced
+
+    def late(path: Path) -> None:
+        if ".web-" in path.name:
+            OwnLog(config.ndjson_dir, "web").append(lines_of([event(5)]), "20260101", sync=False)
+        real(path)
+
+    with mock.patch.object(prune_module, "unlink_synced", late):
+        prune(config, files)
+    assert rows(config, "SELECT count(*) FROM run_events WHERE event_id = ?", event(5).id) == [(1,)]
     check(config, tmp_path)
 
 

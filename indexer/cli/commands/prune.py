@@ -76,11 +76,10 @@ def _say(plan: PrunePlan) -> None:
         click.echo(f"  {plain(name)}")
     if len(plan.files) > _SHOWN:
         click.echo(f"  ... and {count(len(plan.files) - _SHOWN)} more")
-    click.echo(
-        f"{many(len(plan.files), 'file')}, {size(plan.bytes)}, {many(plan.events, 'event')};"
-        f" {many(plan.runs_vanishing, 'run')} vanish, {count(plan.runs_losing_events)} lose events"
-    )
+    click.echo(f"{many(len(plan.files), 'file')}, {size(plan.bytes)}, {many(plan.events, 'event')}")
+    click.echo(f"runs that vanish: {count(plan.runs_vanishing)}")
+    click.echo(f"runs that lose events: {count(plan.runs_losing_events)}")
     if plan.runs_running:
-        click.echo(f"{many(len(plan.runs_running), 'run')} of them are still running:")
+        click.echo(f"of these still running: {count(len(plan.runs_running))}")
         for run_id in plan.runs_running[:_SHOWN]:
             click.echo(f"  {plain(run_id)}")

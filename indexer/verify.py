@@ -50,10 +50,21 @@ class Report(NamedTuple):
 def verify(config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None) -> Report:
     """Hold the database against the log. Raises TelemetryError or OSError.
 
-    Writers may go on meanwhile: what was there at the start has to be indexed, no more.
+    Writers may go on meanwhile: what was there at the start has to be indexed, no more. Where
+    files went meanwhile, because they were archived or pruned, it looks again.
     """
-    sizes = {file.name: file.size for file in list_log_files(config.ndjson_dir)}
-    bring_up_to_date(config)
+    while True:
+        sizes = {file.name: file.size for file in list_log_files(config.ndjson_dir)}
+        bring_up_to_date(config)
+        report = _compare(config, sizes, on_progress)
+        left = {file.name for file in list_log_files(config.ndjson_dir)}
+        if report.is_ok or sizes.keys() <= left:
+            return report
+
+
+def _compare(
+    config: TelemetryConfig, sizes: dict[str, int], on_progress: Callable[[int], None]
+) -> Report:
     with reading(config.database_path) as connection:
         # One snapshot for all that is compared.
         connection.execute("BEGIN")

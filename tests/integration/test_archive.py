@@ -18,6 +18,7 @@ import zstandard
 
 from indexer import archive as archive_module
 from indexer import cursors, packing
+from indexer import verify as verify_module
 from indexer.archive import archive, files_to_archive
 from indexer.errors import AlreadyRunning
 from indexer.fresh import index_once
@@ -435,3 +436,18 @@ def test_rows_go_along_though_a_late_event_made_the_file_anew(
         (config.ndjson_dir / name).write_bytes(data)
     assert index_once(config).read_bytes == sum(map(len, late.values()))
     check(config, 53, tmp_path)
+
+
+def test_a_verification_during_which_a_day_is_archived_looks_again(config: TelemetryConfig) -> None:
+    """The file that it knows is gone, and another one is there: that is no difference."""
+    real = verify_module.bring_up_to_date
+    archived = iter([lambda: archive(config, MONTH, packing.GZIP, NOW)])
+
+    def then_archived(config: TelemetryConfig) -> str:
+        warning = real(config)
+        next(archived, lambda: None)()
+        return warning
+
+    with mock.patch.object(verify_module, "bring_up_to_date", then_archived):
+        assert verify(config).differences == []
+    assert names(config) == [f"{SHARED}.gz"]

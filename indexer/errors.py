@@ -36,7 +36,9 @@ class DatabaseUnusable(TelemetryError):
 class DatabaseOutOfReach(DatabaseUnusable):
     """The file can't be opened, which says nothing of what is in it."""
 
-    hint = "See that it may be opened, and that the process has descriptors left: `telemetry doctor`"
+    hint = (
+        "See that it may be opened, and that the process has descriptors left: `telemetry doctor`"
+    )
 
 
 class DatabaseDamaged(DatabaseUnusable):

@@ -43,6 +43,7 @@ COMMANDS = {
     "prune": Entry("prune", "Delete old days, from log and database; asks first."),
     "backup": Entry("backup", "Copy the database, and the log with it if asked."),
     "restore": Entry("restore", "Put a backup back; asks first."),
+    "export": Entry("export", "Runs or events as a file: CSV, JSON, NDJSON or Parquet."),
     "verify": Entry("verify", "Read the whole log again and hold it against the database."),
     "doctor": Entry("doctor", "Examine the installation and the base, with what to do."),
     "quarantine": Entry("quarantine", "The lines of the log that are no events."),

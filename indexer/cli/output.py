@@ -28,6 +28,8 @@ _TRICKS = re.compile(
     "\U000e0000-\U000e007f]"
 )
 
+_CONTROLS = re.compile("[\x00-\x09\x0b-\x1f]")
+
 STATUS_STYLES = {
     "success": "green",
     "running": "cyan",
@@ -82,7 +84,12 @@ def to_json(value: Any, indent: bool = False) -> str:
     option = orjson.OPT_INDENT_2 if indent else 0
     text = orjson.dumps(value, default=_json_default, option=option).decode()
     # The same value in another spelling.
-    return _TRICKS.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return _TRICKS.sub(_spelled, text)
+
+
+def harmless(text: str) -> str:
+    """Return text of several lines that no terminal can be tricked by."""
+    return _CONTROLS.sub(_spelled, _TRICKS.sub(_spelled, text))
 
 
 def parsed(text: Any) -> Any:
@@ -160,6 +167,10 @@ def _say_fields_richly(name: str, value: str) -> None:
 def _padded(text: str, cells: int, right: bool) -> str:
     blanks = " " * max(0, cells - width(text))
     return blanks + text if right else text + blanks
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]
 
 
 def _json_default(value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""The progress bar: bytes done, rate and time left, on stderr, for a person who waits.
+"""The progress bar: what is done, rate and time left, on stderr, for a person who waits.
 
-Called by the commands that read much of the log. Where stderr is no terminal, or the work is
-done before anybody wonders, it shows nothing.
+Called by the commands that read much of the log or of the view. Where stderr is no terminal, or
+the work is done before anybody wonders, it shows nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,18 @@ _PATIENCE_SECONDS = 0.5
 @contextmanager
 def byte_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """Give a function to be told of each number of bytes done, of about `total`."""
-    bar = _Bar(what, total)
-    try:
+    with _Bar(what, lambda: total, _byte_columns) as bar:
         yield bar.advance
-    finally:
-        bar.stop()
+
+
+@contextmanager
+def row_progress(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
+    """Give a function to be told of each number of rows done.
+
+    `total` is called only if there is a bar to show: counting takes time too.
+    """
+    with _Bar(what, total, _row_columns) as bar:
+        yield bar.advance
 
 
 def log_size(config: TelemetryConfig) -> int:
@@ -49,14 +56,24 @@ def unread_size(config: TelemetryConfig) -> int:
 class _Bar:
     """A bar that appears only once the work has taken long enough."""
 
-    def __init__(self, what: str, total: int) -> None:
+    def __init__(
+        self, what: str, total: Callable[[], int], columns: Callable[[], list[Any]]
+    ) -> None:
         self._what = what
         self._total = total
+        self._columns = columns
         self._done = 0
         self._show_at = time.monotonic() + _PATIENCE_SECONDS
         self._wanted = sys.stderr.isatty()
         self._progress: Optional[Any] = None
         self._task: Any = None
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
 
     def advance(self, count: int) -> None:
         self._done += count
@@ -64,10 +81,6 @@ class _Bar:
             self._progress.update(self._task, completed=self._done)
         elif self._wanted and time.monotonic() >= self._show_at:
             self._start()
-
-    def stop(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
 
     def _start(self) -> None:
         # Imported here: rich is large, and most passes end before anything is shown.
@@ -77,13 +90,24 @@ class _Bar:
         self._progress = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
-            progress.DownloadColumn(),
-            progress.TransferSpeedColumn(),
+            *self._columns(),
             progress.TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
         self._task = self._progress.add_task(
-            self._what, total=max(self._total, self._done), completed=self._done
+            self._what, total=max(self._total(), self._done), completed=self._done
         )
         self._progress.start()
+
+
+def _byte_columns() -> list[Any]:
+    from rich import progress
+
+    return [progress.DownloadColumn(), progress.TransferSpeedColumn()]
+
+
+def _row_columns() -> list[Any]:
+    from rich import progress
+
+    return [progress.MofNCompleteColumn()]

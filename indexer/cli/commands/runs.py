@@ -6,47 +6,32 @@ Called by the command line. It only reads.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
-from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.moment import MOMENT_HELP, moment
 from indexer.cli.output import print_json
 from indexer.cli.run_rows import print_runs, with_reasons
-from telemetry_core.duration import parse_duration
 from telemetry_core.status import normalise_status
-from telemetry_core.timestamp import format_time, parse_time
 
-EXAMPLES = """\b
+EXAMPLES = f"""\b
 Examples:
   telemetry runs
   telemetry runs --agent crawler --status failed --since 7d
   telemetry runs --since 2026-11-22 --json | jq '.[].run_id'
 
-\b
---since takes a length of time (90s, 30m, 2h, 7d, 2w), `today`, `yesterday`,
-or an ISO date or time, in the local zone if it names none. A run's name at a
-terminal is the end of its id; `telemetry show` takes either.
+{MOMENT_HELP}
+
+A run's name at a terminal is the end of its id; `telemetry show` takes either.
 """
-
-
-def _since(_ctx: click.Context, _param: click.Parameter, value: Optional[str]) -> Optional[str]:
-    """Return a length of time or a date as the moment it means, in its canonical spelling."""
-    try:
-        return None if value is None else format_time(_moment(value.strip().lower()))
-    except (ValueError, OverflowError):
-        raise click.BadParameter(
-            f"{value!r} is neither a length of time like 2h or 7d, nor `today` or `yesterday`,"
-            " nor a date like 2026-11-22 or a time like 2026-11-22T15:30"
-        ) from None
 
 
 @click.command("runs", epilog=EXAMPLES)
 @click.option("--agent", help="Only this agent's runs.")
 @click.option("--status", help="Only runs of this status.")
-@click.option("--since", metavar="WHEN", callback=_since, help="Only runs that started since then.")
+@click.option("--since", metavar="WHEN", callback=moment, help="Only runs that started since then.")
 @click.option("-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True,
               help="At most so many; 0 for all.")  # fmt: skip
 @json_option
@@ -91,16 +76,3 @@ def _select(
         (*values, limit or -1),
     ).fetchall()
     return with_reasons(connection, rows)
-
-
-def _moment(text: str) -> datetime:
-    with suppress(ValueError):
-        return datetime.now(timezone.utc) - parse_duration(text)
-    if text in ("today", "yesterday"):
-        day = datetime.now(timezone.utc).astimezone().date() - timedelta(text == "yesterday")
-        return datetime.combine(day, datetime.min.time()).astimezone()
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        # `Z`, which Python reads from 3.11 on only.
-        return parse_time(text)

@@ -6,9 +6,9 @@ and the rows are printed as they come.
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Callable, Optional
 
 import click
@@ -17,6 +17,7 @@ from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.cli.human import plain
 from indexer.cli.output import Column, at_terminal, print_json_line, print_plain_table, to_json
 from indexer.cli.records import print_table_or_records
+from indexer.csv_text import csv_line
 from indexer.query import DEFAULT_TIMEOUT, Query
 
 EXAMPLES = """\b
@@ -74,11 +75,14 @@ def _print_table(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
 
 
 def _print_csv(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
     # A file gets what there is; a terminal would act on the control characters in it.
-    shown = plain if at_terminal() else _flat
-    writer.writerow([shown(name) for name in names])
-    writer.writerows([shown(value) for value in row] for row in rows)
+    shown = _on_one_line if at_terminal() else _flat
+    for row in chain([names], rows):
+        sys.stdout.write(csv_line(map(shown, row)))
+
+
+def _on_one_line(value: Any) -> Optional[str]:
+    return None if value is None else plain(value)
 
 
 def _print_json(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:

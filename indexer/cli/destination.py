@@ -1,0 +1,67 @@
+"""The destination: where a command puts the file it makes, by what `--output` says.
+
+Used by the commands that make files for people. A name of our own is never used twice; one that
+the user gave is written over, as a shell's `>` would.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Callable, Optional, TypeVar, cast
+
+import click
+
+from indexer.cli.output import at_terminal, harmless
+from indexer.placed_file import dated_path, placed_file
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+STDOUT = Path("-")
+
+
+def output_option(command: Function) -> Function:
+    """Add `--output`."""
+    return click.option(
+        "-o", "--output", metavar="PATH", type=click.Path(path_type=Path), callback=_check,
+        help="A file, a directory, or - for stdout.",
+    )(command)  # fmt: skip
+
+
+@contextmanager
+def destination(
+    output: Optional[Path], home: Path, stem: str, suffix: str
+) -> Iterator[tuple[BinaryIO, Optional[Path]]]:
+    """Give the file to write, and its path; stdout has none.
+
+    Without `output`, or if that is a directory, the file gets a name with the time in it.
+    Raises NotWritten.
+    """
+    if output == STDOUT:
+        yield _stdout(), None
+        sys.stdout.flush()
+        return
+    named = output is not None and not output.is_dir()
+    path = output if output is not None and named else dated_path(output or home, stem, suffix)
+    with placed_file(path, overwrite=named) as file:
+        yield file, path
+
+
+def _check(_ctx: click.Context, _param: click.Parameter, value: Optional[Path]) -> Optional[Path]:
+    if value is not None and not value.parent.is_dir():
+        raise click.BadParameter(f"there is no directory {value.parent}")
+    return value
+
+
+class _Terminal:
+    """Stdout where a person looks at it: what agents wrote can't act on the terminal."""
+
+    def write(self, data: bytes) -> int:
+        sys.stdout.write(harmless(data.decode()))
+        return len(data)
+
+
+def _stdout() -> BinaryIO:
+    return cast(BinaryIO, _Terminal()) if at_terminal() else sys.stdout.buffer

@@ -1,0 +1,120 @@
+"""The rows that an export takes: runs or events, of a period, an agent, a status.
+
+Called by the export's command. It only reads, a chunk at a time, from one state of the view.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Optional
+
+from indexer.columns import RUN_COLUMNS
+from telemetry_core.fields import RUN_FIELDS
+
+Row = tuple[Any, ...]
+
+_ROWS_AT_ONCE = 1_000
+_KINDS = {field.name: field.kind for field in RUN_FIELDS}
+_INTEGERS = ("schema_version", "event_count", "revision", "api_posted", "api_posted_revision",
+             "api_retry_count")  # fmt: skip
+_TIMES = ("last_event_time", "api_posted_at", "created_at", "updated_at", "timestamp")
+
+
+class Column(NamedTuple):
+    """One column of an export."""
+
+    name: str
+    kind: str
+    """`text`, `integer`, `time` or `json`, as for the fields of a run."""
+
+
+class Chosen(NamedTuple):
+    """Which of the rows are wanted; None is no condition."""
+
+    since: Optional[str] = None
+    until: Optional[str] = None
+    """The first moment that is not taken any more."""
+    agent: Optional[str] = None
+    status: Optional[str] = None
+
+
+class _Source(NamedTuple):
+    columns: dict[str, str]
+    """Names, and the SQL of each."""
+    tables: str
+    time: str
+    order: str
+
+
+_SOURCES = {
+    "runs": _Source(
+        {
+            **{name: f"runs.{name}" for name in RUN_COLUMNS},
+            "stale": "(SELECT reason FROM stale_runs WHERE stale_runs.run_id = runs.run_id)",
+        },
+        "agent_runs AS runs",
+        "runs.start_time",
+        "runs.start_time, runs.run_id",
+    ),
+    # By run, as they are stored: sorting millions of events by time would have to hold them all.
+    "events": _Source(
+        {
+            "event_id": "events.event_id",
+            "run_id": "events.run_id",
+            "agent_name": "runs.agent_name",
+            "event_type": "events.event_type",
+            "timestamp": "events.timestamp",
+            "type": "events.type",
+            "source": "events.source",
+            "payload_json": "events.payload_json",
+            "extra_json": "events.extra_json",
+        },
+        "run_events AS events LEFT JOIN agent_runs AS runs ON runs.run_id = events.run_id",
+        "events.timestamp",
+        "events.run_id, events.timestamp, events.event_id",
+    ),
+}
+SUBJECTS = tuple(_SOURCES)
+"""What there is to export."""
+
+
+class Rows:
+    """The rows of one export, to be read once."""
+
+    def __init__(self, connection: sqlite3.Connection, subject: str, chosen: Chosen) -> None:
+        source = _SOURCES[subject]
+        self._connection = connection
+        conditions = {
+            f"{source.time} >= ?": chosen.since,
+            f"{source.time} < ?": chosen.until,
+            "runs.agent_name = ?": chosen.agent,
+            "runs.status = ?": chosen.status,
+        }
+        wanted = [condition for condition, value in conditions.items() if value is not None]
+        self._values = [value for value in conditions.values() if value is not None]
+        self._from = f" FROM {source.tables}" + (f" WHERE {' AND '.join(wanted)}" if wanted else "")
+        self._select = f"SELECT {', '.join(source.columns.values())}"
+        self._order = f" ORDER BY {source.order}"
+        self.columns: Sequence[Column] = [Column(name, _kind(name)) for name in source.columns]
+
+    def count(self) -> int:
+        """Return how many rows there are. While chunks are read, it counts the same state."""
+        counted = self._connection.execute(f"SELECT count(*){self._from}", self._values)
+        return int(counted.fetchone()[0])
+
+    def chunks(self) -> Iterator[list[Row]]:
+        """Yield all rows, some at a time."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        cursor.execute(self._select + self._from + self._order, self._values)
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            yield rows
+
+
+def _kind(name: str) -> str:
+    if name in _INTEGERS:
+        return "integer"
+    if name in _TIMES:
+        return "time"
+    return _KINDS.get(name, "json" if name.endswith("_json") else "text")

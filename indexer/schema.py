@@ -115,12 +115,14 @@ RUNNING_RUNS = (
     "CREATE INDEX agent_runs_running ON agent_runs (last_event_time) WHERE status = 'running'"
 )
 
-RUNS_BY_AGENT = """CREATE VIEW runs_by_agent AS
-WITH ranked AS (
+
+def by_agent_sql(source: str) -> str:
+    """Return the query that sums up runs by agent, over a table or view of runs."""
+    return f"""WITH ranked AS (
   SELECT agent_name, duration_ms,
     row_number() OVER (PARTITION BY agent_name ORDER BY duration_ms) AS place,
     count(*) OVER (PARTITION BY agent_name) AS places
-  FROM agent_runs
+  FROM {source}
   WHERE duration_ms IS NOT NULL
 ), percentiles AS (
   SELECT agent_name,
@@ -138,9 +140,12 @@ SELECT runs.agent_name,
   p50_duration_ms,
   p95_duration_ms,
   max(start_time) AS last_run
-FROM agent_runs AS runs
+FROM {source} AS runs
 LEFT JOIN percentiles ON percentiles.agent_name IS runs.agent_name
 GROUP BY runs.agent_name"""
+
+
+RUNS_BY_AGENT = f"CREATE VIEW runs_by_agent AS\n{by_agent_sql('agent_runs')}"
 
 RUNS_BY_DAY = """CREATE VIEW runs_by_day AS
 SELECT substr(start_time, 1, 10) AS day,

@@ -44,6 +44,7 @@ COMMANDS = {
     "backup": Entry("backup", "Copy the database, and the log with it if asked."),
     "restore": Entry("restore", "Put a backup back; asks first."),
     "export": Entry("export", "Runs or events as a file: CSV, JSON, NDJSON or Parquet."),
+    "report": Entry("report", "A page on a period: what ran, how it went, what failed."),
     "verify": Entry("verify", "Read the whole log again and hold it against the database."),
     "doctor": Entry("doctor", "Examine the installation and the base, with what to do."),
     "quarantine": Entry("quarantine", "The lines of the log that are no events."),

@@ -1,0 +1,159 @@
+"""The Markdown: the same report as text, for a wiki, a ticket, a mail.
+
+Called by `telemetry report`. What agents wrote is escaped, so that it is neither markup nor
+HTML, and breaks no table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from indexer.cli.human import count, duration, plain
+from indexer.cli.run_rows import short_id
+from indexer.report import words
+from indexer.report.figures import Figure, Figures
+from indexer.report.period import Period, key_in_words
+from indexer.report.picture import STACKED
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#!|~$])")
+_BLOCKS = 24
+
+Table = Sequence[Sequence[str]]
+
+
+def markdown(figures: Figures, origin: words.Origin) -> str:
+    """Return a report as Markdown, with tables as GitHub has them."""
+    period = figures.period
+    blocks = [
+        f"# Telemetry report, {words.title(period)}",
+        words.span(period),
+        words.lead(figures),
+        _table(["", "", ""], [list(headline) for headline in words.headlines(figures)], "lrr"),
+        f"## Runs by {period.unit}",
+        words.bars_note(period),
+        _bars(figures),
+        "## Agents",
+        words.SUCCESS_NOTE,
+        _agents(figures),
+        "## Slowest runs",
+        _slowest(figures),
+        "## Most failing",
+        _failing(figures),
+        "## Latest errors",
+        _errors(figures),
+        "## Stale runs",
+        words.STALE_NOTE,
+        _stale(figures),
+        words.how_many_more(figures),
+        "---",
+        escaped(words.made(origin)),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def escaped(value: Any) -> str:
+    """Return text that Markdown shows as it is."""
+    text = plain(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", text)
+
+
+def _bars(figures: Figures) -> str:
+    highest = max((sum(statuses.values()) for statuses in figures.parts.values()), default=0)
+    if not highest:
+        return words.NO_RUNS
+    used = [s for s in STACKED if any(statuses.get(s) for statuses in figures.parts.values())]
+    rows = []
+    for key, statuses in figures.parts.items():
+        runs = sum(statuses.values())
+        bar = "\u2588" * -(-_BLOCKS * runs // highest)
+        numbers = [count(statuses.get(status, 0)) for status in used]
+        rows.append([key_in_words(key), bar, count(runs), *numbers])
+    titles = [figures.period.unit.capitalize(), "", "runs", *used]
+    return _table(titles, rows, "ll" + "r" * (len(used) + 1))
+
+
+def _agents(figures: Figures) -> str:
+    period = figures.period
+    rows = [_agent(words.name(agent["agent_name"]), agent, period) for agent in figures.agents]
+    if figures.others:
+        rows.append(_agent(words.others_in_words(figures), figures.others, period))
+    titles = ["Agent", "Runs", "Failed", "Success", "p50", "p95", "Last run"]
+    return _table(titles, rows, "lrrrrrl") or words.NO_AGENT
+
+
+def _agent(name: str, agent: Figure, period: Period) -> list[str]:
+    return [
+        escaped(name),
+        count(agent["runs"]),
+        count(agent["failed"]),
+        words.rate_in_words(agent["success_rate"]),
+        escaped(duration(agent.get("p50_duration_ms"))),
+        escaped(duration(agent.get("p95_duration_ms"))),
+        _time(agent["last_run"], period),
+    ]
+
+
+def _slowest(figures: Figures) -> str:
+    rows = [
+        [*_who(run), duration(run["duration_ms"]), escaped(run["status"]),
+         _time(run["start_time"], figures.period), _run(run)]
+        for run in figures.slowest
+    ]  # fmt: skip
+    titles = ["Agent", "Job", "Took", "Status", "Started", "Run"]
+    return _table(titles, rows, "llrlll") or words.NO_DURATION
+
+
+def _failing(figures: Figures) -> str:
+    rows = [
+        [*_who(job), f"{count(job['failed'])} of {count(job['runs'])}",
+         _time(job["last_failure"], figures.period), _error(job)]
+        for job in figures.failing
+    ]  # fmt: skip
+    titles = ["Agent", "Job", "Failed", "Last", "Latest error"]
+    return _table(titles, rows, "llrll") or words.NO_FAILURE
+
+
+def _errors(figures: Figures) -> str:
+    rows = [
+        [*_who(run), _time(run["start_time"], figures.period), escaped(run["status"]),
+         _error(run), _run(run)]
+        for run in figures.errors
+    ]  # fmt: skip
+    titles = ["Agent", "Job", "Started", "Status", "Error", "Run"]
+    return _table(titles, rows, "llllll") or words.NO_FAILURE
+
+
+def _stale(figures: Figures) -> str:
+    rows = [
+        [*_who(run), escaped(run["reason"]), _time(run["start_time"], figures.period),
+         _time(run["last_event_time"], figures.period), _run(run)]
+        for run in figures.stale
+    ]  # fmt: skip
+    titles = ["Agent", "Job", "Reason", "Started", "Last heard of", "Run"]
+    return _table(titles, rows, "llllll") or words.NO_STALE
+
+
+def _who(row: Figure) -> list[str]:
+    return [escaped(words.name(row["agent_name"])), escaped(words.name(row["job_type"]))]
+
+
+def _error(row: Figure) -> str:
+    return escaped(words.clipped(row["error_summary"]))
+
+
+def _run(run: Figure) -> str:
+    return escaped(short_id(run["run_id"]))
+
+
+def _time(moment: Any, period: Period) -> str:
+    return period.in_words(moment) if moment else ""
+
+
+def _table(titles: Sequence[str], rows: Table, aligned: str) -> str:
+    """Return a table, nothing for no rows; `aligned` has `l` or `r` for each column."""
+    if not rows:
+        return ""
+    marks = ["---:" if side == "r" else "---" for side in aligned]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, marks, *rows))

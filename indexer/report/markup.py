@@ -1,0 +1,43 @@
+"""The markup: elements of HTML and SVG, in which text can be nothing but text.
+
+Called by the page and its pictures. What is not made by `element` is escaped, so that nothing an
+agent wrote can become an element, an attribute or a script.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from indexer.cli.human import plain
+
+_WITHOUT_END = frozenset(("meta", "br", "link"))
+
+
+class Markup(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+
+def element(name: str, /, *children: Any, **attributes: Any) -> Markup:
+    """Return an element. `_` in an attribute's name is `-`; one whose value is None is left out."""
+    named = "".join(
+        f' {key.strip("_").replace("_", "-")}="{escape(plain(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in _WITHOUT_END:
+        return Markup(f"<{name}{named}>")
+    return Markup(f"<{name}{named}>{together(*children)}</{name}>")
+
+
+def together(*children: Any) -> Markup:
+    """Return markup and text one after the other; None is nothing."""
+    return Markup(
+        "".join(child if isinstance(child, Markup) else _text(child) for child in children)
+    )
+
+
+def _text(value: Any) -> str:
+    return escape(plain(value))

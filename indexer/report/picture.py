@@ -1,0 +1,229 @@
+"""The pictures: figures as SVG that fits any width without its text changing size.
+
+Called by the page. Places along the width are percentages, all else is pixels. Colours and
+patterns are the style sheet's; a status is told by its pattern and its name, not by colour alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Optional
+
+from indexer.cli.human import count, duration, many
+from indexer.report.figures import OTHER
+from indexer.report.markup import Markup, element
+from indexer.report.period import key_in_words
+from indexer.report.words import rate_in_words
+from telemetry_core.status import CANCELLED, FAILED, PARTIAL, RUNNING, SUCCESS, TIMEOUT
+
+STACKED = (SUCCESS, PARTIAL, RUNNING, CANCELLED, OTHER, TIMEOUT, FAILED)
+"""The statuses from the bottom of a bar to its top."""
+
+_HEIGHT = 260
+_ABOVE, _BELOW = 12, 34
+_PLOT = _HEIGHT - _ABOVE - _BELOW
+_LABELS_WIDE, _LABELS_NARROW = 16, 6
+_TICKS = 4
+# Less could not be seen, and one failure among thousands is what one looks for.
+_LEAST = 2.0
+_ROW = 22
+_TICKS_OF_TIME = (1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000, 86_400_000,
+                  864_000_000)  # fmt: skip
+
+
+def patterns() -> Markup:
+    """Return the patterns that the statuses are told apart by; once for all pictures of a page."""
+    return element(
+        "svg",
+        element("defs", *(_pattern(status) for status in STACKED)),
+        class_="patterns", width=0, height=0, aria_hidden="true", focusable="false",
+    )  # fmt: skip
+
+
+def swatch(status: str) -> Markup:
+    """Return a small square with a status's pattern, to stand before its name."""
+    square = element("rect", width=12, height=12, rx=2, class_=f"fill-{_known(status)}")
+    return element("svg", square, class_="swatch", width=12, height=12, aria_hidden="true")
+
+
+def stacked_bars(parts: dict[str, dict[str, int]], title: str) -> Markup:
+    """Return runs by status as stacked bars, one for each part of the period."""
+    highest = max((sum(statuses.values()) for statuses in parts.values()), default=0)
+    step = _step(highest)
+    top = step * max(1, math.ceil(highest / step))
+    total = sum(sum(statuses.values()) for statuses in parts.values())
+    description = f"{many(total, 'run')}, at most {count(highest)} in one bar. A table follows."
+    width = 100 / max(1, len(parts))
+    bars = [
+        _bar(key, statuses, number * width, width, top)
+        for number, (key, statuses) in enumerate(parts.items())
+    ]
+    return element(
+        "svg",
+        element("title", title),
+        element("desc", description),
+        *_grid(step, top),
+        *bars,
+        *_labels(list(parts), width),
+        class_="bars", width="100%", height=_HEIGHT, role="img",
+    )  # fmt: skip
+
+
+def rate_bar(rate: Optional[float]) -> Markup:
+    """Return a success rate as a bar, full at the right end."""
+    if rate is None:
+        return Markup()
+    return element(
+        "svg",
+        element("title", f"{rate_in_words(rate)} successful"),
+        element("rect", y=6, width="100%", height=10, rx=2, class_="rest"),
+        element("rect", y=6, width=_percent(100 * rate), height=10, rx=2, class_="rate"),
+        class_="rate-bar", width="100%", height=_ROW, role="img",
+    )  # fmt: skip
+
+
+class TimeScale(NamedTuple):
+    """A logarithmic scale of durations, for all rows of a table."""
+
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, agents: Sequence[dict[str, Any]]) -> TimeScale:
+        """Return the scale on which all of the agents' durations have room."""
+        values = [
+            max(1.0, float(agent[name]))
+            for agent in agents
+            for name in ("p50_duration_ms", "p95_duration_ms")
+            if isinstance(agent.get(name), (int, float))
+        ] or [1.0]
+        return cls(min(values) / 1.5, max(values) * 1.5)
+
+    def place(self, milliseconds: float) -> float:
+        """Return where a duration is, in percent of the width."""
+        along = math.log(max(1.0, milliseconds) / self.least) / math.log(self.most / self.least)
+        return 100 * min(1.0, max(0.0, along))
+
+    def ticks(self) -> list[int]:
+        """Return the durations worth a line."""
+        return [tick for tick in _TICKS_OF_TIME if self.least < tick < self.most]
+
+    def header(self) -> Markup:
+        """Return the scale itself, with its ticks named as far as there is room."""
+        ticks = self.ticks()
+        every = max(1, math.ceil(len(ticks) / 4))
+        names = [
+            element("text", _tick_name(tick), x=_percent(self.place(tick)), y=13)
+            for tick in ticks[::every]
+            if 6 < self.place(tick) < 94
+        ]
+        return element("svg", *names, class_="scale", width="100%", height=18, aria_hidden="true")
+
+    def row(self, agent: dict[str, Any]) -> Markup:
+        """Return a dot for half of an agent's runs, and a line to where 95 of 100 are done."""
+        half, most = agent.get("p50_duration_ms"), agent.get("p95_duration_ms")
+        if not isinstance(half, (int, float)) or not isinstance(most, (int, float)):
+            return Markup()
+        left, right = _percent(self.place(half)), _percent(self.place(most))
+        lines = [
+            element("line", x1=place, x2=place, y1=0, y2=_ROW, class_="tick")
+            for place in (_percent(self.place(tick)) for tick in self.ticks())
+        ]
+        return element(
+            "svg",
+            element("title", f"half within {duration(half)}, 95 of 100 within {duration(most)}"),
+            *lines,
+            element("line", x1=left, x2=right, y1=11, y2=11, class_="span"),
+            element("line", x1=right, x2=right, y1=7, y2=15, class_="span-end"),
+            element("circle", cx=left, cy=11, r=4.5, class_="dot"),
+            class_="span-bar", width="100%", height=_ROW, role="img",
+        )  # fmt: skip
+
+
+def _pattern(status: str) -> Markup:
+    """Return a status's pattern: lines of its own in the paper's colour, on its own colour."""
+    lines = {
+        FAILED: "M-2,2 l4,-4 M0,8 l8,-8 M6,10 l4,-4",
+        TIMEOUT: "M0,4 h8 M4,0 v8",
+        PARTIAL: "M2,2 h2 v2 h-2 z M6,6 h2 v2 h-2 z",
+        CANCELLED: "M0,4 h8",
+        RUNNING: "M4,0 v8",
+        OTHER: "M-2,6 l4,4 M0,0 l8,8 M6,-2 l4,4",
+    }
+    return element(
+        "pattern",
+        element("rect", width=8, height=8, class_=f"paint-{status}"),
+        element("path", d=lines[status], class_="lines") if status in lines else None,
+        id=f"pattern-{status}", width=8, height=8, patternUnits="userSpaceOnUse",
+    )  # fmt: skip
+
+
+def _bar(key: str, statuses: dict[str, int], left: float, width: float, top: int) -> Markup:
+    y = float(_ABOVE + _PLOT)
+    gap = width / 9
+    shapes = []
+    for status, number in _stack(statuses):
+        height = max(_LEAST, _PLOT * number / top)
+        y -= height
+        shape = element(
+            "rect", x=_percent(left + gap), width=_percent(width - 2 * gap),
+            y=f"{y:.1f}", height=f"{height:.1f}", class_=f"fill-{status}",
+        )  # fmt: skip
+        shapes.append(shape)
+    parts = [f"{count(number)} {status}" for status, number in _stack(statuses)]
+    words = f"{key_in_words(key)}: {', '.join(parts) or 'no runs'}"
+    # All of the height can be pointed at, whatever the bar's.
+    area = element(
+        "rect", x=_percent(left), width=_percent(width), y=_ABOVE, height=_PLOT, class_="area"
+    )
+    return element("g", element("title", words), area, *shapes, data_part=key)
+
+
+def _stack(statuses: dict[str, int]) -> list[tuple[str, int]]:
+    return [(status, statuses[status]) for status in STACKED if statuses.get(status)]
+
+
+def _grid(step: int, top: int) -> list[Markup]:
+    lines = []
+    for value in range(0, top + 1, step):
+        y = _ABOVE + _PLOT * (1 - value / top)
+        lines.append(element("line", x1=0, x2="100%", y1=f"{y:.1f}", y2=f"{y:.1f}",
+                             class_="grid" if value else "axis"))  # fmt: skip
+        lines.append(element("text", count(value), x=-8, y=f"{y + 4:.1f}", class_="value"))
+    return lines
+
+
+def _labels(keys: list[str], width: float) -> list[Markup]:
+    """Return the names of the parts: those that have room, and fewer on a narrow page."""
+    wide = max(1, math.ceil(len(keys) / _LABELS_WIDE))
+    narrow = wide * max(1, math.ceil(len(keys) / _LABELS_NARROW / wide))
+    labels = []
+    for number in range(0, len(keys), wide):
+        words = key_in_words(keys[number], short=True)
+        place = _percent((number + 0.5) * width)
+        style = "label" if number % narrow == 0 else "label minor"
+        labels.append(element("text", words, x=place, y=_HEIGHT - 12, class_=style))
+    return labels
+
+
+def _step(highest: int) -> int:
+    """Return the distance between lines: 1, 2 or 5 times a power of ten, so that few are enough."""
+    rough = max(1, highest) / _TICKS
+    power = 10 ** max(0, math.floor(math.log10(rough)))
+    return next(int(power * factor) for factor in (1, 2, 5, 10) if power * factor >= rough)
+
+
+def _tick_name(milliseconds: int) -> str:
+    for unit, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")):
+        if milliseconds >= unit:
+            return f"{milliseconds // unit} {name}"
+    return f"{milliseconds} ms"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.3f}%"
+
+
+def _known(status: str) -> str:
+    return status if status in STACKED else OTHER

@@ -50,10 +50,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
-    """Both packages, the old name, the typing marker; no tests, no tools."""
+    """Both packages, the old name, the typing marker, the report's style; no tests, no tools."""
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert {name.split("/")[0] for name in names} == {"telemetry_core", "indexer", "telemetry.py"}
-    assert "telemetry_core/py.typed" in names
+    assert {"telemetry_core/py.typed", "indexer/report/style.css"} <= names
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="needs sys.stdlib_module_names to look")

@@ -21,7 +21,7 @@ from tests.support.process import environment
 from tests.support.process import run as run_python
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n"
-READING = ("status", "quarantine", "runs", "show", "tail", "stats", "sql", "verify")
+READING = ("status", "quarantine", "runs", "show", "tail", "stats", "sql", "verify", "report")
 
 
 @pytest.fixture
@@ -96,7 +96,11 @@ def test_a_name_that_is_nearly_right_is_suggested(cli):
 @pytest.mark.parametrize("name", READING)
 def test_a_base_that_is_not_there_is_empty_and_stays_away(name, cli, base):
     """Looking at nothing says where it looked, and creates nothing."""
-    extra = {"show": ["latest"], "sql": ["SELECT count(*) AS runs FROM agent_runs"]}.get(name, [])
+    extra = {
+        "show": ["latest"],
+        "sql": ["SELECT count(*) AS runs FROM agent_runs"],
+        "report": ["--output", "-"],
+    }.get(name, [])
     ran = cli(name, *extra)
     assert ran.code == (1 if name == "show" else 0)
     assert str(base / "raw") in ran.err

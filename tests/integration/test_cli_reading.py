@@ -161,6 +161,15 @@ def test_sql_prints_csv_into_a_pipe(cli, recorded):
     assert list(csv.reader(io.StringIO(out))) == [["a", "b", "c", "d"], ["1", "", 'x,"y\n', "00ff"]]
 
 
+def test_sql_csv_keeps_a_lone_carriage_return_in_its_cell(cli, recorded):
+    """It is quoted, or readers would take it for the end of the row; NULL is told from empty."""
+    out = cli(
+        "sql", "--format", "csv", "SELECT 'a' || char(13) || 'b' AS c, NULL AS d, '' AS e"
+    ).out
+    assert list(csv.reader(io.StringIO(out, newline="")))[1] == ["a\rb", "", ""]
+    assert out.endswith(',,""\n')
+
+
 @pytest.mark.parametrize("rows", [0, 1, 500])
 def test_sql_formats_agree(rows, cli, recorded):
     """json, ndjson, csv and table give the same rows, however many."""

@@ -155,6 +155,10 @@ NASTY = "a\x1b[2Jb\x9b31mc\u202ed\x7fe"
         ("sql", "--format", "csv", "SELECT agent_name FROM agent_runs"),
         ("sql", "--format", "csv", f"SELECT 1 AS '{NASTY}'"),
         ("show", NASTY),
+        ("export", "events", "-o", "-"),
+        ("report", "--json"),
+        ("report", "-o", "-"),
+        ("report", "-o", "-", "--format", "markdown"),
     ],
 )
 def test_no_command_has_the_terminal_act_on_what_agents_wrote(arguments, base, client):

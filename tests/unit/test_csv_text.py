@@ -37,7 +37,7 @@ def test_null_is_told_from_empty():
 @pytest.mark.parametrize("start", DANGEROUS)
 def test_what_looks_like_a_formula_is_defused(start):
     """Whatever follows, the cell begins with an apostrophe."""
-    assert defused(f'{start}HYPERLINK("x")') == f"'{start}HYPERLINK(\"x\")"
+    assert defused(f'{start}HYPERLINK("x")') == f'\'{start}HYPERLINK("x")'
 
 
 @pytest.mark.parametrize("value", [-5, -0.5, None, "-5", "+1.5", "-1e6", "text", "'s", "a=b", ""])

@@ -43,7 +43,7 @@ class _Screen:
         self._progress = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20),
             TextColumn("{task.completed:,.0f} trials"), TimeElapsedColumn(),
-            console=self.console, transient=True,
+            console=self.console, transient=True, disable=not self.console.is_terminal,
         )  # fmt: skip
 
     def begin(self, number: int, experiment: Experiment) -> Callable[[int], None]:

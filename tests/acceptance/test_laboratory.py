@@ -72,6 +72,11 @@ def test_no_system_call_of_the_indexer_is_a_bad_moment(conduct: Conduct, part: i
     assert (done["kills"], done["errors"]) == (76, 60)
 
 
+def test_a_lock_whose_holder_is_stopped_keeps_no_event_and_no_agent(conduct: Conduct) -> None:
+    """Each call returns, each event is acknowledged, and all are in the view."""
+    assert conduct("held-lock")["calls"] > 100
+
+
 def test_a_fleet_killed_at_random_loses_and_doubles_nothing(conduct: Conduct) -> None:
     """8 processes of 4 threads and the daemon: 150 and 75 kills, each event in the view once."""
     assert conduct("fleet")["events"] > 5_000

@@ -22,7 +22,12 @@ from unittest import mock
 
 from tests.laboratory import shim
 
-_PRELOADED = ["__main__", "tests.laboratory.agents", "tests.laboratory.indexers"]
+_PRELOADED = [
+    "__main__",
+    "tests.laboratory.agents",
+    "tests.laboratory.indexers",
+    "tests.laboratory.held_lock",
+]
 _SECONDS = 120
 
 Say = Callable[[Any], None]

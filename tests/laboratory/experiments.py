@@ -9,6 +9,7 @@ from tests.laboratory import (
     disasters,
     fleet,
     folds,
+    held_lock,
     mutations,
     shim,
     store_faults,
@@ -41,7 +42,7 @@ class Experiment(NamedTuple):
         return self.run(bench, **{name: scale * count for name, count in self.numbers.items()})
 
 
-_OF_PROCESSES = (fleet.run, write_faults.run, store_faults.run)
+_OF_PROCESSES = (held_lock.run, fleet.run, write_faults.run, store_faults.run)
 
 EXPERIMENTS = (
     Experiment("truncation", "files cut at every byte", truncation.run, {}),
@@ -53,6 +54,7 @@ EXPERIMENTS = (
                {"rounds": 1}, needs_shim=True),
     Experiment("store-faults", "calls of the indexer fail or are its last", store_faults.run,
                {"kills": 150, "errors": 120}, needs_shim=True),
+    Experiment("held-lock", "a lock whose holder is stopped", held_lock.run, {"seconds": 2}),
     Experiment("fleet", "agents and daemon killed at random", fleet.run,
                {"writer_kills": 150, "indexer_kills": 75}),
 )  # fmt: skip

@@ -22,7 +22,7 @@ def client_on(base: Path, durability: str = "kernel") -> TelemetryClient:
 
 def a_day(client: TelemetryClient) -> list[Optional[str]]:
     """Record a bit of everything; return the ids, None for what was not acknowledged."""
-    run_id = client.start_run("tester", "laboratory", run_id="a-run")
+    run_id = client.start_run("tester", "laboratory")
     ids = [client.log_event(run_id, "small", {"n": 1})]
     ids += client.log_events(run_id, [("batch", number) for number in range(3)]) or [None]
     ids += [client.log_event(run_id, "large", {"text": "x" * 70_000})]
@@ -40,7 +40,7 @@ def record(say: Say, base: Path, fault: Fault, durability: str) -> None:
         met = shim.met()
     # It is over, and there is nobody left to say that something is lost.
     flushed = client.flush()
-    say(("acknowledged", client.log_event("a-run", "after", {"all": "is well"})))
+    say(("acknowledged", client.log_event(client.start_run("tester", "after"), "after")))
     say(("ended", met, flushed, client.get_stats()))
 
 

@@ -90,8 +90,8 @@ def copy_view(source: Path, target: Path) -> None:
     """
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with (
-        closing(sqlite3.connect(target, isolation_level=None)) as copy,
         database.translated(target),
+        closing(sqlite3.connect(target, isolation_level=None)) as copy,
     ):
         with database.reading(source) as connection:
             connection.backup(copy)

@@ -78,10 +78,12 @@ def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
     """Open the database that is built: unsafe and quick, for if it breaks nobody has seen it."""
     make_directory(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute(f"PRAGMA page_size = {page_size}")
-    connection.execute("PRAGMA journal_mode = MEMORY")
-    connection.execute("PRAGMA synchronous = OFF")
+    with database.translated(path):
+        connection = sqlite3.connect(path, isolation_level=None)
+        with database.closed_on_error(connection):
+            connection.execute(f"PRAGMA page_size = {page_size}")
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("PRAGMA synchronous = OFF")
     return connection
 
 

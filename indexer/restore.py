@@ -155,7 +155,10 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> Non
 
 
 def _contents(shadow: Path, path: Path, names: Optional[list[str]]) -> Contents:
-    with closing(sqlite3.connect(shadow, isolation_level=None)) as connection:
+    with (
+        database.translated(path),
+        closing(sqlite3.connect(shadow, isolation_level=None)) as connection,
+    ):
         check_database(connection, path)
         runs, events = connection.execute(
             "SELECT (SELECT count(*) FROM agent_runs), (SELECT count(*) FROM run_events)"
@@ -167,7 +170,10 @@ def _restore_view(config: TelemetryConfig, shadow: Path) -> Optional[str]:
     """Put the copy in the view's place; return where the view that was there is kept."""
     with write_lease(config):
         kept = _keep_view(config)
-        with closing(sqlite3.connect(shadow, isolation_level=None)) as connection:
+        with (
+            database.translated(shadow),
+            closing(sqlite3.connect(shadow, isolation_level=None)) as connection,
+        ):
             # A copy over a database has to have pages of the same size.
             connection.execute(f"PRAGMA page_size = {page_size_of(config.database_path)}")
             connection.execute("VACUUM")

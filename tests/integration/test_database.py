@@ -12,6 +12,7 @@ import pytest
 from indexer.database import open_reader, open_writer, transaction, translated
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.fresh import index_once
+from indexer.rebuild import rebuild
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.view import rows
 
@@ -98,16 +99,19 @@ def test_only_damage_counts_as_damage(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_as_the_database_is_opened_is_an_error_of_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connecting already reads, and what it raises has to be as clear as what comes later."""
 
     def fail(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
+    client.log_event("run", "event")
     monkeypatch.setattr(sqlite3, "connect", fail)
     with pytest.raises(DatabaseUnusable, match=r"telemetry\.sqlite: disk I/O error"):
-        open_writer(tmp_path / "telemetry.sqlite")
+        open_writer(client.config.database_path)
+    with pytest.raises(DatabaseUnusable, match=r"telemetry\.sqlite\.rebuild: disk I/O error"):
+        rebuild(client.config)
 
 
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:

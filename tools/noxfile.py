@@ -44,6 +44,6 @@ def mutation(session: nox.Session) -> None:
     """Try mutants of the modules named after `--`, of all without; hours for all of them."""
     session.chdir(ROOT)
     session.install("-e", ".[dev,mutation]")
-    session.run("python", "tools/mutation.py", "map")
-    session.run("python", "tools/mutation.py", "run", *session.posargs)
-    session.run("python", "tools/mutation.py", "report")
+    session.run("python", "tools/mutation", "map")
+    session.run("python", "tools/mutation", "run", *session.posargs)
+    session.run("python", "tools/mutation", "report")

@@ -1,6 +1,6 @@
 """The statement at a line: which lines run when it runs.
 
-Called by mutation.py, for coverage knows a statement by some of its lines only. Of a compound
+Called by the reach, for coverage knows a statement by some of its lines only. Of a compound
 statement it gives the head, and not the body.
 """
 

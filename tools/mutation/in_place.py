@@ -1,7 +1,7 @@
 """Putting a mutant in place: functions that are imported already get the mutant's code.
 
-Called by mutation.py in a fork. Whoever has imported a function has it under a name of his own,
-so the function stays the same object, and only what it does is exchanged.
+Called by the bench and, in a fork, by the trial. Whoever has imported a function has it under a
+name of his own, so the function stays the same object, and only what it does is exchanged.
 """
 
 from __future__ import annotations

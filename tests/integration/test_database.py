@@ -107,11 +107,13 @@ def test_a_disk_that_fails_as_the_database_is_opened_is_an_error_of_ours(
         raise sqlite3.OperationalError("disk I/O error")
 
     client.log_event("run", "event")
-    monkeypatch.setattr(sqlite3, "connect", fail)
-    with pytest.raises(DatabaseUnusable, match=r"telemetry\.sqlite: disk I/O error"):
-        open_writer(client.config.database_path)
-    with pytest.raises(DatabaseUnusable, match=r"telemetry\.sqlite\.rebuild: disk I/O error"):
-        rebuild(client.config)
+    # Not until the test's end: coverage keeps its own data with SQLite.
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", fail)
+        with pytest.raises(DatabaseUnusable, match=r"telemetry\.sqlite: disk I/O error"):
+            open_writer(client.config.database_path)
+        with pytest.raises(DatabaseUnusable, match=r"telemetry\.sqlite\.rebuild: disk I/O error"):
+            rebuild(client.config)
 
 
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import enum
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from telemetry_core import line as line_module
 from telemetry_core.event import Event
 from telemetry_core.line import MAX_LINE_BYTES, BadLine, decode, encode
 
@@ -113,6 +116,8 @@ def test_extensions_are_kept():
     extensions = {"processstart": "boot:1", "traceparent": "00-ab"}
     assert decode(encode(event({}, extensions))).extensions == extensions
     assert decode(encode(event({}))).extensions is None
+    without_data = {name: value for name, value in ENVELOPE.items() if name != "data"}
+    assert decode(orjson.dumps({**without_data, "other": 1})).extensions == {"other": 1}
 
 
 def nested_with_long_names():
@@ -138,3 +143,27 @@ def test_over_long_data_is_cut_and_marked(payload):
     data = decode(line).data
     assert data["small"] == [1, 2, 3]
     assert b"[cut: " in line
+
+
+def test_a_line_of_exactly_the_limit_stays_whole():
+    """What readers accept is what writers write, to the byte."""
+    room = MAX_LINE_BYTES - len(encode(event({"payload": ""})))
+    line = encode(event({"payload": "x" * room}))
+    assert len(line) == MAX_LINE_BYTES
+    assert decode(line).data == {"payload": "x" * room}
+
+
+def test_only_plain_values_meet_orjson_as_they_are(monkeypatch):
+    """They alone, since others run Python inside it; and they always, since it is the quick way."""
+
+    class Colour(enum.Enum):
+        RED = "red"
+
+    def unwanted(_value):
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(line_module, "degraded", unwanted)
+        assert decode(encode(event({"a": [1, "b"]}))).data == {"a": [1, "b"]}
+    monkeypatch.setattr(line_module, "_dump", unwanted)
+    assert decode(encode(event({"a": Colour.RED}))).data == {"a": "red"}

@@ -140,13 +140,15 @@ def test_over_long_data_is_cut_and_marked(payload):
     """A line never exceeds what readers accept; what was cut says so, small values stay."""
     line = encode(event({"payload": payload, "small": [1, 2, 3]}))
     assert len(line) <= MAX_LINE_BYTES
+    assert line.endswith(b"}\n")
     data = decode(line).data
     assert data["small"] == [1, 2, 3]
     assert b"[cut: " in line
 
 
 def test_a_line_of_exactly_the_limit_stays_whole():
-    """What readers accept is what writers write, to the byte."""
+    """What readers accept is what writers write, to the byte: 16 MiB, in docs/format.md."""
+    assert MAX_LINE_BYTES == 16_777_216
     room = MAX_LINE_BYTES - len(encode(event({"payload": ""})))
     line = encode(event({"payload": "x" * room}))
     assert len(line) == MAX_LINE_BYTES

@@ -95,3 +95,10 @@ def test_a_record_without_run_or_time_is_a_fault(record: dict[str, Any]) -> None
     assert entry.event is None
     assert entry.fault is not None
     assert entry.fault.startswith("not a record")
+
+
+def test_a_line_that_is_too_long_is_no_event_whatever_its_beginning_says() -> None:
+    """What is kept of it may read like one."""
+    line = Line(0, 20_000_000, orjson.dumps(_START), too_long=True)
+    ((_, event, fault),) = decode_lines([line], Ordinals(tuple))
+    assert (event, fault) == (None, "longer than 16777216 bytes")

@@ -104,3 +104,12 @@ def test_a_file_gone_between_the_listing_and_the_look_is_none(tmp_path: Path) ->
     assert log_files._as_log_file(entry) is None
     assert list_log_files(tmp_path) == []
     assert list_log_files(tmp_path / "nowhere") == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there, this is when the file was made")
+def test_a_file_that_is_given_an_old_time_has_changed_all_the_same(tmp_path: Path) -> None:
+    """What copies and unpacks files sets their times; the system's own can't be set."""
+    path = _made(tmp_path, ".ndjson", b"")
+    os.utime(path, ns=(5, 5))
+    (file,) = list_log_files(tmp_path)
+    assert file.changed == path.stat().st_ctime_ns != 5

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from indexer import log_files
-from indexer.log_files import list_log_files
+from indexer.log_files import LogFile, file_id, list_log_files
 from indexer.streams import (
     StreamBroken,
     StreamUnfinished,
@@ -113,3 +113,15 @@ def test_a_file_that_is_given_an_old_time_has_changed_all_the_same(tmp_path: Pat
     os.utime(path, ns=(5, 5))
     (file,) = list_log_files(tmp_path)
     assert file.changed == path.stat().st_ctime_ns != 5
+
+
+def test_a_file_out_of_reach_is_listed_with_nothing_known_of_it(tmp_path: Path) -> None:
+    """It is not gone, and whoever opens it is told why it can't be read."""
+    path = tmp_path / "events.ndjson"
+    path.symlink_to(path)
+    assert list_log_files(tmp_path) == [LogFile(path.name, path, 0, 0, 0, 0)]
+
+
+def test_the_number_of_a_file_stays_what_it_is_from_release_to_release() -> None:
+    """The rows of a view that was there before point to the files by it; SQLite takes 63 bits."""
+    assert file_id("events_20261122.ndjson") == 5038558658598240903

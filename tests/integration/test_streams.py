@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import zstandard
 
 from indexer import log_files
-from indexer.log_files import LogFile, file_id, list_log_files
+from indexer.log_files import LogFile, file_id, fingerprint, list_log_files
 from indexer.streams import (
     StreamBroken,
     StreamUnfinished,
@@ -22,8 +23,11 @@ from indexer.streams import (
     read_chunk,
     skip,
 )
+from tests.support.daemon import eventually
 
 _DATA = bytes(range(256)) * 20_000
+# A frame of zstandard that has only begun.
+_FLUSHED = zstandard.ZstdCompressor().compress(b"def")[:-3]
 _PACKED = {".ndjson": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
 
 
@@ -64,9 +68,14 @@ def test_an_error_of_the_disk_is_no_break(tmp_path: Path) -> None:
     assert type(error.value) is OSError
 
 
-def test_what_was_cut_is_unfinished(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "data"),
+    [(".gz", gzip.compress(b"abc")[:-6]), (".zst", _PACKED[".zst"](b"abc") + _FLUSHED)],
+    ids=["gz", "zst"],
+)
+def test_what_was_cut_is_unfinished(tmp_path: Path, suffix: str, data: bytes) -> None:
     """A day that is being compressed comes when it is done."""
-    path = _made(tmp_path, ".gz", gzip.compress(b"abc")[:-6])
+    path = _made(tmp_path, suffix, data)
     with open_stream(path) as stream:
         assert read_chunk(stream, 10) == b"abc"
         with pytest.raises(StreamUnfinished):
@@ -125,3 +134,23 @@ def test_a_file_out_of_reach_is_listed_with_nothing_known_of_it(tmp_path: Path) 
 def test_the_number_of_a_file_stays_what_it_is_from_release_to_release() -> None:
     """The rows of a view that was there before point to the files by it; SQLite takes 63 bits."""
     assert file_id("events_20261122.ndjson") == 5038558658598240903
+
+
+def test_the_hash_of_some_bytes_stays_what_it_is_from_release_to_release() -> None:
+    """The cursors of a view that was there before know their files by it."""
+    assert fingerprint(b"a line") == "e873e462364c8630"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFO to put in a file's place")
+def test_what_was_put_in_a_files_place_is_not_waited_for(tmp_path: Path) -> None:
+    """A FIFO that nobody writes to is at its end."""
+    path = tmp_path / "events.ndjson"
+    os.mkfifo(path)
+    opened: list[bytes] = []
+
+    def read() -> None:
+        with open_stream(path) as stream:
+            opened.append(read_chunk(stream, 1))
+
+    threading.Thread(target=read, daemon=True).start()
+    eventually(lambda: opened == [b""])

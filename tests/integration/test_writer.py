@@ -12,6 +12,7 @@ from telemetry_core import writer
 from telemetry_core.backlog import Waiting
 from telemetry_core.errors import LockTimeout
 from tests.support.log import Log
+from tests.support.process import run
 
 BUDGET = 0.05
 
@@ -154,7 +155,35 @@ def test_the_first_drop_of_all_is_told_once(one, monkeypatch, tmp_path):
         patch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
         one._backlog._max_bytes = 1
         assert not one.write(entry(), BUDGET)
+        # It can't be told yet.
+        assert one.flush(BUDGET)
     assert one.flush(BUDGET)
     assert one.flush(BUDGET)
     (told,) = Log(tmp_path / "raw").events()
     assert (told.type, told.data) == ("writer.dropped", {"events_dropped": 1})
+
+
+def test_a_flush_waits_for_the_lock_as_long_as_it_may(one, lock, clock):
+    """What waits is worth its budget: nobody comes after an agent's last flush."""
+    one._backlog.keep(entry())
+    assert one.flush(0.5)
+    assert lock.budgets == [pytest.approx(0.5)]
+
+
+def test_a_forked_child_begins_anew_by_itself(tmp_path):
+    """What waits is the parent's to write: in the child it would be written twice."""
+    out = run(
+        """
+        import os, sys
+        from pathlib import Path
+        from telemetry_core.backlog import Waiting
+        from telemetry_core.writer import writer_for
+        one = writer_for(Path(sys.argv[1]), "host")
+        one._backlog.keep(Waiting(b"line\\n", "20260101", 1, sync=False))
+        if os.fork() == 0:
+            os._exit(one.stats()["events_waiting"])
+        print(os.waitstatus_to_exitcode(os.wait()[1]), one.stats()["events_waiting"])
+        """,
+        str(tmp_path),
+    )
+    assert out.split() == ["0", "1"]

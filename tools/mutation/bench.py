@@ -80,7 +80,7 @@ class Bench:
     def _session(self, module: str, mutants: list[Mutant]) -> Iterator[tuple[str, str]]:
         reading, writing = os.pipe()
         trial = Trial(module, mutants, self._reach, writing)
-        limit = 120 if len(mutants) == 1 else 0
+        limit = 60 if len(mutants) == 1 else 0
         pid = processes.start(partial(self._be_pytest, trial, TESTS[module], limit))
         os.close(writing)
         with open(reading) as lines:
@@ -96,7 +96,9 @@ class Bench:
         # Looking for plugins takes longer than most mutants live.
         os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         os.environ["PYTHONPATH"] = str(self._copy)
-        signal.alarm(limit)
+        # For what an import does not survive; by its own time first, see the trial.
+        signal.setitimer(signal.ITIMER_PROF, limit)
+        signal.alarm(10 * limit)
         pytest.main(
             [*PYTEST, "--tb=line", "-ptelemetry_core.pytest_plugin",
              f"--basetemp={self._scratch / 'tmp'}", *files],

@@ -153,8 +153,11 @@ def test_forbidden_statements_are_refused_where_nothing_else_stops_them():
     [
         ("ATTACH 'x' AS y", "ATTACH is not reading"),
         ("DELETE FROM agent_runs", "DELETE is not reading"),
+        ("DROP TABLE agent_runs", "changing the schema is not reading"),
+        ("DROP VIEW runs_by_day", "changing the schema is not reading"),
+        ("CREATE TEMP TABLE x (y)", "changing the schema is not reading"),
+        ("ALTER TABLE agent_runs RENAME TO x", "ALTER TABLE is not reading"),
         ("PRAGMA user_version = 3", "PRAGMA user_version is not reading"),
-        ("CREATE TEMP TABLE x (y)", "is not reading"),
         ("SELECT 1; SELECT 2", "one statement"),
         ("SELECT nonsense FROM agent_runs", "no such column: nonsense"),
         ("SELECT ?", "bind"),

@@ -82,7 +82,11 @@ def print_json_line(value: Any) -> None:
 def to_json(value: Any, indent: bool = False) -> str:
     """Return a value as JSON that no terminal can be tricked by; bytes as hex digits."""
     option = orjson.OPT_INDENT_2 if indent else 0
-    text = orjson.dumps(value, default=_json_default, option=option).decode()
+    try:
+        text = orjson.dumps(value, default=_json_default, option=option).decode()
+    except TypeError:
+        # A file name that is no UTF-8; this one spells its bytes as lone surrogates.
+        text = json.dumps(value, default=_json_default, indent=2 if indent else None)
     # The same value in another spelling.
     return _TRICKS.sub(_spelled, text)
 

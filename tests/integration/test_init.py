@@ -125,3 +125,25 @@ def _dependencies(directory):
         module = __import__(name)
         (site / name).symlink_to(os.path.dirname(module.__file__))
     return str(site)
+
+
+def _texts(value):
+    """Every text in a value of JSON."""
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in _texts(each)]
+    if isinstance(value, list):
+        return [text for each in value for text in _texts(each)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode here")
+@pytest.mark.parametrize("command", ["init", "status", "backup", "report"])
+def test_a_base_whose_name_is_no_text_is_answered_in_json(command, tmp_path, capsys):
+    """Its bytes stand there as lone surrogates, as Python spells them; nothing is a bug of ours."""
+    base = tmp_path / os.fsdecode(b"caf\xe9")
+    cli = Cli(base, capsys)
+    assert cli("init").code == 0
+    (base / "raw" / "events_20261122.ndjson").write_bytes(b"")
+    ran = cli(command, "--json")
+    assert (ran.code, "Traceback" in ran.err) == (0, False)
+    assert command == "report" or str(base) in "".join(_texts(ran.json))

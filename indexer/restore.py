@@ -91,6 +91,9 @@ def _view_of(config: TelemetryConfig, path: Path) -> Iterator[tuple[Path, Conten
 
     Raises BackupUnusable for what is none, or can't be used here.
     """
+    if not path.is_file():
+        # A pipe would be read twice, and might never end.
+        raise BackupUnusable(f"{path} is no regular file")
     shadow = shadow_path(config)
     database.remove_database(shadow)
     make_directory(shadow.parent)
@@ -127,19 +130,21 @@ def _unpack_view(path: Path, target: Path) -> list[str]:
         for member in tar:
             last = member.name
             name = last[len(LOG_FOLDER) :]
-            if member.isreg() and member.name == DATABASE_NAME:
+            if member.isreg() and member.name == DATABASE_NAME and not target.exists():
                 _extract(tar, member, target)
-            elif member.isreg() and member.name == LOG_FOLDER + name and _is_plain_name(name):
+            elif _is_log_file(member, name) and name not in names:
                 names.append(name)
             elif last != LAST_MEMBER:
-                raise BackupUnusable(f"{path} holds {last!r}, which no backup has")
+                again = " twice" if name in names or last == DATABASE_NAME else ""
+                raise BackupUnusable(f"{path} holds {last!r}, which no backup has{again}")
     if last != LAST_MEMBER or not target.exists():
         raise BackupUnusable(f"{path} is not a whole backup")
     return names
 
 
-def _is_plain_name(name: str) -> bool:
-    return is_log_name(name) and os.path.basename(name) == name
+def _is_log_file(member: tarfile.TarInfo, name: str) -> bool:
+    is_plain = is_log_name(name) and os.path.basename(name) == name
+    return is_plain and member.isreg() and member.name == LOG_FOLDER + name
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:

@@ -337,6 +337,8 @@ _SPOILED: dict[str, Callable[[Path], object]] = {
     "way out": lambda path: _change(path, lambda m: [("raw/../evil.ndjson", b""), *m]),
     "absolute": lambda path: _change(path, lambda m: [("/evil.ndjson", b""), *m]),
     "hidden": lambda path: _change(path, lambda m: [("raw/.events.lock", b""), *m]),
+    "two views": lambda path: _change(path, lambda m: [m[0], *m]),
+    "a file twice": lambda path: _change(path, lambda m: [*m[:2], *m[1:]]),
 }
 
 
@@ -375,6 +377,23 @@ def test_a_view_of_another_version_is_made_anew_from_the_log(
 def cli(config: TelemetryConfig, capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command line on the base."""
     return Cli(config.metrics_dir, capsys)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_no_backup_and_is_not_waited_for(config: TelemetryConfig, tmp_path: Path) -> None:
+    """Nobody writes to it: opening it would last for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BackupUnusable, match="no regular file"):
+        inspect(config, tmp_path / "pipe")
+
+
+def test_where_nothing_was_recorded_the_answer_has_the_same_keys(
+    elsewhere: TelemetryConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`| jq -r .path` gets null, not nothing; and no base is made."""
+    ran = Cli(elsewhere.metrics_dir, capsys)("backup", "--json")
+    assert (ran.code, ran.json) == (0, {"path": None, "bytes": 0, "removed": [], "missed": {}})
+    assert not elsewhere.metrics_dir.exists()
 
 
 def test_the_commands_back_up_and_restore(

@@ -45,6 +45,8 @@ def command(settings: Settings, *, keep: Optional[int], with_log: bool, as_json:
     """
     config = settings.config()
     if not is_recorded(config):
+        if as_json:
+            print_json({"path": None, "bytes": 0, "removed": [], "missed": {}})
         return 0
     warn(bring_up_to_date(config))
     with byte_progress("copying", log_size(config) if with_log else 0) as on_progress:

@@ -6,6 +6,7 @@ the user gave is written over, as a shell's `>` would.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,14 +44,15 @@ def destination(
         yield _stdout(), None
         sys.stdout.flush()
         return
-    named = output is not None and not output.is_dir()
+    # Unlike Path.is_dir it raises nothing: that it may not look is told when it is written.
+    named = output is not None and not os.path.isdir(output)
     path = output if output is not None and named else dated_path(output or home, stem, suffix)
     with placed_file(path, overwrite=named) as file:
         yield file, path
 
 
 def _check(_ctx: click.Context, _param: click.Parameter, value: Optional[Path]) -> Optional[Path]:
-    if value is not None and not value.parent.is_dir():
+    if value is not None and not os.path.isdir(value.parent):
         raise click.BadParameter(f"there is no directory {value.parent}")
     return value
 

@@ -304,6 +304,22 @@ def test_wrong_input_exits_2(arguments, words, cli, base):
     assert not base.exists()
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may look")
+def test_a_place_that_may_not_be_looked_at_is_told_by_its_name(cli, recorded, tmp_path):
+    """It is the output that is wrong, and not the base."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    ran = cli("export", "runs", "--output", str(closed / "runs.csv"))
+    assert (ran.code, "--output" in ran.err, "--base" in ran.err) == (1, True, False)
+
+
+def test_the_name_of_a_file_can_not_act_on_the_terminal(cli, recorded, tmp_path):
+    """Where it is said on stderr it is one line of plain text."""
+    ran = cli("export", "runs", "--output", str(tmp_path / "a\n\x1b]0;b\x07.csv"))
+    assert (ran.code, ran.err.count("\n")) == (0, 1)
+    assert "a\\n\\x1b]0;b\\x07.csv" in ran.err
+
+
 def test_an_interrupted_export_leaves_nothing(cli, client, base, monkeypatch):
     """Neither half a file nor a temporary one."""
     client.log_events("long", [("step", number) for number in range(MANY)])

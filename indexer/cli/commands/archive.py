@@ -77,7 +77,3 @@ def _say(result: ArchiveResult, dry_run: bool) -> None:
     before = sum(one.bytes_before for one in result.archived)
     what = "would be compressed" if dry_run else "compressed"
     click.echo(f"{many(len(result.archived), 'file')}, {size(before)} {what}")
-
-
-def _outcome(one: Archived) -> str:
-    return "" if one.bytes_after is None else f" -> {size(one.bytes_after)}  {plain(one.archive)}"

@@ -12,7 +12,7 @@ import click
 
 from indexer.cli.context import Settings, base_option, open_view, warn
 from indexer.cli.destination import STDOUT, destination, output_option
-from indexer.cli.human import count
+from indexer.cli.human import count, plain
 from indexer.cli.moment import MOMENT_HELP, check_order, moment
 from indexer.cli.output import at_terminal
 from indexer.cli.progress import row_progress
@@ -84,5 +84,5 @@ def command(
             number, problem = write_rows(writer, file, rows, on_progress)
     warn(problem)
     if path is not None:
-        click.echo(f"{count(number)} {subject} in {path}", err=True)
+        click.echo(f"{count(number)} {subject} in {plain(path)}", err=True)
     return 0

@@ -5,6 +5,7 @@ Called by the command line. Figures, pictures and pages are made in indexer/repo
 
 from __future__ import annotations
 
+import os
 import socket
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +15,7 @@ import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.cli.destination import STDOUT, destination, output_option
+from indexer.cli.human import plain
 from indexer.cli.moment import MOMENT_HELP, check_order, moment
 from indexer.cli.output import print_json
 from indexer.report.figures import Figures, gather
@@ -79,7 +81,7 @@ def command(
 
 def _suffixes(form: Optional[str], output: Optional[Path]) -> list[str]:
     if form is None:
-        if output is None or output.is_dir():
+        if output is None or os.path.isdir(output):
             return _SUFFIXES["both"]
         return [".md"] if output.suffix.lower() in (".md", ".markdown") else [".html"]
     if form == "both" and output == STDOUT:
@@ -89,7 +91,7 @@ def _suffixes(form: Optional[str], output: Optional[Path]) -> list[str]:
 
 def _named(output: Optional[Path], suffix: str, suffixes: list[str]) -> Optional[Path]:
     """Return where one of the files goes: two files of one name differ in the suffix."""
-    if output is None or len(suffixes) == 1 or output.is_dir():
+    if output is None or len(suffixes) == 1 or os.path.isdir(output):
         return output
     return output.with_suffix(suffix)
 
@@ -102,4 +104,4 @@ def _write(figures: Figures, config: TelemetryConfig, output: Optional[Path], su
     with destination(output, home, "report", suffix) as (file, path):
         file.write(text.encode())
     if path is not None:
-        click.echo(f"report in {path}", err=True)
+        click.echo(f"report in {plain(path)}", err=True)

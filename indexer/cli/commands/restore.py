@@ -40,7 +40,7 @@ def command(settings: Settings, file: Path, yes: bool, as_json: bool) -> int:
     contents = inspect(config, file)
     if not as_json:
         click.echo(_in_words(contents))
-    demand(f"Restore into {config.metrics_dir}?", yes)
+    demand(f"Restore into {plain(config.metrics_dir)}?", yes)
     restored = restore(config, file)
     if as_json:
         print_json(restored._asdict())

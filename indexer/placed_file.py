@@ -10,9 +10,11 @@ import errno
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +22,8 @@ from telemetry_core.errors import TelemetryError
 from telemetry_core.storage import make_directory
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_ABANDONED_SECONDS = 86_400.0
+"""Without a write for as long, a temporary file is nobody's."""
 
 
 class NotWritten(TelemetryError):
@@ -30,6 +34,7 @@ def dated_path(directory: Path, stem: str, suffix: str) -> Path:
     """Return a free name with the time (UTC) in it; the directory is made if it is not there."""
     with _translated(directory):
         make_directory(directory)
+    _sweep(directory, f"{escape(stem)}_*{escape(suffix)}")
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     path, number = directory / f"{stem}_{moment}{suffix}", 1
     while path.exists():
@@ -52,6 +57,7 @@ def placed_file(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
             return
         # A link stays a link: what it leads to is written.
         path = Path(os.path.realpath(path))
+        _sweep(path.parent, escape(path.name))
         descriptor, partial = tempfile.mkstemp(".partial", f"{path.name}.", path.parent)
         try:
             with open(descriptor, "wb") as file:
@@ -63,6 +69,14 @@ def placed_file(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
             with suppress(FileNotFoundError):
                 os.unlink(partial)
             raise
+
+
+def _sweep(directory: Path, names: str) -> None:
+    """Delete what those who were killed left under temporary names, for files named like these."""
+    for partial in directory.glob(f"{names}.????????.partial"):
+        with suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
+                partial.unlink()
 
 
 def _put(partial: str, path: Path, overwrite: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -64,3 +65,26 @@ def test_a_directory_that_can_not_be_made_is_told(tmp_path):
     (tmp_path / "exports").write_text("in the way")
     with pytest.raises(NotWritten, match=r"can't be written: .*--output"):
         _write(dated_path(tmp_path / "exports", "runs", ".csv"), b"")
+
+
+def _leave(path, days):
+    """A file that nobody has written to for so many days."""
+    path.write_text("half")
+    moment = time.time() - days * 86_400
+    os.utime(path, (moment, moment))
+
+
+def test_what_a_killed_one_left_goes_after_a_day(tmp_path):
+    """Its own of before, under a name of ours or of the user's; nothing else."""
+    old = ["runs_20261101T000000Z.csv.abcd_123.partial", "[mine].csv.abcd_123.partial"]
+    others = ["runs_of_mine.partial", "m.csv.abcd_123.partial", "runs_20261101T000000Z.csv"]
+    for name in (*old, *others):
+        _leave(tmp_path / name, days=2)
+    _leave(tmp_path / "[mine].csv.young_12.partial", days=0.5)
+    _write(dated_path(tmp_path, "runs", ".csv"), b"", overwrite=False)
+    assert not (tmp_path / old[0]).exists()
+    assert (tmp_path / old[1]).exists()
+    _write(tmp_path / "[mine].csv", b"")
+    assert not (tmp_path / old[1]).exists()
+    assert (tmp_path / "[mine].csv.young_12.partial").exists()
+    assert all((tmp_path / name).exists() for name in others)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.cli.main import COMMANDS
 from indexer.columns import RUN_COLUMNS
 from indexer.schema import TABLES, VIEWS
 from telemetry_core.config import SETTINGS
@@ -93,11 +94,35 @@ def test_every_column_table_and_view_is_documented() -> None:
         assert name in text
 
 
-def test_every_setting_is_documented() -> None:
-    """The table of variables is the one list, row for row."""
-    text = (ROOT / "docs" / "configuration.md").read_text()
-    rows = [f"| `{one.variable}` | {one.default} | {one.meaning} |" for one in SETTINGS]
-    assert "\n".join(rows) in text
+def _generate_docs(*arguments: str, columns: int = 80) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "generate_docs.py"), *arguments],
+        env=environment(COLUMNS=str(columns)), text=True, capture_output=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", [40, 200])
+def test_commands_and_settings_are_documented_as_they_are(columns: int) -> None:
+    """The pages made from the code are what it makes now, at a terminal of any width."""
+    done = _generate_docs("--check", columns=columns)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_option_of_the_generator_writes_nothing() -> None:
+    """A misspelt --check is an error and no rewrite."""
+    done = _generate_docs("--chek")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_every_command_that_can_exit_3_says_so() -> None:
+    """Whoever watches an exit code finds in the help when it is 3."""
+    for name, entry in COMMANDS.items():
+        path = ROOT / "indexer" / "cli" / "commands" / f"{entry.module}.py"
+        if re.search(r"return (3|_?DEGRADED) if", path.read_text()):
+            page = (ROOT / "docs" / "cli.md").read_text()
+            section = page.partition(f"### telemetry {name}\n")[2].partition("\n### telemetry ")
+            told = section[0] + section[2] * (name == "service")
+            assert re.search(r"[Ee]xits?\s+3", told), name
 
 
 def test_every_variable_the_code_reads_is_a_setting() -> None:

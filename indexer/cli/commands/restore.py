@@ -34,7 +34,8 @@ def command(settings: Settings, file: Path, yes: bool, as_json: bool) -> int:
     """Put a backup back, after the daemon was stopped.
 
     The database that is there is kept in backups/. No log file is overwritten: what is missing
-    is put back, and what differs is put beside. Then what the log has beyond it is indexed.
+    is put back, and what differs is put beside. Then what the log has beyond it is indexed. Exits 3
+    if a file of the log could not be read.
     """
     config = settings.config()
     contents = inspect(config, file)

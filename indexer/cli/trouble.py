@@ -24,8 +24,14 @@ _HINTS = {
     errno.EEXIST: _NO_BASE,
     errno.ENOENT: _NO_BASE,
 }
+_LOCKED = "End what keeps a transaction open on the database, and try again: the log is not harmed"
 # What SQLite says in its own words of the same, and a rebuild would meet as well.
-_SQLITE_HINTS = {"is full": _FULL, "readonly database": _FORBIDDEN, "unable to open": _FORBIDDEN}
+_SQLITE_HINTS = {
+    "is full": _FULL,
+    "readonly database": _FORBIDDEN,
+    "unable to open": _FORBIDDEN,
+    "is locked": _LOCKED,
+}
 
 
 def in_words(error: BaseException) -> str:

@@ -239,6 +239,18 @@ def test_a_full_disk_without_a_view_says_what_to_do(base, client, cli, monkeypat
     assert "rebuild" not in ran.err
 
 
+def test_a_locked_database_says_what_to_do(base, client, cli, monkeypatch):
+    """Nobody is sent to a rebuild, which would wait for the same transaction."""
+    client.start_run("agent", "job")
+    locked = DatabaseUnusable("telemetry.sqlite: database is locked")
+    locked.__cause__ = sqlite3.OperationalError("database is locked")
+    monkeypatch.setattr("indexer.fresh.index_once", _refuse(locked))
+    ran = cli("runs")
+    assert (ran.code, ran.out) == (1, "")
+    assert "End what keeps a transaction open" in ran.err
+    assert "rebuild" not in ran.err
+
+
 def test_indexing_where_nothing_was_recorded_says_so(base, cli):
     """A base that was mistyped is not made."""
     ran = cli("index")

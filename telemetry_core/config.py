@@ -1,6 +1,6 @@
 """The configuration: every setting, each with its variable, default and meaning.
 
-`SETTINGS` is the one list; docs/configuration.md is held against it. Called by the client and
+`SETTINGS` is the one list; docs/configuration.md has its table from it. Called by the client and
 the indexer. It reads the environment it is given and nothing else.
 """
 

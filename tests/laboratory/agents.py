@@ -13,6 +13,9 @@ from tests.laboratory import shim
 from tests.laboratory.children import Say
 from tests.laboratory.shim import Fault
 
+EVENTS_RECORDED = 10
+"""How many events `record` makes in all, acknowledged or not."""
+
 
 def client_on(base: Path, durability: str = "kernel") -> TelemetryClient:
     """Return a client that knows nothing of the environment."""

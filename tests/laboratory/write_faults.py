@@ -8,10 +8,10 @@ from typing import Any
 
 from telemetry_core import TelemetryConfig
 from tests.laboratory import children, shim
-from tests.laboratory.agents import a_day, client_on, record
+from tests.laboratory.agents import EVENTS_RECORDED, a_day, client_on, record
 from tests.laboratory.experiment import Bench
 from tests.laboratory.shim import ACTIONS, ERRORS, Fault
-from tests.support.oracle import Violation, judge, judge_log
+from tests.support.oracle import Violation, events_of, judge, judge_log
 
 
 def run(bench: Bench, rounds: int) -> dict[str, int]:
@@ -51,7 +51,7 @@ def _strike(base: Path, kept: Path, fault: Fault, durability: str) -> None:
     """Have one fault meet an agent; what it leaves is judged, and kept to be indexed."""
     ended = children.run(record, base, fault, durability)
     acknowledged = [word[1] for word in ended.said if word[0] == "acknowledged"]
-    _judge(ended, fault)
+    _judge(ended, fault, len({event.id for event in events_of(base / "raw")}))
     late = _another_agent_records(base) if fault.action.startswith(("kill", "torn")) else []
     judge_log(base / "raw", [one for one in (*acknowledged, *late) if one])
     for path in (base / "raw").glob("events_*"):
@@ -59,7 +59,7 @@ def _strike(base: Path, kept: Path, fault: Fault, durability: str) -> None:
     shutil.rmtree(base)
 
 
-def _judge(ended: children.Ended, fault: Fault) -> None:
+def _judge(ended: children.Ended, fault: Fault, events: int) -> None:
     if fault.action not in ("error", "short"):
         if ended.code != -9:
             raise Violation(f"{fault}: it should have died, and ended with {ended.code}")
@@ -70,6 +70,9 @@ def _judge(ended: children.Ended, fault: Fault) -> None:
     if not met.times:
         raise Violation(f"{fault}: never struck")
     _judge_recovery(fault, flushed, stats)
+    if events != EVENTS_RECORDED:
+        # Also those that were never acknowledged: they waited, and nothing says that they went.
+        raise Violation(f"{fault}: {EVENTS_RECORDED} events were recorded, the log has {events}")
 
 
 def _judge_recovery(fault: Fault, flushed: bool, stats: dict[str, Any]) -> None:

@@ -41,20 +41,22 @@ class Cursor(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What some lines of one file came to, in lines and in bytes."""
+    """What some lines of one file came to; duplicates are told from the indexed only later."""
 
-    lines: Counter[str]
-    bytes: Counter[str]
+    indexed: int
+    indexed_bytes: int
+    """... with those of blank lines, which carry nothing."""
+    quarantined: int
+    quarantined_bytes: int
 
-    @classmethod
-    def empty(cls) -> Tally:
-        """Return a tally of nothing."""
-        return cls(Counter(), Counter())
 
-    def add(self, outcome: str, length: int) -> None:
-        """Count one line of `length` bytes as `outcome`."""
-        self.lines[outcome] += 1
-        self.bytes[outcome] += length
+class Fault(NamedTuple):
+    """A line that is no event."""
+
+    offset: int
+    length: int
+    reason: str
+    content: bytes
 
 
 INDEXED = "indexed"
@@ -62,6 +64,17 @@ DUPLICATE = "duplicate"
 QUARANTINED = "quarantined"
 
 _COLUMNS = ", ".join(Cursor._fields)
+_COUNTS = ("indexed", "indexed_bytes", "quarantined", "quarantined_bytes")
+_ADD = (
+    f"INSERT OR IGNORE INTO log_files (file_id, {_COLUMNS}, {', '.join(_COUNTS)})"
+    f" VALUES ({', '.join('?' * (1 + len(Cursor._fields) + len(_COUNTS)))})"
+)
+_MOVE = (
+    "UPDATE log_files SET device = ?, inode = ?, size = ?, changed = ?, head_length = ?,"
+    " head_hash = ?, guard_length = ?, guard_hash = ?, offset = ?, fault = ?, "
+    + ", ".join(f"{name} = {name} + ?" for name in _COUNTS)
+    + " WHERE name = ? AND offset = ?"
+)
 
 
 def all_cursors(connection: sqlite3.Connection) -> dict[str, Cursor]:
@@ -78,33 +91,30 @@ def advance(
     `before` is the cursor that the reading began from, None for a file that has none: if the
     database has another by now, what was read does not belong behind it.
     """
+    counts = (tally.indexed, tally.indexed_bytes, tally.quarantined, tally.quarantined_bytes)
     if before is None:
-        changed = connection.execute(
-            f"INSERT OR IGNORE INTO log_files (file_id, {_COLUMNS})"
-            f" VALUES (?{', ?' * len(Cursor._fields)})",
-            (file_id(after.name), *after),
-        ).rowcount
+        changed = connection.execute(_ADD, (file_id(after.name), *after, *counts)).rowcount
     else:
         changed = connection.execute(
-            "UPDATE log_files SET device = ?, inode = ?, size = ?, changed = ?, head_length = ?,"
-            " head_hash = ?, guard_length = ?, guard_hash = ?, offset = ?, fault = ?"
-            " WHERE name = ? AND offset = ?",
-            (*after[1:10], after.fault, after.name, before.offset),
+            _MOVE, (*after[1:10], after.fault, *counts, after.name, before.offset)
         ).rowcount
     if changed != 1:
         raise CursorMoved(f"the cursor of {after.name} was moved by somebody else")
-    connection.execute(
-        "UPDATE log_files SET indexed = indexed + ?, indexed_bytes = indexed_bytes + ?,"
-        " duplicate = duplicate + ?, duplicate_bytes = duplicate_bytes + ?,"
-        " quarantined = quarantined + ?, quarantined_bytes = quarantined_bytes + ?"
-        " WHERE name = ?",
-        (
-            tally.lines[INDEXED], tally.bytes[INDEXED],
-            tally.lines[DUPLICATE], tally.bytes[DUPLICATE],
-            tally.lines[QUARANTINED], tally.bytes[QUARANTINED],
-            after.name,
-        ),
-    )  # fmt: skip
+
+
+def count_as_duplicates(connection: sqlite3.Connection, lines: Iterable[tuple[int, int]]) -> None:
+    """Count lines as duplicates that count as indexed: file id and length of each."""
+    counts: Counter[int] = Counter()
+    lengths: Counter[int] = Counter()
+    for file, length in lines:
+        counts[file] += 1
+        lengths[file] += length
+    connection.executemany(
+        "UPDATE log_files SET indexed = indexed - :lines, indexed_bytes = indexed_bytes - :bytes,"
+        " duplicate = duplicate + :lines, duplicate_bytes = duplicate_bytes + :bytes"
+        " WHERE file_id = :file",
+        [{"file": file, "lines": count, "bytes": lengths[file]} for file, count in counts.items()],
+    )
 
 
 def forget_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
@@ -157,18 +167,14 @@ def move_files(connection: sqlite3.Connection, moves: Mapping[str, LogFile]) -> 
     )
 
 
-def quarantine(
-    connection: sqlite3.Connection,
-    name: str,
-    lines: Iterable[tuple[int, int, str, bytes]],
-) -> None:
-    """Record lines that are no events: offset, length, reason, and how they begin."""
+def quarantine(connection: sqlite3.Connection, name: str, faults: Iterable[Fault]) -> None:
+    """Record lines that are no events, each with its reason and how it begins."""
     connection.executemany(
         "INSERT OR REPLACE INTO quarantine (file, offset, length, reason, excerpt)"
         " VALUES (?, ?, ?, ?, ?)",
         (
             (name, offset, length, reason, content[:EXCERPT_BYTES].decode("utf-8", "replace"))
-            for offset, length, reason, content in lines
+            for offset, length, reason, content in faults
         ),
     )
 

@@ -22,6 +22,11 @@ from telemetry_core.fields import SCHEMA_VERSION
 from telemetry_core.storage import make_directory
 
 BUSY_SECONDS = 10.0
+
+PAGE_BYTES = 8192
+"""Of a database that is made here. Larger than SQLite's own 4096: rows of events are long, and
+where many runs interleave each touches a page, whatever its size."""
+
 # SQLite's own words for one of its codes; Python tells the codes themselves from 3.11 on.
 _CANT_OPEN = "unable to open database file"
 
@@ -43,6 +48,8 @@ def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Conne
     with translated(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         with closed_on_error(connection):
+            # Of no effect on a database that has its pages already.
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             set_journal_mode(connection, journal_mode or journal_mode_for(path))
             connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
     return connection

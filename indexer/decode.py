@@ -10,10 +10,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple, Optional, cast
 
 from indexer import legacy
-from indexer.tail import Line
+from indexer.tail import Line, text_of_line
 from telemetry_core.degrade import MAX_DEPTH, degraded, writable
 from telemetry_core.event import Event
 from telemetry_core.line import MAX_LINE_BYTES, BadLine, event_from, parse_object
+
+TOO_LONG = f"longer than {MAX_LINE_BYTES} bytes"
+"""What is wrong with a line that is not even looked at."""
 
 
 class Entry(NamedTuple):
@@ -40,7 +43,9 @@ class Ordinals:
         if self._seen is None:
             before = self._lines_before()
             self._seen = Counter(
-                legacy.content_digest(line.text) for line in before if legacy.MARK in line.content
+                legacy.content_digest(text_of_line(line.content))
+                for line in before
+                if legacy.MARK in line.content
             )
         ordinal = self._seen[digest]
         self._seen[digest] += 1
@@ -50,38 +55,47 @@ class Ordinals:
 def decode_lines(lines: Iterable[Line], ordinals: Ordinals) -> Iterator[Entry]:
     """Yield an entry for each line, in order."""
     for line in lines:
+        if line.too_long:
+            yield Entry(line, None, TOO_LONG)
+            continue
         try:
-            yield Entry(line, _decode(line, ordinals), None)
+            yield Entry(line, decode(line.content, ordinals), None)
         except BadLine as error:
             yield Entry(line, None, str(error))
 
 
-def _decode(line: Line, ordinals: Ordinals) -> Optional[Event]:
-    if line.too_long:
-        raise BadLine(f"longer than {MAX_LINE_BYTES} bytes")
-    content = line.text
-    if not content.strip():
-        return None
-    record = _parse(content)
-    # The name has to stand there as it is: escaped, it would be counted now and not when the
-    # lines before a cursor are counted again.
-    if legacy.MARK in content and "record_type" in record and "specversion" not in record:
-        digest = legacy.content_digest(content)
-        # Every line with the mark is counted, bad ones too, so that the count is a matter of
-        # the bytes before and of nothing else.
-        return legacy.event_from_legacy(record, digest, ordinals.next_of(digest))
-    return event_from(record)
-
-
-def _parse(content: bytes) -> dict[str, Any]:
+def decode(content: bytes, ordinals: Ordinals) -> Optional[Event]:
+    """Return the event of a line, None for a blank one. Raises BadLine."""
     try:
         record = parse_object(content)
     except BadLine:
-        lenient = legacy.parse_legacy(content)
+        odd = _parse_odd(content)
+        if odd is None:
+            return None
+        record = odd
+    else:
+        if content.count(b"{") + content.count(b"[") > MAX_DEPTH:
+            # It may nest deeper than can be written again: cut now, the same way for everybody.
+            record = cast("dict[str, Any]", writable(record))
+    # The name has to stand there as it is: escaped, it would be counted now and not when the
+    # lines before a cursor are counted again.
+    if "specversion" in record or "record_type" not in record or legacy.MARK not in content:
+        return event_from(record)
+    digest = legacy.content_digest(text_of_line(content))
+    # Every line with the mark is counted, bad ones too, so that the count is a matter of
+    # the bytes before and of nothing else.
+    return legacy.event_from_legacy(record, digest, ordinals.next_of(digest))
+
+
+def _parse_odd(content: bytes) -> Optional[dict[str, Any]]:
+    """Parse what is no JSON as it stands: a blank line, one with a BOM, an earlier product's."""
+    text = text_of_line(content)
+    if not text.strip():
+        return None
+    try:
+        return cast("dict[str, Any]", writable(parse_object(text)))
+    except BadLine:
+        lenient = legacy.parse_legacy(text)
         if lenient is None:
             raise
         return cast("dict[str, Any]", degraded(lenient))
-    if content.count(b"{") + content.count(b"[") > MAX_DEPTH:
-        # It may nest deeper than can be written again: cut now, the same way for everybody.
-        return cast("dict[str, Any]", writable(record))
-    return record

@@ -9,21 +9,25 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple, Optional
 
 import orjson
 
-from indexer.cursors import DUPLICATE, INDEXED
-from indexer.log_files import file_id
+from indexer.cursors import DUPLICATE, INDEXED, count_as_duplicates
 from indexer.schema import EVENT_COLUMNS
-from indexer.tail import Line
 from telemetry_core.event import RUN_EVENT, Event
 
-_INSERT = (
-    f"INSERT OR IGNORE INTO run_events ({', '.join(EVENT_COLUMNS)})"
-    f" VALUES ({', '.join('?' * len(EVENT_COLUMNS))})"
-)
+_VALUES = f"({', '.join('?' * len(EVENT_COLUMNS))})"
+_INSERT = f"INSERT OR IGNORE INTO run_events ({', '.join(EVENT_COLUMNS)}) VALUES {_VALUES}"
+# Rows to a statement: more are no quicker, and SQLite takes 999 parameters in its oldest builds.
+_AT_ONCE = 50
+_INSERT_MANY = f"{_INSERT}{f', {_VALUES}' * (_AT_ONCE - 1)}"
 _EVENT_KEYS = frozenset(("event_type", "payload"))
+
+Row = tuple[Any, ...]
+"""The fields of a `StoredEvent` as a bare tuple, which is made in a quarter of the time."""
 
 
 class StoredEvent(NamedTuple):
@@ -49,33 +53,35 @@ class StoredEvent(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """What became of some events of one file."""
+    """What became of some events."""
 
-    new: list[Event]
-    outcomes: list[str]
-    """For each event given, in order: indexed or duplicate."""
+    new: list[Row]
+    """Those that are in the table now and were not before."""
+    duplicates: int
+    """How many lines, of these or of earlier ones, turned out to be duplicates."""
     refold: set[str]
     """Runs whose stored events changed, beyond the new ones."""
 
 
-def to_row(event: Event, file: int, line: Line) -> StoredEvent:
-    """Return an event as it is stored."""
-    data, extra = event.data, event.extensions
-    if event.type == RUN_EVENT and isinstance(data, dict):
+def to_row(event: Event, file: int, offset: int, length: int) -> Row:
+    """Return an event as it is stored, with the place where its line stands."""
+    event_id, source, kind, run_id, time, payload, extra = event
+    event_type = None
+    if kind == RUN_EVENT and isinstance(payload, dict):
+        data = payload
         event_type, payload = data.get("event_type"), data.get("payload")
         if not data.keys() <= _EVENT_KEYS:
             rest = {name: value for name, value in data.items() if name not in _EVENT_KEYS}
             extra = {**(extra or {}), "data": rest}
-    else:
-        event_type, payload = None, data
     if event_type is None:
-        event_type = event.type
-    return StoredEvent(
-        event.run_id, event.id, event_type if isinstance(event_type, str) else _json(event_type),
-        event.time, event.type, event.source,
+        event_type = kind
+    elif not isinstance(event_type, str):
+        event_type = _json(event_type)
+    return (
+        run_id, event_id, event_type, time, kind, source,
         None if payload is None else _json(payload),
         None if extra is None else _json(extra),
-        file, line.offset, line.length,
+        file, offset, length,
     )  # fmt: skip
 
 
@@ -87,66 +93,130 @@ def to_event(row: StoredEvent) -> Event:
     return Event(row.event_id, row.source, row.type, row.run_id, row.timestamp, data, extra)
 
 
-def place_events(
-    connection: sqlite3.Connection, name: str, events: list[tuple[Event, Line]]
-) -> Placed:
-    """Store the events of one file that are new; tell those from the ones that repeat."""
-    file = file_id(name)
-    rows = [to_row(event, file, line) for event, line in events]
-    connection.execute("SAVEPOINT place_events")
-    inserted = connection.executemany(_INSERT, rows).rowcount
-    if inserted == len(rows):
-        connection.execute("RELEASE place_events")
-        return Placed([event for event, _ in events], [INDEXED] * len(rows), set())
-    connection.execute("ROLLBACK TO place_events")
-    connection.execute("RELEASE place_events")
-    settler = _Settler(connection, name)
-    for row in rows:
-        settler.place(row)
-    return Placed(settler.new, list(settler.outcomes.values()), settler.refold)
+def place_events(connection: sqlite3.Connection, rows: list[Row]) -> Placed:
+    """Store the events that are new; tell those from the ones that repeat.
+
+    The lines of the rows have to be counted as indexed by now: those that are duplicates are
+    counted as such here.
+    """
+    _sort(rows)
+    taken, again = _insert(connection, rows)
+    if not taken:
+        return Placed(rows, 0, again)
+    places = {row[_PLACE] for row in taken}
+    settler = _Settler(connection, [row for row in rows if row[_PLACE] not in places])
+    for row in taken:
+        settler.place(StoredEvent._make(row))
+    count_as_duplicates(connection, [(one.file_id, one.length) for one in settler.duplicates])
+    return Placed(settler.new, len(settler.duplicates), settler.refold | again)
 
 
-def events_of_run(connection: sqlite3.Connection, run_id: str) -> Iterator[Event]:
-    """Yield all stored events of a run, in the order of the fold."""
+def _sort(rows: list[Row]) -> None:
+    """Sort rows as the table is: what lies in one page of it is then looked at in one go."""
+    rows.sort(key=itemgetter(1))
+    rows.sort(key=itemgetter(0))
+
+
+_PLACE = slice(8, 10)
+"""Where in a row its file and its offset are."""
+
+
+def _insert(connection: sqlite3.Connection, rows: list[Row]) -> tuple[list[Row], set[str]]:
+    """Store rows as far as their ids are free.
+
+    Returns the rows whose ids are taken, and the runs of which a line may have been met again:
+    cursors see to it that none is.
+    """
+    taken: list[Row] = []
+    again: set[str] = set()
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        if len(some) == _AT_ONCE:
+            stored = connection.execute(_INSERT_MANY, list(chain.from_iterable(some))).rowcount
+        else:
+            stored = connection.executemany(_INSERT, some).rowcount
+        if stored < len(some):
+            found = [row for row in some if not _stands_there(connection, row)]
+            taken += found
+            if stored + len(found) < len(some):
+                again.update(row[0] for row in some)
+    return taken, again
+
+
+def _stands_there(connection: sqlite3.Connection, row: Row) -> bool:
+    """Whether the event stored under a row's id is the one of its very line."""
+    stored = find_event(connection, row[0], row[1])
+    return stored is not None and (stored.file_id, stored.offset) == row[_PLACE]
+
+
+def changes(connection: sqlite3.Connection, run_id: Optional[str] = None) -> Iterator[Event]:
+    """Yield the stored events but the runs' own, by run and then in the order of the fold.
+
+    Those of one run, or of all.
+    """
     rows = connection.execute(
         f"SELECT {', '.join(EVENT_COLUMNS)} FROM run_events"
-        " WHERE run_id = ? ORDER BY timestamp, event_id",
-        (run_id,),
+        f" WHERE type <> '{RUN_EVENT}' AND {_one_or_all(run_id)}"
+        " ORDER BY run_id, timestamp, event_id",
+        {"run_id": run_id},
     )
     for row in rows:
         yield to_event(StoredEvent(*row))
 
 
+def activities(
+    connection: sqlite3.Connection, run_id: Optional[str] = None
+) -> Iterator[tuple[str, tuple[int, str, tuple[str, str]]]]:
+    """Yield what the stored `run.event`s of one run, or of each, come to, by run.
+
+    How many there are, when the first was, and the last, with its id.
+    """
+    # One look at each row: the times are all of one length, so they sort with an id behind them.
+    rows = connection.execute(
+        "SELECT run_id, count(*), min(timestamp), max(timestamp || event_id) FROM run_events"
+        f" WHERE type = '{RUN_EVENT}' AND {_one_or_all(run_id)} GROUP BY run_id ORDER BY run_id",
+        {"run_id": run_id},
+    )
+    for run, events, first, last in rows:
+        yield run, (events, first, (last[: len(first)], last[len(first) :]))
+
+
+def _one_or_all(run_id: Optional[str]) -> str:
+    return "true" if run_id is None else "run_id = :run_id"
+
+
 class _Settler:
-    """Settles events one by one, where at least one of them is already known.
+    """Settles events one by one whose ids are taken.
 
     An event that stands in the log several times belongs to the first of its places, by file
     name and offset, whichever was read first. Two different events that claim one id are both
     kept: the one with the smaller content under the id, the other under an id made of both.
     """
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, new: list[Row]) -> None:
         self._connection = connection
-        self._file = file_id(name)
         self._names = {
             row[0]: row[1] for row in connection.execute("SELECT file_id, name FROM log_files")
         }
-        # On the first lines of a file its cursor is not there yet.
-        self._names[self._file] = name
-        self.new: list[Event] = []
-        self.outcomes: dict[int, str] = {}
-        """What each line placed so far counts as, by its offset."""
+        self.new = new
+        self.duplicates: list[StoredEvent] = []
         self.refold: set[str] = set()
 
     def place(self, row: StoredEvent) -> None:
-        """Store one event of the file, or find out that it is known."""
-        self.outcomes[row.offset] = self._settle(row)
+        """Store one event, or find out that it is known."""
+        if self._settle(row) == DUPLICATE:
+            self._note_duplicate(row)
+
+    def _note_duplicate(self, row: StoredEvent) -> None:
+        # Where the file is gone, so are its counts.
+        if row.file_id in self._names:
+            self.duplicates.append(row)
 
     def _settle(self, row: StoredEvent) -> str:
         known = find_event(self._connection, row.run_id, row.event_id)
         if known is None:
             self._connection.execute(_INSERT, row)
-            self.new.append(to_event(row))
+            self.new.append(row)
             return INDEXED
         if known.content == row.content:
             return self._settle_same(known, row)
@@ -155,14 +225,11 @@ class _Settler:
             self._connection.execute(_INSERT, row)
             self.refold.add(row.run_id)
             # It goes to the id of the other; that may be taken in its turn.
-            if self._settle(known) == DUPLICATE:
-                self._count_as_duplicate(known)
+            self.place(known)
             return INDEXED
         return self._settle(row._replace(event_id=id_of_other(row)))
 
     def _settle_same(self, known: StoredEvent, row: StoredEvent) -> str:
-        if (known.file_id, known.offset) == (row.file_id, row.offset):
-            return INDEXED
         known_name, name = self._names.get(known.file_id), self._names.get(row.file_id)
         if name is None:
             return DUPLICATE
@@ -173,21 +240,8 @@ class _Settler:
             " WHERE run_id = ? AND event_id = ?",
             (row.file_id, row.offset, row.length, row.run_id, row.event_id),
         )
-        self._count_as_duplicate(known)
+        self._note_duplicate(known)
         return INDEXED
-
-    def _count_as_duplicate(self, row: StoredEvent) -> None:
-        """Count a line as duplicate that was counted as indexed before."""
-        if row.file_id == self._file and row.offset in self.outcomes:
-            self.outcomes[row.offset] = DUPLICATE
-            return
-        # Where the file is gone, so are its counts.
-        self._connection.execute(
-            "UPDATE log_files SET indexed = indexed - 1, indexed_bytes = indexed_bytes - ?,"
-            " duplicate = duplicate + 1, duplicate_bytes = duplicate_bytes + ?"
-            " WHERE file_id = ?",
-            (row.length, row.length, row.file_id),
-        )
 
     def _delete(self, row: StoredEvent) -> None:
         self._connection.execute(
@@ -202,6 +256,24 @@ def find_event(connection: sqlite3.Connection, run_id: str, event_id: str) -> Op
         (run_id, event_id),
     ).fetchone()
     return None if row is None else StoredEvent(*row)
+
+
+def stored_rows(connection: sqlite3.Connection, rows: list[Row]) -> set[Row]:
+    """Return those of the rows that are stored exactly as they are."""
+    found: set[Row] = set()
+    _sort(rows)
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
+        # CROSS: SQLite would else look for each row of the table among the few that are wanted.
+        found.update(
+            connection.execute(
+                f"WITH wanted (run, event) AS (VALUES (?, ?){', (?, ?)' * (len(some) - 1)})"
+                f" SELECT {', '.join(EVENT_COLUMNS)} FROM wanted CROSS JOIN run_events"
+                " ON run_id = run AND event_id = event",
+                [value for row in some for value in row[:2]],
+            )
+        )
+    return found.intersection(rows)
 
 
 def id_of_other(row: StoredEvent) -> str:
@@ -223,11 +295,3 @@ def has_other_under_an_id(connection: sqlite3.Connection, run_ids: Iterable[str]
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
-
-
-def rows_of_events(connection: sqlite3.Connection) -> Iterable[StoredEvent]:
-    """Yield every stored event, by run and then in the order of the fold."""
-    rows = connection.execute(
-        f"SELECT {', '.join(EVENT_COLUMNS)} FROM run_events ORDER BY run_id, timestamp, event_id"
-    )
-    return (StoredEvent(*row) for row in rows)

@@ -5,7 +5,9 @@ row is a function of the set of a run's events, sorted by (time, id), and is its
 folding more events onto a row gives what folding all of them at once would.
 
 Starts fill what is empty, updates and ends overwrite, and a null does neither. So neither a
-late start nor a clock that was set back can reopen a run or take a number from it.
+late start nor a clock that was set back can reopen a run or take a number from it. An agent's
+own events say only that the run lives: in whichever order they come, and however late, the row
+is the same, so they need not be looked at one by one.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import orjson
 
@@ -42,41 +44,78 @@ _INT64 = range(-(2**63), 2**63)
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
+STANDING = ("run_id", "event_count", "created_at", "last_event_time", "last_event_id")
+"""The columns by which a row knows of its events, whatever they say."""
+
+
+class Activity(NamedTuple):
+    """What some of a run's own events, the `run.event`s, come to."""
+
+    events: int
+    first_time: str
+    last: tuple[str, str]
+    """Time and id of the last of them."""
+
+
 def fold(row: Optional[Row], events: Iterable[Event]) -> Optional[Row]:
     """Return `row` with `events` folded in; the row is changed in place.
 
-    The events are one run's, sorted by (time, id), and come after all that the row holds. None
-    for no row: that is what a run has of which only events of unknown types are known.
+    The events are one run's, sorted by (time, id), and the row goes on with them, as `continues`
+    says. None for no row: that is what a run has of which only events of unknown types are known.
     """
     for event in events:
         apply = _APPLY.get(event.type)
         if apply is None:
             continue
         if row is None:
-            row = _new_row(event)
-        row["event_count"] += 1
-        row["last_event_time"] = event.time
-        row["last_event_id"] = event.id
+            row = _new_row(event.run_id, event.time)
+        _witness(row, Activity(1, event.time, (event.time, event.id)))
         apply(row, event)
     return row
 
 
+def add_activity(row: Optional[Row], run_id: str, activity: Activity) -> Row:
+    """Return the row of `run_id` with its own events folded in, given all at once.
+
+    Of a row that is there, nothing but `STANDING` is needed.
+    """
+    if row is None:
+        row = _new_row(run_id, activity.first_time)
+    _witness(row, activity)
+    return row
+
+
 def continues(row: Row, event: Event) -> bool:
-    """Whether `event` sorts after all that `row` holds, so that it may be folded onto it."""
-    return (event.time, event.id) > (row["last_event_time"], row["last_event_id"])
+    """Whether `event` may be folded onto `row`, which holds others of its run.
+
+    What changes a row has to come after what changed it; all else may come at any time.
+    """
+    changed = row["updated_at"]
+    return event.type not in _REVISING or changed is None or event.time > changed
 
 
-def _new_row(event: Event) -> Row:
+def _witness(row: Row, activity: Activity) -> None:
+    """Have the row know of events, whatever they say."""
+    row["event_count"] += activity.events
+    row["created_at"] = min(row["created_at"], activity.first_time)
+    row["last_event_time"], row["last_event_id"] = max(
+        (row["last_event_time"], row["last_event_id"]), activity.last
+    )
+
+
+def _new_row(run_id: str, time: str) -> Row:
     row = dict.fromkeys(RUN_COLUMNS)
     row.update(
-        run_id=event.run_id,
+        run_id=run_id,
         schema_version=SCHEMA_VERSION,
         event_count=0,
+        last_event_time="",
+        last_event_id="",
         revision=0,
         api_posted=0,
         api_posted_revision=0,
         api_retry_count=0,
-        created_at=event.time,
+        created_at=time,
     )
     return row
 
@@ -120,9 +159,11 @@ def _apply_ended(row: Row, event: Event) -> None:
 def _apply_delivered(row: Row, event: Event) -> None:
     revision = _object(event).get("revision")
     # True is an int to Python and no number to JSON; what is beyond SQLite's range it can't store.
-    if type(revision) is int and row["api_posted_revision"] < revision < 2**63:
+    if type(revision) is int and row["api_posted_revision"] <= revision < 2**63 and revision > 0:
+        known = row["api_posted_at"] if revision == row["api_posted_revision"] else None
         row["api_posted_revision"] = revision
-        row["api_posted_at"] = event.time
+        # Receipts may come in any order: the first one of a revision tells when it was posted.
+        row["api_posted_at"] = min(known or event.time, event.time)
     _compare_revisions(row)
 
 
@@ -130,6 +171,7 @@ def _apply_delivery_failed(row: Row, _event: Event) -> None:
     row["api_retry_count"] += 1
 
 
+_REVISING = frozenset((RUN_STARTED, RUN_UPDATED, RUN_ENDED))
 _APPLY: dict[str, Callable[[Row, Event], None]] = {
     RUN_STARTED: _apply_started,
     RUN_EVENT: _apply_event,
@@ -138,6 +180,10 @@ _APPLY: dict[str, Callable[[Row, Event], None]] = {
     RUN_DELIVERED: _apply_delivered,
     RUN_DELIVERY_FAILED: _apply_delivery_failed,
 }
+
+CHANGES = frozenset(_APPLY) - {RUN_EVENT}
+"""The types of events that `fold` has to see one by one; other than these and `run.event` none
+has a say in a row."""
 
 
 def _revise(row: Row, event: Event) -> None:

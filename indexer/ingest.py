@@ -1,29 +1,31 @@
 """The ingest pass: what is new in the log goes into the database, exactly once.
 
-The one place where fold and store meet. Called by the daemon, by `telemetry index`, by every
-reading command when no daemon runs, and by rebuild; they all do the same. Lines, rows and the
-cursor behind them are committed together or not at all.
+Called by the daemon, by `telemetry index`, by every reading command when no daemon runs, and by
+rebuild; they all do the same. Lines, rows and the cursors behind them are committed together or
+not at all.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
 from indexer import cursors
-from indexer.cursors import INDEXED, QUARANTINED, Cursor, Tally
+from indexer.batch import Batch
+from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED, Cursor
 from indexer.database import transaction
-from indexer.decode import Entry, Ordinals, decode_lines
-from indexer.events import Placed, events_of_run, place_events
-from indexer.fold import continues, fold
+from indexer.decode import Ordinals
+from indexer.events import place_events
 from indexer.log_files import LogFile, list_log_files
 from indexer.moves import find_moves, is_another, keeps_order
-from indexer.reading import Batch, FileChanged, is_unchanged, lines_before, read_batches
-from indexer.runs import delete_runs, load_runs, save_runs
+from indexer.news import bring_up_to_date
+from indexer.reading import FileChanged, Portion, is_unchanged, lines_before, read_portions
 from indexer.streams import StreamUnsupported
-from telemetry_core.event import Event
+
+_Progress = Callable[[int], None]
 
 _MAX_ORDINALS = 4
 """Of how many files the count of legacy lines is remembered from pass to pass."""
@@ -62,7 +64,7 @@ class Ingest:
 
         `should_stop` is asked between batches; `on_progress` is told the plain bytes of each.
         """
-        total = Tally.empty()
+        total: Counter[str] = Counter()
         while True:
             try:
                 return self._try_pass(total, should_stop, on_progress)
@@ -72,40 +74,56 @@ class Ingest:
                 self._forget([change.name])
 
     def _try_pass(
-        self, total: Tally, should_stop: Callable[[], bool], on_progress: Callable[[int], None]
+        self, total: Counter[str], should_stop: Callable[[], bool], on_progress: _Progress
     ) -> PassResult:
-        problems = []
-        is_complete = True
+        problems: list[str] = []
+        for batch in self._batches(problems):
+            self._commit(batch, total, on_progress)
+            if should_stop():
+                return _result(total, problems, is_complete=False)
+        return _result(total, problems, is_complete=True)
+
+    def _batches(self, problems: list[str]) -> Iterator[Batch]:
+        """Yield all that is new in the log, in batches to commit one after the other."""
+        batch = Batch()
+        for file, before, portion in self._portions(problems):
+            part = batch.parts.get(file.name)
+            ordinals = part.ordinals if part else self._take_ordinals(file, before)
+            batch.add(before, portion, ordinals)
+            if batch.is_full:
+                yield batch
+                batch = Batch()
+        if batch.parts:
+            yield batch
+
+    def _portions(self, problems: list[str]) -> Iterator[tuple[LogFile, Optional[Cursor], Portion]]:
+        """Yield all that is new in the log, each portion with the cursor that it began from."""
         files = [f for f in list_log_files(self._log_directory) if f.name not in self._omit]
-        self._follow(files)
-        known = cursors.all_cursors(self._connection)
+        known = self._follow(files)
         for file in files:
-            if is_unchanged(file, known.get(file.name)):
+            cursor = known.get(file.name)
+            if is_unchanged(file, cursor):
                 continue
             try:
-                for tally in self._index(file, known.get(file.name)):
-                    total.lines.update(tally.lines)
-                    total.bytes.update(tally.bytes)
-                    on_progress(sum(tally.bytes.values()))
-                    if should_stop():
-                        is_complete = False
-                        break
+                for portion in read_portions(file, cursor):
+                    yield file, cursor, portion
+                    cursor = portion.cursor
             except FileNotFoundError:
                 # Gone since the directory was read: the next pass sees what became of it.
                 continue
             except (OSError, StreamUnsupported) as error:
                 problems.append(f"{file.name}: {error}")
-            if not is_complete:
-                break
-        return PassResult(dict(total.lines), sum(total.bytes.values()), problems, is_complete)
 
-    def _follow(self, files: list[LogFile]) -> None:
-        """See to files that went: what was moved keeps rows and cursor, others are forgotten."""
+    def _follow(self, files: list[LogFile]) -> dict[str, Cursor]:
+        """See to files that went: what was moved keeps rows and cursor, others are forgotten.
+
+        Returns the cursors that there are then, by name.
+        """
         known = cursors.all_cursors(self._connection)
         stays = {f.name for f in files if f.name in known and not is_another(f, known[f.name])}
         gone = known.keys() - stays
         if not gone:
-            return
+            return known
         new = [file for file in files if file.name not in known]
         moves = find_moves([known[name] for name in gone], new)
         with transaction(self._connection):
@@ -116,60 +134,27 @@ class Ingest:
                 cursors.move_files(self._connection, moves)
             else:
                 cursors.forget_files(self._connection, moves.keys())
+        return cursors.all_cursors(self._connection)
 
     def _forget(self, names: Collection[str]) -> None:
         if names:
             with transaction(self._connection):
                 cursors.forget_files(self._connection, names)
 
-    def _index(self, file: LogFile, cursor: Optional[Cursor]) -> Iterator[Tally]:
-        """Commit what is new in one file, batch by batch."""
-        ordinals = self._take_ordinals(file, cursor)
-        for batch in read_batches(file, cursor):
-            yield self._commit(file.name, cursor, batch, ordinals)
-            cursor = batch.cursor
-        if cursor is not None:
-            self._keep_ordinals(file.name, cursor.offset, ordinals)
-
-    def _commit(
-        self, name: str, before: Optional[Cursor], batch: Batch, ordinals: Ordinals
-    ) -> Tally:
-        entries = list(decode_lines(batch.lines, ordinals))
+    def _commit(self, batch: Batch, total: Counter[str], on_progress: _Progress) -> None:
+        """Store a batch and move the cursors behind it, all of it or nothing."""
         with transaction(self._connection):
-            placed = place_events(
-                self._connection, name, [(e.event, e.line) for e in entries if e.event is not None]
-            )
-            tally = _tally(entries, placed.outcomes)
-            cursors.quarantine(
-                self._connection,
-                name,
-                [
-                    (e.line.offset, e.line.length, e.fault, e.line.content)
-                    for e in entries
-                    if e.fault is not None
-                ],
-            )
-            self._fold(placed)
-            cursors.advance(self._connection, before, batch.cursor, tally)
-        return tally
-
-    def _fold(self, placed: Placed) -> None:
-        """Bring the rows of all runs that got events up to date."""
-        news: dict[str, list[Event]] = {run_id: [] for run_id in placed.refold}
-        for event in placed.new:
-            news.setdefault(event.run_id, []).append(event)
-        rows = load_runs(self._connection, news.keys())
-        folded = []
-        for run_id, events in news.items():
-            events.sort(key=lambda event: (event.time, event.id))
-            row = rows.get(run_id)
-            if run_id in placed.refold or (row is not None and not continues(row, events[0])):
-                row = fold(None, events_of_run(self._connection, run_id))
-            else:
-                row = fold(row, events)
-            if row is not None:
-                folded.append(row)
-        save_runs(self._connection, folded)
+            for name, part in batch.parts.items():
+                cursors.advance(self._connection, part.before, part.after, part.tally)
+                cursors.quarantine(self._connection, name, part.faults)
+            placed = place_events(self._connection, batch.rows)
+            bring_up_to_date(self._connection, placed.new, placed.refold)
+        for name, part in batch.parts.items():
+            self._keep_ordinals(name, part.after.offset, part.ordinals)
+            total.update({INDEXED: part.tally.indexed, QUARANTINED: part.tally.quarantined})
+        total.update({INDEXED: -placed.duplicates, DUPLICATE: placed.duplicates})
+        total["bytes"] += batch.bytes
+        on_progress(batch.bytes)
 
     def _take_ordinals(self, file: LogFile, cursor: Optional[Cursor]) -> Ordinals:
         offset = cursor.offset if cursor is not None else 0
@@ -186,27 +171,6 @@ class Ingest:
             del self._ordinals[next(iter(self._ordinals))]
 
 
-def refold_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> None:
-    """Make the rows of runs anew of the events that are stored; none for runs without events.
-
-    Called inside a transaction.
-    """
-    delete_runs(connection, run_ids)
-    for run_id in run_ids:
-        row = fold(None, events_of_run(connection, run_id))
-        if row is not None:
-            save_runs(connection, [row])
-
-
-def _tally(entries: list[Entry], outcomes: list[str]) -> Tally:
-    """Count what each line came to. A blank line carries nothing, and counts as indexed bytes."""
-    tally = Tally.empty()
-    outcome_of_events = iter(outcomes)
-    for entry in entries:
-        if entry.event is not None:
-            tally.add(next(outcome_of_events), entry.line.length)
-        elif entry.fault is not None:
-            tally.add(QUARANTINED, entry.line.length)
-        else:
-            tally.bytes[INDEXED] += entry.line.length
-    return tally
+def _result(total: Counter[str], problems: list[str], *, is_complete: bool) -> PassResult:
+    lines = {name: total[name] for name in (INDEXED, DUPLICATE, QUARANTINED) if total[name]}
+    return PassResult(lines, total["bytes"], problems, is_complete)

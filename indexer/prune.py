@@ -17,9 +17,10 @@ from indexer import cursors, database
 from indexer.cursors import Cursor
 from indexer.errors import DatabaseUnusable
 from indexer.events import has_other_under_an_id
-from indexer.ingest import Ingest, refold_runs
+from indexer.ingest import Ingest
 from indexer.log_files import LogFile, file_id, list_log_files
 from indexer.log_names import parse_name
+from indexer.news import refold_runs
 from indexer.places import keeping_lease, write_lease
 from indexer.reading import is_unchanged
 from indexer.rebuild import rebuild

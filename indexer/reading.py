@@ -1,4 +1,4 @@
-"""The reading: one log file from its cursor to its end, in batches that each carry the next cursor.
+"""The reading: one log file from its cursor to its end, in portions that carry the next cursor.
 
 Called by the ingest pass. It finds out whether the file is still the one the cursor knows, and
 starts over where it is not. It never touches the database.
@@ -13,16 +13,13 @@ from typing import BinaryIO, NamedTuple, Optional
 from indexer.cursors import Cursor, new_cursor
 from indexer.log_files import GUARD_BYTES, HEAD_BYTES, LogFile, fingerprint
 from indexer.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk, skip
-from indexer.tail import Line, read_lines
-
-MAX_BATCH_LINES = 10_000
-MAX_BATCH_BYTES = 8 * 1024 * 1024
+from indexer.tail import CHUNK_BYTES, Block, Line, read_blocks, read_lines
 
 
-class Batch(NamedTuple):
+class Portion(NamedTuple):
     """Some consecutive lines of a file, and the cursor that stands after them."""
 
-    lines: list[Line]
+    block: Block
     cursor: Cursor
 
 
@@ -43,10 +40,10 @@ def is_unchanged(file: LogFile, cursor: Optional[Cursor]) -> bool:
     )
 
 
-def read_batches(file: LogFile, cursor: Optional[Cursor]) -> Iterator[Batch]:
-    """Yield what stands after the cursor; the last batch may be empty and ends the file.
+def read_portions(file: LogFile, cursor: Optional[Cursor]) -> Iterator[Portion]:
+    """Yield what stands after the cursor; the last portion is empty and ends the file.
 
-    Raises FileChanged before the first batch, and OSError or StreamUnsupported.
+    Raises FileChanged before the first portion, and OSError or StreamUnsupported.
     """
     start = cursor or new_cursor(file)
     head = read_head(file)
@@ -54,7 +51,7 @@ def read_batches(file: LogFile, cursor: Optional[Cursor]) -> Iterator[Batch]:
         raise FileChanged(file.name, "begins with other bytes than before")
     with closing(open_stream(file.path)) as stream:
         _move_to_cursor(stream, file, start)
-        yield from _batches(stream, file, start, head)
+        yield from _portions(stream, file, start, head)
 
 
 def lines_before(file: LogFile, offset: int) -> Iterator[Line]:
@@ -97,45 +94,32 @@ def _read_exactly(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-def _batches(stream: BinaryIO, file: LogFile, cursor: Cursor, head: bytes) -> Iterator[Batch]:
-    lines: list[Line] = []
-    batch_bytes = 0
+def _portions(stream: BinaryIO, file: LogFile, cursor: Cursor, head: bytes) -> Iterator[Portion]:
     fault = None
     limit = None if file.is_compressed else max(0, file.size - cursor.offset)
     try:
-        for line in read_lines(stream, cursor.offset, limit):
-            lines.append(line)
-            batch_bytes += line.length
-            if len(lines) >= MAX_BATCH_LINES or batch_bytes >= MAX_BATCH_BYTES:
-                cursor = _after(cursor, head, line)
-                yield Batch(lines, cursor)
-                lines, batch_bytes = [], 0
+        for block in read_blocks(stream, cursor.offset, limit, CHUNK_BYTES):
+            cursor = _after(cursor, head, block)
+            yield Portion(block, cursor)
     except (StreamBroken, StreamUnfinished) as error:
         # If it is only unfinished the rest comes when the file has grown.
         fault = str(error)
-    if lines:
-        cursor = _after(cursor, head, lines[-1])
-    yield Batch(
-        lines,
-        cursor._replace(
-            size=file.size,
-            changed=file.changed,
-            device=file.device,
-            inode=file.inode,
-            fault=fault,
-        ),
+    end = cursor._replace(
+        size=file.size, changed=file.changed, device=file.device, inode=file.inode, fault=fault
     )
+    yield Portion(Block(cursor.offset, [], cursor.offset), end)
 
 
-def _after(cursor: Cursor, head: bytes, line: Line) -> Cursor:
-    """Return the cursor that stands after `line`."""
+def _after(cursor: Cursor, head: bytes, block: Block) -> Cursor:
+    """Return the cursor that stands after `block`."""
     # The byte before a cursor is a newline, and the guard ends with it.
-    guard = b"\n" if line.too_long else (line.content[-GUARD_BYTES:] + b"\n")[-GUARD_BYTES:]
-    known_head = head[: line.end]
+    last = b"" if block.too_long else block.contents[-1][-GUARD_BYTES:]
+    guard = (last + b"\n")[-GUARD_BYTES:]
+    known_head = head[: block.end]
     return cursor._replace(
         head_length=len(known_head),
         head_hash=fingerprint(known_head),
         guard_length=len(guard),
         guard_hash=fingerprint(guard),
-        offset=line.end,
+        offset=block.end,
     )

@@ -25,7 +25,6 @@ from telemetry_core.log_file import sync_path
 from telemetry_core.storage import make_directory
 
 _SWAP_PAGES = 2_000
-_DEFAULT_PAGE_SIZE = 4096
 
 
 def rebuild(
@@ -82,7 +81,7 @@ def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None)
         with database.closed_on_error(connection):
             connection.execute(f"PRAGMA page_size = {page_size}")
-            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("PRAGMA journal_mode = OFF")
             connection.execute("PRAGMA synchronous = OFF")
     return connection
 
@@ -139,7 +138,7 @@ def page_size_of(path: Path) -> int:
         with database.reading(path) as connection:
             return int(connection.execute("PRAGMA page_size").fetchone()[0])
     except DatabaseUnusable:
-        return _DEFAULT_PAGE_SIZE
+        return database.PAGE_BYTES
 
 
 def _set_aside(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The runs table: rows of `agent_runs`, read and written whole.
+"""The runs table: rows of `agent_runs`, read and written.
 
 Called by the ingest pass, inside its transactions. It knows nothing of what a row means.
 """
@@ -6,7 +6,7 @@ Called by the ingest pass, inside its transactions. It knows nothing of what a r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,17 +19,20 @@ _CHUNK = 500
 
 
 def load_runs(
-    connection: sqlite3.Connection, run_ids: Collection[str]
+    connection: sqlite3.Connection,
+    run_ids: Iterable[str],
+    columns: Sequence[str] = RUN_COLUMNS,
 ) -> dict[str, dict[str, Any]]:
-    """Return the rows of those of the runs that have one."""
+    """Return the rows of those of the runs that have one; `columns` begin with the run id."""
     rows: dict[str, dict[str, Any]] = {}
+    names = ", ".join(columns)
     remaining = iter(run_ids)
     while chunk := list(islice(remaining, _CHUNK)):
         marks = ", ".join("?" * len(chunk))
         for row in connection.execute(
-            f"SELECT {_NAMES} FROM agent_runs WHERE run_id IN ({marks})", chunk
+            f"SELECT {names} FROM agent_runs WHERE run_id IN ({marks})", chunk
         ):
-            rows[row[0]] = dict(zip(RUN_COLUMNS, row))
+            rows[row[0]] = dict(zip(columns, row))
     return rows
 
 
@@ -38,7 +41,18 @@ def save_runs(connection: sqlite3.Connection, rows: Iterable[dict[str, Any]]) ->
     connection.executemany(_SAVE, (tuple(row.values()) for row in rows))
 
 
-def delete_runs(connection: sqlite3.Connection, run_ids: Iterable[str]) -> None:
+def update_runs(
+    connection: sqlite3.Connection, rows: Iterable[dict[str, Any]], columns: Sequence[str]
+) -> None:
+    """Write some columns of rows that are there; `columns` begin with the run id."""
+    changes = ", ".join(f"{name} = ?" for name in columns[1:])
+    connection.executemany(
+        f"UPDATE agent_runs SET {changes} WHERE run_id = ?",
+        ([*(row[name] for name in columns[1:]), row[columns[0]]] for row in rows),
+    )
+
+
+def delete_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> None:
     """Delete the rows of runs."""
     connection.executemany("DELETE FROM agent_runs WHERE run_id = ?", ((one,) for one in run_ids))
 

@@ -1,4 +1,4 @@
-"""The tail: one file to lines, each with the place it stands at.
+"""The tail: one file to complete lines, with the places they stand at.
 
 Called by the ingest pass and by verify. It reads bounded chunks, splits at newlines only, and
 never yields an incomplete last line: that is "not yet".
@@ -32,17 +32,52 @@ class Line(NamedTuple):
         """The offset after its newline, where a cursor may stand."""
         return self.offset + self.length
 
-    @property
-    def text(self) -> bytes:
-        """The content without what editors and systems add: a carriage return, a BOM."""
-        text = self.content[:-1] if self.content.endswith(b"\r") else self.content
-        return text.removeprefix(_BOM)
+
+class Block(NamedTuple):
+    """Consecutive complete lines of one file, as they came out of one chunk."""
+
+    offset: int
+    """Where the first begins, in plain bytes from the start of its file."""
+    contents: list[bytes]
+    """Each line without its newline."""
+    end: int
+    """The offset after the last newline, where a cursor may stand."""
+    too_long: bool = False
+    """Whether this is one line that is too long, and its content only its first bytes."""
+
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines one by one."""
+        if self.too_long:
+            yield Line(self.offset, self.end - self.offset, self.contents[0], too_long=True)
+            return
+        offset = self.offset
+        for content in self.contents:
+            yield Line(offset, len(content) + 1, content)
+            offset += len(content) + 1
+
+    def cut(self, offset: int) -> tuple[Block, list[Line]]:
+        """Return the part that ends at or before `offset`, and the lines after it."""
+        if self.end <= offset:
+            return self, []
+        lines = list(self.lines())
+        before = [line for line in lines if line.end <= offset]
+        end = before[-1].end if before else self.offset
+        whole = self._replace(contents=self.contents[: len(before)], end=end)
+        return whole, lines[len(before) :]
 
 
 def read_lines(
     stream: BinaryIO, offset: int, limit: Optional[int] = None, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Line]:
-    """Yield the complete lines of `stream`, which stands at `offset` of its file.
+    """Yield the complete lines of `stream`, which stands at `offset`; as `read_blocks` does."""
+    for block in read_blocks(stream, offset, limit, chunk_bytes):
+        yield from block.lines()
+
+
+def read_blocks(
+    stream: BinaryIO, offset: int, limit: Optional[int] = None, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Block]:
+    """Yield the complete lines of `stream`, which stands at `offset` of its file, in blocks.
 
     Stops at the end, or after `limit` bytes, so that a file which grows as fast as it is read
     ends too. Raises what `read_chunk` raises, after all lines that came before.
@@ -62,16 +97,20 @@ def read_lines(
         rest_length += len(first)
         if not newline:
             continue
-        yield _line(offset, rest_length + 1, b"".join(rest))
-        offset += rest_length + 1
+        contents, end = [b"".join(rest)], offset + rest_length + 1
+        if rest_length >= MAX_LINE_BYTES:
+            yield Block(offset, [contents[0][:MAX_LINE_BYTES]], end, too_long=True)
+            contents, offset = [], end
         *whole, last = after.split(b"\n")
-        for content in whole:
-            yield Line(offset, len(content) + 1, content)
-            offset += len(content) + 1
+        contents += whole
+        end += len(after) - len(last)
+        if contents:
+            yield Block(offset, contents, end)
+        offset = end
         rest, rest_length = [last], len(last)
 
 
-def _line(offset: int, length: int, content: bytes) -> Line:
-    if length > MAX_LINE_BYTES:
-        return Line(offset, length, content[:MAX_LINE_BYTES], too_long=True)
-    return Line(offset, length, content)
+def text_of_line(content: bytes) -> bytes:
+    """Return a line without what editors and systems add: a carriage return, a BOM."""
+    text = content[:-1] if content.endswith(b"\r") else content
+    return text.removeprefix(_BOM)

@@ -7,25 +7,25 @@ looked up, each row folded anew. It only reads, and it repairs nothing.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import groupby
 from typing import Any, Callable, NamedTuple, Optional
 
 from indexer import runs
-from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED, Tally
+from indexer.batch import MAX_LINES, decode_block
+from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED, Fault
 from indexer.database import reading
-from indexer.decode import Entry, Ordinals, decode_lines
-from indexer.events import find_event, id_of_other, rows_of_events, to_event, to_row
-from indexer.fold import fold
+from indexer.decode import Ordinals
+from indexer.events import Row, StoredEvent, find_event, id_of_other, stored_rows
 from indexer.fresh import bring_up_to_date
 from indexer.log_files import LogFile, file_id, list_log_files
+from indexer.news import fold_all
 from indexer.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream
-from indexer.tail import Line, read_lines
+from indexer.tail import Block, Line, read_blocks
 from telemetry_core.config import TelemetryConfig
 
 MAX_DIFFERENCES = 100
-_BLANK = "blank"
 
 
 class Report(NamedTuple):
@@ -97,26 +97,27 @@ class _Verification:
         """Decode a file from its start; every line has to be where the database says."""
         row = self._files.pop(file.name, None)
         offset = row["offset"] if row else 0
-        tally = Tally.empty()
-        number = file_id(file.name)
-        for entry in decode_lines(self._lines_of(file), Ordinals(lambda: ())):
-            line = entry.line
-            on_progress(line.length)
-            if line.end > offset:
-                self._note_unread(file, line)
-                continue
-            self._bytes += line.length
-            outcome = self._check_entry(file, number, entry)
-            self._lines += outcome != _BLANK
-            tally.bytes[outcome] += line.length
-            tally.lines[outcome] += 1
-        self._check_counts(file, row, tally)
+        counts, ordinals = _Counts(), Ordinals(lambda: ())
+        rows: list[Row] = []
+        for block in self._blocks_of(file):
+            read, unread = block.cut(offset)
+            more, faults = decode_block(read, file_id(file.name), ordinals)
+            rows += more
+            counts.bytes[INDEXED] += read.end - read.offset
+            self._check_faults(file.name, faults, counts)
+            self._note_unread(file, unread)
+            on_progress(block.end - block.offset)
+            if len(rows) >= MAX_LINES:
+                self._check_rows(file.name, rows, counts)
+                rows = []
+        self._check_rows(file.name, rows, counts)
+        self._check_counts(file, row, counts)
 
-    def _lines_of(self, file: LogFile) -> Iterator[Line]:
+    def _blocks_of(self, file: LogFile) -> Iterator[Block]:
         try:
             with closing(open_stream(file.path)) as stream:
                 # To where the file ended: its writers may be quicker than this.
-                yield from read_lines(stream, 0, None if file.is_compressed else file.size)
+                yield from read_blocks(stream, 0, None if file.is_compressed else file.size)
         except (StreamBroken, StreamUnfinished, StreamUnsupported):
             # What can't be decoded was not indexed either; the file's `fault` says so.
             return
@@ -124,41 +125,48 @@ class _Verification:
             # One file out of reach does not keep the others from being held against the view.
             self._differ(f"{file.name}: can't be read: {error}")
 
-    def _note_unread(self, file: LogFile, line: Line) -> None:
-        self._pending += line.length
-        if not file.is_compressed and line.end <= self._sizes.get(file.name, 0):
-            self._differ(f"{file.name}: line at offset {line.offset} is not indexed")
+    def _note_unread(self, file: LogFile, lines: list[Line]) -> None:
+        for line in lines:
+            self._pending += line.length
+            if not file.is_compressed and line.end <= self._sizes.get(file.name, 0):
+                self._differ(f"{file.name}: line at offset {line.offset} is not indexed")
 
-    def _check_entry(self, file: LogFile, number: int, entry: Entry) -> str:
-        line = entry.line
-        if entry.fault is not None:
-            self._quarantined += 1
+    def _check_faults(self, name: str, faults: list[Fault], counts: _Counts) -> None:
+        for fault in faults:
+            counts.move(QUARANTINED, fault.length)
             kept = self._connection.execute(
                 "SELECT length, reason FROM quarantine WHERE file = ? AND offset = ?",
-                (file.name, line.offset),
+                (name, fault.offset),
             ).fetchone()
-            if kept != (line.length, entry.fault):
-                self._differ(f"{file.name}: bad line at offset {line.offset} is not quarantined")
-            return QUARANTINED
-        if entry.event is None:
-            return _BLANK
-        row = to_row(entry.event, number, line)
+            if kept != (fault.length, fault.reason):
+                self._differ(f"{name}: bad line at offset {fault.offset} is not quarantined")
+
+    def _check_rows(self, name: str, rows: list[Row], counts: _Counts) -> None:
+        stored = stored_rows(self._connection, rows)
+        counts.lines[INDEXED] += len(rows)
+        for row in rows:
+            if row not in stored:
+                self._check_row(name, StoredEvent._make(row), counts)
+
+    def _check_row(self, name: str, row: StoredEvent, counts: _Counts) -> None:
+        """Check a row that is not stored just as it is: under another id, or as another's."""
         stored = find_event(self._connection, row.run_id, row.event_id)
         if stored is not None and stored.content != row.content:
             stored = find_event(self._connection, row.run_id, id_of_other(row))
         if stored is None or stored.content != row.content:
-            self._differ(
-                f"{file.name}: event {row.event_id} at {line.offset} is not in the database"
-            )
-        elif (stored.file_id, stored.offset) == (number, line.offset):
-            self._events += 1
-            return INDEXED
-        return DUPLICATE
+            self._differ(f"{name}: event {row.event_id} at {row.offset} is not in the database")
+        elif (stored.file_id, stored.offset) == (row.file_id, row.offset):
+            return
+        counts.lines[INDEXED] -= 1
+        counts.move(DUPLICATE, row.length)
 
-    def _check_counts(self, file: LogFile, row: Optional[dict[str, Any]], tally: Tally) -> None:
-        tally.bytes[INDEXED] += tally.bytes.pop(_BLANK, 0)
+    def _check_counts(self, file: LogFile, row: Optional[dict[str, Any]], counts: _Counts) -> None:
+        self._lines += sum(counts.lines.values())
+        self._bytes += sum(counts.bytes.values())
+        self._events += counts.lines[INDEXED]
+        self._quarantined += counts.lines[QUARANTINED]
         for outcome in (INDEXED, DUPLICATE, QUARANTINED):
-            found = (tally.lines[outcome], tally.bytes[outcome])
+            found = (counts.lines[outcome], counts.bytes[outcome])
             counted = (row[outcome], row[f"{outcome}_bytes"]) if row else (0, 0)
             if found != counted:
                 self._differ(
@@ -181,10 +189,8 @@ class _Verification:
         """Every row has to be what its events fold to, and every run has to have its row."""
         stored = runs.rows_of_runs(self._connection)
         row = next(stored, None)
-        for run_id, rows in groupby(rows_of_events(self._connection), lambda event: event.run_id):
-            folded = fold(None, map(to_event, rows))
-            if folded is None:
-                continue
+        for folded in fold_all(self._connection):
+            run_id = folded["run_id"]
             self._runs += 1
             while row is not None and row["run_id"] < run_id:
                 self._differ(f"run {row['run_id']} has a row but no events")
@@ -202,6 +208,20 @@ class _Verification:
     def _differ(self, difference: str) -> None:
         if len(self._differences) < MAX_DIFFERENCES:
             self._differences.append(difference)
+
+
+class _Counts:
+    """What the lines of a file come to, in lines and in bytes, by outcome."""
+
+    def __init__(self) -> None:
+        self.lines: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+
+    def move(self, outcome: str, length: int) -> None:
+        """Count a line as `outcome` whose bytes were counted as indexed."""
+        self.lines[outcome] += 1
+        self.bytes[outcome] += length
+        self.bytes[INDEXED] -= length
 
 
 def _rows_by(connection: sqlite3.Connection, table: str, key: str) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,8 @@ from telemetry_core.timestamp import canonical_time
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """The longest line that is written or read, in bytes, its newline included."""
 
-_ENVELOPE = frozenset(("specversion", "id", "source", "type", "subject", "time", "data"))
+_REQUIRED = ("specversion", "id", "source", "type", "subject", "time")
+_ENVELOPE = frozenset((*_REQUIRED, "data"))
 
 
 class BadLine(ValueError):
@@ -99,8 +100,9 @@ def event_from(envelope: dict[str, Any]) -> Event:
         version = envelope["specversion"]
     except KeyError as error:
         raise BadLine(f"not an event: no {error.args[0]!r}") from None
-    for name in ("specversion", "id", "source", "type", "subject", "time"):
-        if not isinstance(envelope[name], str) or not envelope[name]:
+    for value in (version, event_id, source, kind, run_id, moment):
+        if type(value) is not str or not value:
+            name = next(name for name in _REQUIRED if envelope[name] is value)
             raise BadLine(f"not an event: {name!r} is not a text")
     if not version.startswith("1."):
         raise BadLine(f"not an event: specversion {version[:16]!r} is not 1.x")
@@ -109,6 +111,6 @@ def event_from(envelope: dict[str, Any]) -> Event:
     except ValueError as error:
         raise BadLine(f"not an event: {error}") from None
     extensions = None
-    if len(envelope) > len(_ENVELOPE) or not envelope.keys() <= _ENVELOPE:
+    if len(envelope) > len(_REQUIRED) + ("data" in envelope):
         extensions = {name: value for name, value in envelope.items() if name not in _ENVELOPE}
     return Event(event_id, source, kind, run_id, moment, envelope.get("data"), extensions)

@@ -6,7 +6,8 @@ Called by the codec and the fold. Pure: it never asks what time it is.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 
 _LOOSE = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:[.,](\d+))?"
@@ -14,7 +15,7 @@ _LOOSE = re.compile(
     re.ASCII,
 )
 # `fromisoformat` alone would not do: from 3.11 on it takes week dates and offsets too.
-_CANONICAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_CANONICAL = re.compile(r"(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z", re.ASCII)
 
 
 def canonical_time(text: str) -> str:
@@ -23,10 +24,20 @@ def canonical_time(text: str) -> str:
     Takes any RFC 3339 time; one without an offset is read as UTC, digits beyond the
     microsecond are cut. Raises ValueError for anything else.
     """
-    if _CANONICAL.fullmatch(text):
-        datetime.fromisoformat(text[:26])
+    match = _CANONICAL.fullmatch(text)
+    if match and _is_day(match[1]):
         return text
     return format_time(parse_time(text))
+
+
+@lru_cache(maxsize=64)
+def _is_day(text: str) -> bool:
+    """Whether the calendar has the day; asked for every event, of the same few days."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_time(text: str) -> datetime:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
+from indexer.batch import MAX_BYTES
 from indexer.cli.human import count, duration, many, plain, seconds_since, size
 from indexer.daemon import HEARTBEAT_SECONDS
 from indexer.database import WAL_LIMIT_BYTES
 from indexer.growth import Growth
-from indexer.reading import MAX_BATCH_BYTES
 
 _MISSED_BEATS = 3
-_ROOM_FOR_A_BATCH = 2 * MAX_BATCH_BYTES
+_ROOM_FOR_A_BATCH = 2 * MAX_BYTES
 """What a batch may need on disk, rows and write-ahead log together."""
 
 

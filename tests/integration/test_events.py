@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from indexer.events import StoredEvent, id_of_other, to_event, to_row
-from indexer.tail import Line
 from telemetry_core.event import Event
 from tests.support.view import Passes, event, lines_of, tables
 
 _FIRST, _OTHER = event(1, payload="a"), event(1, payload="b")
 # What is displaced from its id goes under this one, which is an id like any other.
-_DERIVED = id_of_other(to_row(_OTHER, 0, Line(0, 0, b"")))
+_DERIVED = id_of_other(StoredEvent._make(to_row(_OTHER, 0, 0, 0)))
 
 
 def _indexed(directory: Path, files: list[list[Event]], order: tuple[int, ...]) -> Passes:
@@ -84,7 +83,7 @@ def test_a_batch_may_displace_its_own_events(tmp_path: Path, events: tuple[Event
 
 
 def _stored(*events: Event) -> list[StoredEvent]:
-    return [to_row(one, 7, Line(10, 20, b"")) for one in events]
+    return [StoredEvent._make(to_row(one, 7, 10, 20)) for one in events]
 
 
 def test_an_event_of_an_agents_own_is_stored_by_its_type_and_payload() -> None:
@@ -113,7 +112,8 @@ def test_an_event_comes_back_from_its_row_as_the_fold_wants_it() -> None:
     for one in (event(1, "run.started", agent_name="a")._replace(extensions={"processstart": "5"}),
                 event(2, event_type="step", payload={"n": 1}),
                 event(3, "run.delivered", revision=1)):  # fmt: skip
-        assert to_event(to_row(one, 1, Line(0, 1, b""))) == one
+        (row,) = _stored(one)
+        assert to_event(row) == one
     (empty,) = _stored(event(1, "run.updated")._replace(data=None))
     assert to_event(empty).data is None
 

@@ -21,6 +21,7 @@ from indexer.cursors import Tally, advance, all_cursors
 from indexer.errors import CursorMoved
 from indexer.ingest import Ingest
 from telemetry_core.line import encode
+from tests.support.batches import small_batches
 from tests.support.view import Passes, event, legacy_line, lines_of, tables
 
 _RUN = [
@@ -439,27 +440,25 @@ def test_a_cursor_moved_by_somebody_else_stops_the_batch(raw: Path, passes: Pass
     (cursor,) = all_cursors(passes.connection).values()
     elsewhere = cursor._replace(offset=cursor.offset - 1)
     with pytest.raises(CursorMoved):
-        advance(passes.connection, elsewhere, cursor, Tally.empty())
+        advance(passes.connection, elsewhere, cursor, Tally(0, 0, 0, 0))
     with pytest.raises(CursorMoved):
-        advance(passes.connection, None, cursor, Tally.empty())
+        advance(passes.connection, None, cursor, Tally(0, 0, 0, 0))
 
 
-def test_batches_end_where_they_should(
-    raw: Path, passes: Passes, same_as_new: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_end_where_they_should(raw: Path, passes: Passes, same_as_new: None) -> None:
     """Many small batches give what one large one gives."""
-    monkeypatch.setattr(reading, "MAX_BATCH_LINES", 3)
     (raw / "events_20260101.ndjson").write_bytes(lines_of([event(n) for n in range(20)]))
-    assert passes.run().lines == {"indexed": 20}
+    with small_batches(3):
+        assert passes.run().lines == {"indexed": 20}
 
 
 def test_a_pass_stops_between_batches_when_told(
-    raw: Path, passes: Passes, same_as_new: None, monkeypatch: pytest.MonkeyPatch
+    raw: Path, passes: Passes, same_as_new: None
 ) -> None:
     """A daemon that is asked to end does not first index a year."""
-    monkeypatch.setattr(reading, "MAX_BATCH_LINES", 3)
     (raw / "events_20260101.ndjson").write_bytes(lines_of([event(n) for n in range(20)]))
-    result = passes.ingest.run_pass(should_stop=lambda: True)
+    with small_batches(3):
+        result = passes.ingest.run_pass(should_stop=lambda: True)
     assert (result.lines, result.is_complete) == ({"indexed": 3}, False)
 
 
@@ -632,7 +631,8 @@ def test_a_pass_tells_what_it_read_and_reads_no_further_than_it_may(
     for number in (1, 2):
         (raw / f"events_{number}.ndjson").write_bytes(encode(event(number)))
     told: list[int] = []
-    stopped = passes.ingest.run_pass(should_stop=lambda: True, on_progress=told.append)
+    with small_batches(1):
+        stopped = passes.ingest.run_pass(should_stop=lambda: True, on_progress=told.append)
     assert (stopped.lines, stopped.read_bytes) == ({"indexed": 1}, len(encode(event(1))))
     assert passes.ingest.run_pass(on_progress=told.append).lines == {"indexed": 1}
     assert told == [len(encode(event(number))) for number in (1, 2)]

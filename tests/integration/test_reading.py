@@ -11,7 +11,7 @@ import pytest
 from indexer import reading, tail
 from indexer.cursors import Cursor, new_cursor
 from indexer.log_files import LogFile, fingerprint, list_log_files
-from indexer.reading import Batch, FileChanged, is_unchanged, lines_before, read_batches
+from indexer.reading import FileChanged, Portion, is_unchanged, lines_before, read_portions
 from indexer.streams import UNFINISHED
 
 _LINES = b"".join(b"%d %s\n" % (number, b"x" * number) for number in range(100))
@@ -30,12 +30,12 @@ def _file(path: Path) -> LogFile:
     return found
 
 
-def _read(path: Path, cursor: Optional[Cursor] = None) -> list[Batch]:
-    return list(read_batches(_file(path), cursor))
+def _read(path: Path, cursor: Optional[Cursor] = None) -> list[Portion]:
+    return list(read_portions(_file(path), cursor))
 
 
-def _text(batches: list[Batch]) -> bytes:
-    return b"".join(line.content + b"\n" for batch in batches for line in batch.lines)
+def _text(portions: list[Portion]) -> bytes:
+    return b"".join(line.content + b"\n" for one in portions for line in one.block.lines())
 
 
 @pytest.mark.parametrize(("lines", "guard"), [(1, 3), (40, 43), (100, 103), (101, 256)])
@@ -44,7 +44,7 @@ def test_a_cursor_knows_the_file_by_its_ends(path: Path, lines: int, guard: int)
     data = b"".join([*_LINES.splitlines(keepends=True), b"y" * 300 + b"\n"][:lines])
     path.write_bytes(data + b"torn")
     head = min(len(data), 1024)
-    (batch,) = _read(path)
+    *_, batch = _read(path)
     file, cursor = _file(path), batch.cursor
     assert (cursor.offset, cursor.head_length, cursor.guard_length) == (len(data), head, guard)
     assert cursor.head_hash == fingerprint(data[:head])
@@ -69,15 +69,15 @@ def test_only_what_is_new_is_read(path: Path, suffix: str, pack: Callable[[bytes
     given = path.with_name(path.name + suffix)
     path.rename(given)
     given.write_bytes(pack(_LINES))
-    (first,) = _read(given)
-    assert _text([first]) == _LINES
+    *read, first = _read(given)
+    assert _text(read) == _LINES
     given.write_bytes(pack(_LINES + b"new\ntorn"))
-    (second,) = _read(given, first.cursor)
-    assert [(line.offset, line.content) for line in second.lines] == [(len(_LINES), b"new")]
+    new, second = _read(given, first.cursor)
+    assert (new.block.offset, new.block.contents) == (len(_LINES), [b"new"])
     assert second.cursor.offset == len(_LINES) + 4
     assert second.cursor.head_hash == first.cursor.head_hash
     (third,) = _read(given, second.cursor)
-    assert (third.lines, third.cursor.offset) == ([], second.cursor.offset)
+    assert (third.block.contents, third.cursor.offset) == ([], second.cursor.offset)
 
 
 @pytest.mark.parametrize(
@@ -99,30 +99,26 @@ def test_a_changed_file_is_told_from_one_that_grew(
     path.rename(given)
     pack = gzip.compress if suffix else bytes
     given.write_bytes(pack(_LINES))
-    (before,) = _read(given)
+    *_, before = _read(given)
     given.write_bytes(pack(harm(_LINES)))
     with pytest.raises(FileChanged, match=what) as changed:
         _read(given, before.cursor)
     assert changed.value.name == given.name
 
 
-@pytest.mark.parametrize(
-    ("name", "limit", "sizes"),
-    [("MAX_BATCH_LINES", 3, [3, 3, 0]), ("MAX_BATCH_LINES", 4, [4, 2]),
-     ("MAX_BATCH_BYTES", 20, [2, 2, 2, 0]), ("MAX_BATCH_BYTES", 21, [3, 3, 0])],
-)  # fmt: skip
-def test_a_batch_ends_at_so_many_lines_or_bytes(
-    path: Path, monkeypatch: pytest.MonkeyPatch, name: str, limit: int, sizes: list[int]
+@pytest.mark.parametrize(("chunk", "sizes"), [(10, [1] * 6), (25, [2, 3, 1]), (600, [6])])
+def test_a_portion_is_what_a_chunk_completes(
+    path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, sizes: list[int]
 ) -> None:
-    """Each has the cursor that stands after it; the last one ends the file."""
+    """Each has the cursor that stands after it; the last one is empty and ends the file."""
     path.write_bytes(b"123456789\n" * 6)
-    monkeypatch.setattr(reading, name, limit)
-    batches = _read(path)
-    assert [len(batch.lines) for batch in batches] == sizes
+    monkeypatch.setattr(reading, "CHUNK_BYTES", chunk)
+    portions = _read(path)
+    assert [len(one.block.contents) for one in portions] == [*sizes, 0]
     ends = [10 * sum(sizes[: number + 1]) for number in range(len(sizes))]
-    assert [batch.cursor.offset for batch in batches] == ends
-    for batch in batches[:-1]:
-        assert _text(_read(path, batch.cursor)) == b"123456789\n" * (6 - batch.cursor.offset // 10)
+    assert [one.cursor.offset for one in portions] == [*ends, 60]
+    for one in portions[:-1]:
+        assert _text(_read(path, one.cursor)) == b"123456789\n" * (6 - one.cursor.offset // 10)
 
 
 def test_what_comes_while_it_reads_is_for_the_next_time(path: Path) -> None:
@@ -130,13 +126,13 @@ def test_what_comes_while_it_reads_is_for_the_next_time(path: Path) -> None:
     file = _file(path)
     with path.open("ab") as more:
         more.write(b"late\n")
-    (first,) = read_batches(file, None)
-    assert _text([first]) == _LINES
+    *read, first = read_portions(file, None)
+    assert _text(read) == _LINES
     file = _file(path)
     with path.open("ab") as more:
         more.write(b"later\n")
-    (second,) = read_batches(file, first.cursor)
-    assert _text([second]) == b"late\n"
+    *read, second = read_portions(file, first.cursor)
+    assert _text(read) == b"late\n"
     assert _text(_read(path, second.cursor)) == b"later\n"
 
 
@@ -146,9 +142,9 @@ def test_behind_a_line_that_is_too_long_stands_a_newline(
     """Its end is not held, and the newline behind it is all that is known."""
     monkeypatch.setattr(tail, "MAX_LINE_BYTES", 10)
     path.write_bytes(b"x" * 50 + b"\n")
-    (batch,) = _read(path)
+    *_, batch = _read(path)
     assert (batch.cursor.guard_length, batch.cursor.guard_hash) == (1, fingerprint(b"\n"))
-    assert _read(path, batch.cursor)[0].lines == []
+    assert _text(_read(path, batch.cursor)) == b""
 
 
 def test_the_lines_before_an_offset_are_those_that_end_there(path: Path) -> None:
@@ -167,12 +163,12 @@ def test_a_break_is_told_from_an_unfinished_end(path: Path) -> None:
     packed = path.with_name(path.name + ".gz")
     path.unlink()
     packed.write_bytes(whole[: len(whole) // 2])
-    (unfinished,) = _read(packed)
+    *_, unfinished = _read(packed)
     assert unfinished.cursor.fault == UNFINISHED
     packed.write_bytes(whole + b"\xff" * 200)
-    (broken,) = _read(packed)
+    *read, broken = _read(packed)
     assert "Not a gzipped file" in str(broken.cursor.fault)
-    assert _text([broken]) == _LINES * 50
+    assert _text(read) == _LINES * 50
 
 
 def test_a_compressed_file_that_breaks_before_its_cursor_is_another(path: Path) -> None:
@@ -180,22 +176,22 @@ def test_a_compressed_file_that_breaks_before_its_cursor_is_another(path: Path) 
     packed = path.with_name(path.name + ".gz")
     path.unlink()
     packed.write_bytes(gzip.compress(_LINES))
-    (before,) = _read(packed)
+    *_, before = _read(packed)
     packed.write_bytes(gzip.compress(_LINES[:2000]) + b"\xff" * 50)
     with pytest.raises(FileChanged, match="ends before offset"):
         _read(packed, before.cursor)
     packed.write_bytes(b"\xff" * 50)
     (broken,) = _read(packed)
-    assert (broken.lines, broken.cursor.offset) == ([], 0)
+    assert (broken.block.contents, broken.cursor.offset) == ([], 0)
     assert broken.cursor.fault
 
 
 def test_a_copy_in_the_place_of_the_file_is_known_from_then_on(path: Path) -> None:
     """Its bytes say that it is the same; where it stands now is remembered."""
-    (first,) = _read(path)
+    *_, first = _read(path)
     moved = first.cursor._replace(device=1, inode=1, changed=1)
     (second,) = _read(path, moved)
-    assert second.lines == []
+    assert second.block.contents == []
     assert second.cursor == first.cursor
     assert is_unchanged(_file(path), second.cursor)
 

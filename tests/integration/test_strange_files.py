@@ -14,7 +14,7 @@ import orjson
 import pytest
 import zstandard
 
-from indexer import ingest, reading
+from indexer import ingest
 from indexer.fresh import index_once
 from indexer.log_files import LogFile, list_log_files
 from indexer.rebuild import rebuild
@@ -22,6 +22,7 @@ from indexer.verify import verify
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
 from telemetry_core.line import encode
+from tests.support.batches import small_batches
 from tests.support.oracle import events_of, judge, judge_bytes
 from tests.support.process import run
 from tests.support.view import event, legacy_line, lines_of, rows
@@ -339,7 +340,7 @@ def test_a_file_compressed_during_a_pass_is_no_error(
     """`gzip` took it between the listing and the look: the status showed an error ever after."""
     path = raw / "events_20260101.ndjson"
     path.write_bytes(lines_of([event(n) for n in range(20)]))
-    real = ingest.read_batches
+    real = ingest.read_portions
 
     def compress_first(file: LogFile, cursor: Any) -> Any:
         if path.exists():
@@ -347,7 +348,7 @@ def test_a_file_compressed_during_a_pass_is_no_error(
             path.unlink()
         return real(file, cursor)
 
-    monkeypatch.setattr(ingest, "read_batches", compress_first)
+    monkeypatch.setattr(ingest, "read_portions", compress_first)
     assert index_once(config).problems == []
     assert index_once(config).lines == {"indexed": 20}
 
@@ -395,11 +396,8 @@ def test_a_compressor_that_streams_into_the_log(
     assert rows(config, "SELECT count(*), max(event_id) FROM run_events") == [(120, "id-00000239")]
 
 
-def test_a_file_that_grows_faster_than_it_is_read(
-    raw: Path, config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_grows_faster_than_it_is_read(raw: Path, config: TelemetryConfig) -> None:
     """A pass ends where the file ended when it was listed, and so does a verification."""
-    monkeypatch.setattr(reading, "MAX_BATCH_LINES", 10)
     path = raw / "events_20260101.ndjson"
     path.write_bytes(lines_of([event(n) for n in range(100)]))
     (raw / "events_20260102.ndjson").write_bytes(encode(event(0, run_id="neighbour")))
@@ -409,7 +407,8 @@ def test_a_file_that_grows_faster_than_it_is_read(
         # Fails once the numbers are used up: then nobody stopped.
         _append(path, lines_of([event(next(numbers)) for _ in range(11)]))
 
-    assert index_once(config, grow).lines == {"indexed": 101}
+    with small_batches(10):
+        assert index_once(config, grow).lines == {"indexed": 101}
     before = index_once(config).lines["indexed"]
     assert before > 100
     numbers = iter(range(5_000, 30_000))

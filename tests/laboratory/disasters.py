@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from indexer import database, reading
+from indexer import database
 from indexer import rebuild as rebuild_module
 from indexer.fresh import index_once
 from indexer.log_names import parse_name
@@ -40,6 +40,7 @@ from telemetry_core.errors import TelemetryError
 from telemetry_core.line import encode
 from tests.laboratory.experiment import Bench, scratch_root
 from tests.laboratory.lines import EVENTS, LINES
+from tests.support.batches import small_batches
 from tests.support.view import indexed_from_scratch, tables
 
 _NAMES = st.sampled_from(["events_1", "events_2", "a", "z"])
@@ -59,8 +60,8 @@ class Disasters(RuleBasedStateMachine):
         self.removed = False
         self.torn: dict[str, bytes] = {}
         self.copies: list[tuple[str, bytes]] = []
-        self.patch = mock.patch.object(reading, "MAX_BATCH_LINES", 3)
-        self.patch.start()
+        self.patch = small_batches(3)
+        self.patch.__enter__()
 
     @initialize(lines=LINES, more=LINES)
     def begin(self, lines: list[bytes], more: list[bytes]) -> None:
@@ -74,7 +75,7 @@ class Disasters(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.drop_view()
-        self.patch.stop()
+        self.patch.__exit__(None, None, None)
         shutil.rmtree(self.directory)
 
     # What happens to the log.

@@ -8,7 +8,7 @@ from typing import Any, Optional
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from indexer.fold import continues, fold
+from indexer.fold import Activity, add_activity, continues, fold
 from indexer.runs import load_runs, save_runs
 from telemetry_core.event import Event
 from telemetry_core.fields import RUN_FIELDS
@@ -54,7 +54,7 @@ def run(bench: Bench, examples: int) -> dict[str, int]:
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.lists(st.sampled_from(_POOL), min_size=1, max_size=8), st.integers(0, 8))
+    @given(st.lists(st.sampled_from(_POOL), min_size=1, max_size=8), st.integers(0, 2**16))
     def hold(drawn: list[Event], cut: int) -> None:
         _judge(drawn, cut)
         bench.on_progress(1)
@@ -73,13 +73,30 @@ def _judge(drawn: list[Event], cut: int) -> None:
         if known:
             raise Violation(f"a run with events has no row: {events}")
         return
-    first = _stored(fold(None, events[:cut]))
-    if first is not None and events[cut:] and not continues(first, events[cut]):
-        raise Violation("what sorts after a row does not continue it")
-    if fold(first, events[cut:]) != row:
-        raise Violation(f"folded in two pieces it is another row: {events[:cut]} | {events[cut:]}")
+    start = cut % (len(events) + 1)
+    if fold(_stored(fold(None, events[:start])), events[start:]) != row:
+        raise Violation(
+            f"folded in two pieces it is another row: {events[:start]} | {events[start:]}"
+        )
+    _judge_pieces(events, row, random.Random(cut))
     if repr(_stored(row)) != repr(row):
         raise Violation(f"SQLite holds another row than it was given: {row}")
+
+
+def _judge_pieces(events: list[Event], row: dict[str, Any], chance: random.Random) -> None:
+    """Demand the same of any two pieces, with the run's own events given all at once."""
+    early = [event for event in events if chance.random() < 0.5]
+    late = [event for event in events if event not in early]
+    first = _stored(fold(None, early))
+    if first is None or all(continues(first, event) for event in late):
+        changes = [event for event in late if event.type != "run.event"]
+        own = [(event.time, event.id) for event in late if event.type == "run.event"]
+        folded = fold(first, changes)
+        if own:
+            activity = Activity(len(own), own[0][0], own[-1])
+            folded = add_activity(folded, row["run_id"], activity)
+        if folded != row:
+            raise Violation(f"folded on it is another row: {early} | {late}")
 
 
 def _stored(row: Optional[dict[str, Any]]) -> Optional[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from unittest import mock
 
-from indexer import database, reading
+from indexer import database
 from indexer import rebuild as rebuild_module
 from indexer.daemon import Daemon
 from indexer.fresh import index_once
@@ -15,6 +15,7 @@ from telemetry_core.errors import TelemetryError
 from tests.laboratory import shim
 from tests.laboratory.children import Say
 from tests.laboratory.shim import Fault
+from tests.support.batches import small_batches
 
 _WORK = {"index": index_once, "rebuild": rebuild}
 
@@ -24,7 +25,7 @@ def index(say: Say, base: Path, work: str, fault: Fault) -> None:
     config = TelemetryConfig.for_base(base)
     # Small batches, so that there are many; and nobody waits long for a lock that can't be had.
     with (
-        mock.patch.multiple(reading, MAX_BATCH_LINES=20),
+        small_batches(20),
         mock.patch.multiple(rebuild_module, _SWAP_PAGES=20),
         mock.patch.multiple(database, BUSY_SECONDS=0.1),
         shim.armed(base, fault),

@@ -11,7 +11,7 @@ import random
 from typing import Callable
 
 from indexer.decode import Entry, Ordinals, decode_lines
-from indexer.events import to_event, to_row
+from indexer.events import StoredEvent, to_event, to_row
 from indexer.fold import fold
 from indexer.tail import Line, read_lines
 from telemetry_core.event import Event
@@ -137,8 +137,8 @@ def _judge_entry(entry: Entry, meanings: dict[bytes, Event]) -> None:
         if entry.fault is None and entry.line.content.strip(b"\xef\xbb\xbf \t\r\n\x0b\x0c"):
             raise Violation(f"neither event nor fault: {entry.line.content!r}")
         return
-    row = to_row(entry.event, 1, entry.line)
-    folded = fold(None, [to_event(row)])
+    row = to_row(entry.event, 1, entry.line.offset, entry.line.length)
+    folded = fold(None, [to_event(StoredEvent._make(row))])
     for value in (*row, *(folded or {}).values()):
         judge_value(value)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.columns import RUN_COLUMNS
-from indexer.fold import continues, fold
+from indexer.fold import Activity, add_activity, continues, fold
 from telemetry_core.event import Event
 from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
 from tests.support.view import event
@@ -192,13 +192,39 @@ def test_times_are_counted_from_events_alone() -> None:
     assert row["event_count"] == 3
 
 
-def test_only_what_sorts_after_a_row_continues_it() -> None:
-    """Time decides, then id; anything else has to be folded again from the start."""
-    row = _fold([event(5)])
-    assert continues(row, event(6))
-    assert not continues(row, event(5))
-    assert not continues(row, event(4))
-    assert continues(row, event(5)._replace(id="id-00000005x"))
+def test_only_what_changes_a_row_has_to_come_after_what_changed_it() -> None:
+    """Time decides; where two have one time, ids might, and all is folded again from the start."""
+    row = _fold([event(5, "run.updated", product="x"), event(9)])
+    for kind in ("run.started", "run.updated", "run.ended"):
+        assert continues(row, event(6, kind))
+        assert not continues(row, event(5, kind))
+        assert not continues(row, event(4, kind))
+    for kind in ("run.event", "run.delivered", "run.delivery_failed"):
+        assert continues(row, event(4, kind))
+    assert continues(_fold([event(5)]), event(4, "run.started"))
+
+
+def test_activity_is_what_its_events_are_one_by_one() -> None:
+    """Early, late or between: it counts, and moves the first time and the last."""
+    changes = [event(5, "run.started"), event(7, "run.ended")]
+    for own in ([event(1)], [event(6)], [event(9)], [event(1), event(6), event(9)]):
+        given = Activity(len(own), own[0].time, (own[-1].time, own[-1].id))
+        whole = _fold(sorted([*changes, *own], key=lambda one: (one.time, one.id)))
+        assert add_activity(_fold(changes), whole["run_id"], given) == whole
+    alone = _fold([event(1), event(2)])
+    two = Activity(2, event(1).time, (event(2).time, event(2).id))
+    assert add_activity(None, alone["run_id"], two) == alone
+
+
+def test_the_first_receipt_of_a_revision_tells_when_it_was_posted() -> None:
+    """Whichever comes first, and however many there are."""
+    early, late = (event(n, "run.delivered", revision=1) for n in (6, 8))
+    other = event(7, "run.delivered", revision=2)
+    orders = ([early, other, late], [late, other, early], [other, late, early])
+    rows = [_fold([event(1, "run.started"), *some]) for some in orders]
+    assert rows[0] == rows[1] == rows[2]
+    assert rows[0]["api_posted_at"] == other.time
+    assert _fold([late, early])["api_posted_at"] == early.time
 
 
 def test_a_run_known_by_one_event_alone_starts_from_nothing() -> None:

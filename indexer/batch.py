@@ -1,0 +1,84 @@
+"""The batch: decoded lines of one or several files, to be committed together.
+
+Filled and emptied by the ingest pass. It holds no more than memory is to be spent on, and knows
+nothing of the database.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from indexer.cursors import Cursor, Fault, Tally
+from indexer.decode import TOO_LONG, Ordinals, decode
+from indexer.events import Row, to_row
+from indexer.log_files import file_id
+from indexer.reading import Portion
+from indexer.tail import Block
+from telemetry_core.line import BadLine
+
+MAX_LINES = 25_000
+"""The more lines of a backlog go in at once, the more of them share a page of the database; this
+many take about 20 MB."""
+MAX_BYTES = 8 * 1024 * 1024
+
+
+class Part(NamedTuple):
+    """What a batch has of one file, but for the rows."""
+
+    before: Optional[Cursor]
+    """The cursor that the reading began from, None for a file that had none."""
+    after: Cursor
+    tally: Tally
+    faults: list[Fault]
+    ordinals: Ordinals
+
+
+class Batch:
+    """Lines read and not committed yet."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.parts: dict[str, Part] = {}
+        """By the file's name, in the order of reading."""
+        self.bytes = 0
+        """Plain bytes of the lines."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is time to commit."""
+        return len(self.rows) >= MAX_LINES or self.bytes >= MAX_BYTES
+
+    def add(self, before: Optional[Cursor], portion: Portion, ordinals: Ordinals) -> None:
+        """Decode a portion, the next of its file; `before` is the cursor that it began from."""
+        name = portion.cursor.name
+        rows, faults = decode_block(portion.block, file_id(name), ordinals)
+        self.rows += rows
+        self.bytes += portion.block.end - portion.block.offset
+        bad_bytes = sum(fault.length for fault in faults)
+        tally = Tally(
+            len(rows), portion.block.end - portion.block.offset - bad_bytes, len(faults), bad_bytes
+        )
+        known = self.parts.get(name)
+        if known is not None:
+            before, faults = known.before, known.faults + faults
+            tally = Tally(*map(sum, zip(known.tally, tally)))
+        self.parts[name] = Part(before, portion.cursor, tally, faults, ordinals)
+
+
+def decode_block(block: Block, file: int, ordinals: Ordinals) -> tuple[list[Row], list[Fault]]:
+    """Return the events of a block as rows, and what of it are no events."""
+    if block.too_long:
+        length = block.end - block.offset
+        return [], [Fault(block.offset, length, TOO_LONG, block.contents[0])]
+    rows, faults = [], []
+    offset = block.offset
+    for content in block.contents:
+        length = len(content) + 1
+        try:
+            event = decode(content, ordinals)
+            if event is not None:
+                rows.append(to_row(event, file, offset, length))
+        except BadLine as error:
+            faults.append(Fault(offset, length, str(error), content))
+        offset += length
+    return rows, faults

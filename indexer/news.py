@@ -1,0 +1,101 @@
+"""The news: what events that were just stored mean for the rows of their runs.
+
+Where fold and store meet: called by the ingest pass and by prune, inside their transactions. A
+row is folded further where it can be, and folded anew from all its events where it can't.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from typing import Optional
+
+from indexer.events import Row, StoredEvent, activities, changes, to_event
+from indexer.fold import CHANGES, STANDING, Activity, add_activity, continues, fold
+from indexer.fold import Row as RunRow
+from indexer.runs import delete_runs, load_runs, save_runs, update_runs
+from telemetry_core.event import RUN_EVENT
+
+
+def bring_up_to_date(
+    connection: sqlite3.Connection, new: Iterable[Row], refold: Collection[str]
+) -> None:
+    """Have the rows of runs hold the `new` events; those of `refold` are folded anew."""
+    active, changing = _sort_out(new, refold)
+    changed = dict.fromkeys((*refold, *changing))
+    known = load_runs(connection, changed)
+    folded: list[RunRow] = []
+    for run_id in changed:
+        row = _fold_further(known.get(run_id), changing.get(run_id), active.pop(run_id, None))
+        folded += [row] if row is not None else fold_all(connection, run_id)
+    folded += _add_activities(connection, active)
+    save_runs(connection, sorted(folded, key=itemgetter("run_id")))
+
+
+def refold_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> None:
+    """Make the rows of runs anew of the events that are stored; none for runs without events."""
+    delete_runs(connection, run_ids)
+    for run_id in run_ids:
+        save_runs(connection, fold_all(connection, run_id))
+
+
+def fold_all(connection: sqlite3.Connection, run_id: Optional[str] = None) -> Iterator[RunRow]:
+    """Yield the rows that the stored events fold to, by run: of one run, or of all."""
+    by_run = groupby(changes(connection, run_id), lambda event: event.run_id)
+    folded = ((run, fold(None, events)) for run, events in by_run)
+    active = ((run, Activity(*one)) for run, one in activities(connection, run_id))
+    # Of equal keys the first come first: the row before what is added to it.
+    merged = merge(folded, active, key=itemgetter(0))
+    for run, found in groupby(merged, key=itemgetter(0)):
+        row: Optional[RunRow] = None
+        for _, one in found:
+            row = add_activity(row, run, one) if isinstance(one, Activity) else one
+        if row is not None:
+            yield row
+
+
+def _sort_out(
+    new: Iterable[Row], refold: Collection[str]
+) -> tuple[dict[str, Activity], dict[str, list[Row]]]:
+    """Return the activity of each run, and the events that change its row."""
+    seen: dict[str, list[tuple[str, str]]] = {}
+    changing: dict[str, list[Row]] = {}
+    for row in new:
+        run_id, event_id, _, time, kind = row[:5]
+        if run_id in refold:
+            continue
+        if kind == RUN_EVENT:
+            seen.setdefault(run_id, []).append((time, event_id))
+        elif kind in CHANGES:
+            changing.setdefault(run_id, []).append(row)
+    active = {
+        run_id: Activity(len(moments), min(moments)[0], max(moments))
+        for run_id, moments in seen.items()
+    }
+    return active, changing
+
+
+def _fold_further(
+    row: Optional[RunRow], rows: Optional[list[Row]], activity: Optional[Activity]
+) -> Optional[RunRow]:
+    """Return `row` with new events folded in; None if they have to be folded from the first."""
+    if not rows:
+        return None
+    events = sorted(
+        (to_event(StoredEvent._make(one)) for one in rows), key=lambda one: (one.time, one.id)
+    )
+    if row is not None and not all(continues(row, event) for event in events):
+        return None
+    row = fold(row, events)
+    return row if row is None or activity is None else add_activity(row, row["run_id"], activity)
+
+
+def _add_activities(connection: sqlite3.Connection, active: dict[str, Activity]) -> list[RunRow]:
+    """Write the activity of runs of which there is no other news; return the rows still to save."""
+    known = load_runs(connection, active, STANDING)
+    rows = [add_activity(known.get(run_id), run_id, one) for run_id, one in active.items()]
+    update_runs(connection, (row for row in rows if row["run_id"] in known), STANDING)
+    return [row for row in rows if row["run_id"] not in known]

@@ -1,0 +1,1 @@
+"""What telemetry costs, measured. Entered by tools/measure_performance.py alone."""

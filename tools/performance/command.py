@@ -1,0 +1,76 @@
+"""The command: which sections are measured, and how what they find is shown.
+
+Called by tools/measure_performance.py.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Optional
+
+import click
+import orjson
+from rich.console import Console
+
+from tools.performance.machine import describe
+from tools.performance.section import Bench, present, section
+from tools.performance.table import WIDTH, print_table
+
+
+@click.command()
+@click.argument("sections", nargs=-1, type=click.Choice(present()))
+@click.option("--quick", is_flag=True, help="A tenth of the repetitions: a glance, no result.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--peers", is_flag=True, help="Also what others take; installs them, elsewhere.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Work here rather than in the system's temporary directory.",
+)
+def main(
+    sections: tuple[str, ...], quick: bool, as_json: bool, peers: bool, directory: Optional[Path]
+) -> None:
+    """Measure what telemetry costs, each figure beside the least that it could cost.
+
+    Ours and the floor take turns of a few hundred calls; a ratio is the median over the turns,
+    with what 10 and 90 of 100 were not above. Without SECTIONS all of them are measured, but for
+    the peers, which need the network.
+    """
+    chosen = sections or [name for name in present() if name != "peers"]
+    names = [name for name in present() if name in chosen or (peers and name == "peers")]
+    screen = Console(stderr=as_json)
+    screen.width = max(screen.width, WIDTH)
+    work = Path(tempfile.mkdtemp(prefix="performance-", dir=directory))
+    try:
+        record = {
+            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "quick": quick,
+            "machine": describe(work),
+            "sections": [_measure(name, work / name, quick, screen) for name in names],
+        }
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    if as_json:
+        click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2))
+
+
+def _measure(name: str, directory: Path, quick: bool, screen: Console) -> dict[str, Any]:
+    """Measure one section, show its table, and return it for the record."""
+    directory.mkdir()
+    chosen = section(name)
+    begun = time.monotonic()
+    with screen.status(f"{chosen.title} ...") as status:
+        bench = Bench(directory, quick, lambda text: status.update(f"{chosen.title}: {text} ..."))
+        figures = list(chosen.run(bench))
+    shutil.rmtree(directory)
+    print_table(screen, chosen.title, figures)
+    return {
+        "name": name,
+        "title": chosen.title,
+        "seconds": round(time.monotonic() - begun, 1),
+        "figures": [figure.record() for figure in figures],
+    }

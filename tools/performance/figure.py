@@ -1,0 +1,108 @@
+"""The figure: one thing measured, beside the least it could cost and what we want it to be.
+
+Made by the sections; shown by table, record and page. Pure: it measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+
+class Spread(NamedTuple):
+    """The middle of many measurements, with what nine of ten were above and below."""
+
+    median: float
+    low: float
+    """The 10th percentile."""
+    high: float
+    """The 90th percentile."""
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Return the spread of `values`, of which there is one at least."""
+        return cls(percentile(values, 50), percentile(values, 10), percentile(values, 90))
+
+    @classmethod
+    def of_ratios(cls, ours: Sequence[float], floor: Sequence[float]) -> Spread:
+        """Return the spread of each of ours to the floor measured right beside it."""
+        return cls.of([one / other for one, other in zip(ours, floor)])
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the value that `percent` of the values are not above: one of them, none between."""
+    ordered = sorted(values)
+    place = round(percent / 100 * (len(ordered) - 1))
+    return ordered[place]
+
+
+class Goal(NamedTuple):
+    """A limit on a figure: on its ratio to the floor, or on the figure itself."""
+
+    limit: float
+    of: str = "ratio"
+    """`ratio`, or `ours`."""
+    at_least: bool = False
+    """Whether more is better; else less is."""
+
+    def is_met(self, value: float) -> bool:
+        """Whether a measured value keeps to the limit."""
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+class Figure(NamedTuple):
+    """One thing measured."""
+
+    name: str
+    """What was measured, as in `one event of 200 bytes`."""
+    unit: str
+    """Of `ours`, `floor` and `peers`, as in `us`, `ms`, `MB`, `events/s`."""
+    ours: float
+    floor: Optional[float] = None
+    floor_name: str = ""
+    ratio: Optional[Spread] = None
+    """Ours to the floor, in blocks that took turns."""
+    goal: Optional[Goal] = None
+    peers: Mapping[str, float] = {}
+    """What others take for the same."""
+    note: str = ""
+
+    def is_met(self) -> Optional[bool]:
+        """Whether the goal is met; None if there is none."""
+        if self.goal is None:
+            return None
+        value = self.ratio.median if self.goal.of == "ratio" and self.ratio else self.ours
+        return self.goal.is_met(value)
+
+    def record(self) -> dict[str, Any]:
+        """Return the figure for a machine; the keys are stable."""
+        return {
+            **self._asdict(),
+            "ratio": self.ratio._asdict() if self.ratio else None,
+            "goal": self.goal._asdict() if self.goal else None,
+            "peers": dict(self.peers),
+            "met": self.is_met(),
+        }
+
+
+def compared(
+    name: str,
+    sides: Mapping[str, Sequence[float]],
+    unit: str,
+    goal: Optional[Goal] = None,
+    scale: float = 1.0,
+) -> Figure:
+    """Return the figure of two sides that took turns: ours, and then the floor by its name.
+
+    `scale` brings what was measured to the unit.
+    """
+    (_, ours), (floor_name, floor) = sides.items()
+    return Figure(
+        name,
+        unit,
+        percentile(ours, 50) * scale,
+        percentile(floor, 50) * scale,
+        floor_name,
+        Spread.of_ratios(ours, floor),
+        goal,
+    )

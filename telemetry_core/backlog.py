@@ -37,6 +37,8 @@ class Backlog:
         self._bytes = 0
         self.dropped = 0
         """Events let go since the process began."""
+        self.was_used = False
+        """Whether anything was ever kept or dropped: in most processes nothing is."""
 
     def __len__(self) -> int:
         return sum(entry.events for entry in list(self._queue))
@@ -48,6 +50,7 @@ class Backlog:
     def keep(self, entry: Waiting) -> bool:
         """Queue `entry`, or count it as dropped when there is no room; say whether it is kept."""
         size = len(entry.lines)
+        self.was_used = True
         with self._locked():
             if self._bytes + size > self._max_bytes:
                 self.dropped += entry.events

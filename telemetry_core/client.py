@@ -22,10 +22,9 @@ from telemetry_core.event import (
     RUN_EVENT,
     RUN_STARTED,
     RUN_UPDATED,
-    Event,
 )
 from telemetry_core.git import git_fields
-from telemetry_core.line import encode
+from telemetry_core.line import line_of
 from telemetry_core.lineage import parent_of_new_run
 from telemetry_core.process import host_name, own_start, source_of
 from telemetry_core.run_context import RunContext
@@ -51,12 +50,7 @@ def _never_raises(method: _Method) -> _Method:
         try:
             return method(self, *args, **kwargs)
         except Exception as error:
-            self._errors += 1
-            try:
-                self._last_error = f"{type(error).__name__}: {text_of(error)}"
-            except Exception:
-                # Python empties modules at its very end: what they had is None, `text_of` too.
-                self._last_error = "the interpreter has ended"
+            self._note(error)
             return None
 
     return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature
@@ -118,14 +112,26 @@ class TelemetryClient:
             **(git_fields() if self.config.git else {}),
         }
 
-    @_never_raises
     def log_event(self, run_id: str, event_type: str, payload: Any = None) -> Optional[str]:
         """Record one event of a run; return its id once the log has it.
 
         None means that it could not be written yet: it waits in memory, bounded, and is
         tried again with the next event and at exit.
         """
-        return self._emit(RUN_EVENT, run_id, {"event_type": event_type, "payload": payload})
+        # As `_never_raises` does, which would cost this one call more than any other.
+        try:
+            return self._emit(RUN_EVENT, run_id, {"event_type": event_type, "payload": payload})
+        except Exception as error:
+            self._note(error)
+            return None
+
+    def _note(self, error: Exception) -> None:
+        self._errors += 1
+        try:
+            self._last_error = f"{type(error).__name__}: {text_of(error)}"
+        except Exception:
+            # Python empties modules at its very end: what they had is None, `text_of` too.
+            self._last_error = "the interpreter has ended"
 
     @_never_raises
     def log_events(self, run_id: str, events: Iterable[tuple[str, Any]]) -> Optional[list[str]]:
@@ -134,15 +140,16 @@ class TelemetryClient:
         source, subject, written = source_of(os.getpid()), run_id_of(run_id), True
         try:
             for event_type, payload in map(_pair, events):
-                tick = CLOCK.tick()
+                event_id, moment, today = CLOCK.tick()
                 data = {"event_type": event_type, "payload": payload}
-                lines.append(encode(Event(tick.id, source, RUN_EVENT, subject, tick.time, data)))
-                ids.append(tick.id)
-                day = day or tick.day
+                lines.append(line_of(event_id, source, RUN_EVENT, subject, moment, data))
+                ids.append(event_id)
+                day = day or today
         finally:
             # Also when the caller's iterable raises: what it gave before is no less true.
             if lines:
-                written = self._write(b"".join(lines), day, len(lines))
+                entry = Waiting(b"".join(lines), day, len(lines), self._sync)
+                written = self._writer.write(entry, self._budget)
         return ids if written else None
 
     @_never_raises
@@ -226,13 +233,11 @@ class TelemetryClient:
         extensions: Optional[dict[str, Any]] = None,
         tick: Optional[Tick] = None,
     ) -> Optional[str]:
-        tick = tick or CLOCK.tick()
-        subject = run_id_of(run_id)
-        event = Event(tick.id, source_of(os.getpid()), kind, subject, tick.time, data, extensions)
-        return tick.id if self._write(encode(event), tick.day, 1) else None
-
-    def _write(self, lines: bytes, day: str, count: int) -> bool:
-        return self._writer.write(Waiting(lines, day, count, self._sync), self._budget)
+        event_id, moment, day = tick or CLOCK.tick()
+        source, subject = source_of(os.getpid()), run_id_of(run_id)
+        line = line_of(event_id, source, kind, subject, moment, data, extensions)
+        entry = Waiting(line, day, 1, self._sync)
+        return event_id if self._writer.write(entry, self._budget) else None
 
 
 def _text(value: Any) -> str:

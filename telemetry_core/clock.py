@@ -15,9 +15,10 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 _RANDOM_BITS = 42
-_COUNTER_MASK = (1 << 20) - 1
-_VERSION_7 = 0x7 << 12
-_VARIANT = 0b10 << 62
+# The bits of the id that one digit holds together with those of the counter, and the rest.
+_REST_BITS = 40
+# Five small numbers: one of 128 bits, cut into pieces, takes longer, and so does a format string.
+_ID = "%08x-%04x-7%03x-%04x-%02x%s"
 
 
 class Tick(NamedTuple):
@@ -39,14 +40,16 @@ class Clock:
 
     def __init__(self) -> None:
         self._last = 0
-        self._text_of_second = (-1, "")
+        self._of_second = (-1, "", "")
         self.reseed()
 
     def reseed(self) -> None:
         """Start over as a process of its own: after a fork the child must not share bits."""
         self._lock = threading.RLock()
         self._counter = itertools.count(int.from_bytes(os.urandom(3), "big"))
-        self._process_bits = int.from_bytes(os.urandom(8), "big") >> (64 - _RANDOM_BITS)
+        process_bits = int.from_bytes(os.urandom(8), "big") >> (64 - _RANDOM_BITS)
+        self._first_bits = process_bits >> _REST_BITS
+        self._rest = f"{process_bits & ((1 << _REST_BITS) - 1):010x}"
 
     def tick(self) -> Tick:
         """Return the present instant, or the next that is free."""
@@ -57,18 +60,26 @@ class Clock:
             # handlers after calls, and a handler's tick would be given out twice.
             self._last = micros = now if now > self._last else self._last + 1
         second, fraction = divmod(micros, 1_000_000)
-        known_second, text = self._text_of_second
-        if second != known_second:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._text_of_second = (second, text)
-        tail = (next(self._counter) & _COUNTER_MASK) << _RANDOM_BITS | self._process_bits
-        millis, sub = divmod(micros, 1000)
-        hexed = f"{millis << 80 | (_VERSION_7 | sub << 2) << 64 | _VARIANT | tail:032x}"
-        return Tick(
-            f"{hexed[:8]}-{hexed[8:12]}-{hexed[12:16]}-{hexed[16:20]}-{hexed[20:]}",
-            f"{text}.{fraction:06d}Z",
-            f"{text[:4]}{text[5:7]}{text[8:10]}",
+        known, text, day = self._of_second
+        if second != known:
+            text, day = self._tell(second)
+        millis, count = micros // 1000, next(self._counter)
+        event_id = _ID % (
+            millis >> 16,
+            millis & 0xFFFF,
+            fraction % 1000 << 2,
+            0x8000 | count >> 6 & 0x3FFF,
+            count << 2 & 0xFC | self._first_bits,
+            self._rest,
         )
+        return Tick(event_id, f"{text}.{fraction:06d}Z", day)
+
+    def _tell(self, second: int) -> tuple[str, str]:
+        """Return a second as text, and its day; the clock is asked for the same one again."""
+        moment = time.gmtime(second)
+        text, day = time.strftime("%Y-%m-%dT%H:%M:%S", moment), time.strftime("%Y%m%d", moment)
+        self._of_second = (second, text, day)
+        return text, day
 
 
 CLOCK = Clock()

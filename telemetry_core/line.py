@@ -27,23 +27,37 @@ class BadLine(ValueError):
 
 
 def encode(event: Event) -> bytes:
-    """Return the event's line, newline included.
+    """Return the event's line, newline included; as `line_of`."""
+    return line_of(*event)
+
+
+def line_of(  # noqa: PLR0917  # the parts of an event, in their order
+    event_id: str,
+    source: str,
+    kind: str,
+    run_id: str,
+    time: str,
+    data: Any,
+    extensions: Optional[dict[str, Any]] = None,
+) -> bytes:
+    """Return the line of an event that is given in parts, newline included.
 
     Never raises for what a caller put into `data`: a value that JSON cannot hold is written
     as well as it can be, and a value too large for a line is cut and marked as cut.
     """
     envelope: dict[str, Any] = {
         "specversion": "1.0",
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "subject": event.run_id,
-        "time": event.time,
+        "id": event_id,
+        "source": source,
+        "type": kind,
+        "subject": run_id,
+        "time": time,
     }
-    if event.extensions:
-        envelope.update(event.extensions)
-    envelope["data"] = event.data
-    line = _dump(envelope) if _is_plain(envelope) else None
+    if extensions:
+        envelope.update(extensions)
+    envelope["data"] = data
+    # The envelope without extensions is ours, and so are its texts.
+    line = _dump(envelope) if _is_plain(envelope if extensions else data) else None
     if line is None:
         line = orjson.dumps(degraded(envelope), option=orjson.OPT_APPEND_NEWLINE)
     if len(line) > MAX_LINE_BYTES:

@@ -42,7 +42,7 @@ class LogFile:
             os.close(self.fd)
             raise
         self.path = path
-        self._identity = (status.st_dev, status.st_ino)
+        self._device, self._inode = status.st_dev, status.st_ino
         self._name_is_synced = False
 
     def size(self) -> Optional[int]:
@@ -55,7 +55,7 @@ class LogFile:
             status = os.fstat(self.fd)
         except OSError:
             return None
-        if (status.st_dev, status.st_ino) != self._identity or status.st_nlink == 0:
+        if status.st_ino != self._inode or status.st_dev != self._device or status.st_nlink == 0:
             return None
         return status.st_size
 
@@ -69,7 +69,7 @@ class LogFile:
             # Nobody can say now, and what could not be looked at could not be opened again either:
             # a directory that lost its permissions takes events through what is open already.
             return True
-        return (status.st_dev, status.st_ino) == self._identity
+        return self._is(status)
 
     def ends_line(self, size: int) -> bool:
         """Whether the byte before `size` is a newline; so it is for an empty file."""
@@ -87,13 +87,17 @@ class LogFile:
             sync_path(self.path.parent.parent)
             self._name_is_synced = True
 
+    def _is(self, status: os.stat_result) -> bool:
+        """Whether this is the status of the file that was opened."""
+        return status.st_ino == self._inode and status.st_dev == self._device
+
     def close(self) -> None:
         """Close the descriptor, unless somebody else closed it and the number is theirs now."""
         # First of all: whoever still holds this object must not write to the number's next owner.
         fd, self.fd = self.fd, -1
         try:
             status = os.fstat(fd)
-            if (status.st_dev, status.st_ino) == self._identity:
+            if self._is(status):
                 os.close(fd)
         except OSError:
             # Already closed under us, which is all that was wanted.

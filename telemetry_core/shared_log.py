@@ -58,34 +58,36 @@ class SharedLog:
         return size is not None and size != before
 
     def _append_locked(self, lines: bytes, day: str) -> LogFile:
-        file, size = self._day_file(day)
+        file = self._file
+        size = file.size() if file is not None and self._is_in_use(day) else None
+        if file is None or size is None:
+            file, size = self._open(day)
         if size != self._known_end and not file.ends_line(size):
             lines = b"\n" + lines
         write_whole(file.fd, lines)
         self._known_end = self._size_seen = size + len(lines)
         return file
 
-    def _day_file(self, day: str) -> tuple[LogFile, int]:
-        """Return the day's file with its size, opened anew when what is open won't do."""
-        if self._file is not None and day == self._day and not self._path_check_fails():
-            size = self._file.size()
-            if size is not None:
-                return self._file, size
-        self._close_file()
-        self._file = LogFile(self._directory / f"events_{day}.ndjson")
-        self._day = day
-        size = self._file.size()
-        if size is None or not self._lock.is_current():
-            raise AppendFailed(f"{self._directory} was replaced while it was written to")
-        return self._file, size
-
-    def _path_check_fails(self) -> bool:
-        """Whether file or lock were moved away; asked only now and then, for it is dear."""
+    def _is_in_use(self, day: str) -> bool:
+        """Whether what is open is that day's, and neither it nor the lock was moved away."""
+        if day != self._day:
+            return False
         now = time.monotonic()
         if now < self._next_path_check:
-            return False
+            # Asked only now and then, for it is dear.
+            return True
         self._next_path_check = now + _PATH_CHECK_SECONDS
-        return self._file is None or not (self._file.is_at_its_path() and self._lock.is_current())
+        return self._file is not None and self._file.is_at_its_path() and self._lock.is_current()
+
+    def _open(self, day: str) -> tuple[LogFile, int]:
+        """Open the day's file, with its size; what was open before won't do."""
+        self._close_file()
+        file = self._file = LogFile(self._directory / f"events_{day}.ndjson")
+        self._day = day
+        size = file.size()
+        if size is None or not self._lock.is_current():
+            raise AppendFailed(f"{self._directory} was replaced while it was written to")
+        return file, size
 
     def _close_file(self) -> None:
         file, self._file = self._file, None

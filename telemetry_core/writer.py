@@ -60,8 +60,9 @@ class Writer:
         False means that it waits in memory or, when memory too is full, was dropped.
         """
         deadline = time.monotonic() + budget
-        # What waits may be much: the rest of it goes with the next events.
-        self._flush(deadline, end=deadline)
+        if self._backlog.was_used:
+            # What waits may be much: the rest of it goes with the next events.
+            self._flush(deadline, end=deadline)
         if self._append(entry, deadline):
             return True
         if not self._backlog.keep(entry):
@@ -134,38 +135,45 @@ class Writer:
             self._drops_told = told
 
     def _append(self, entry: Waiting, deadline: float) -> bool:
+        """Append to the shared log, or else to our own; return whether the kernel has it."""
         try:
-            if self._append_shared(entry, deadline):
+            # Inside the `try`, for a signal handler may raise as soon as this has returned.
+            if not self._mutex.acquire(blocking=False) and not self._mutex.acquire(
+                timeout=self._patience(deadline)
+            ):
+                self._lock_timeouts += 1
+            elif not self._appending:
+                # Else a signal handler interrupted this very thread's append: out of its way.
+                self._append_alone(entry, self._patience(deadline))
                 return True
+        except LockTimeout as error:
+            self._lock_timeouts += 1
+            if error.is_stuck and not self._impatient_until:
+                self._impatient_until = time.monotonic() + _IMPATIENT_SECONDS
         except Exception as error:
             self._note(error)
+        finally:
+            try:
+                self._mutex.release()
+            except RuntimeError:
+                # Not ours to release: it was not had in time, or was made anew by a fork.
+                pass
+        return self._append_own(entry)
+
+    def _append_alone(self, entry: Waiting, budget: float) -> None:
+        try:
+            self._appending = True
+            self._shared.append(entry.lines, entry.day, budget, entry.sync)
+        finally:
+            self._appending = False
+
+    def _append_own(self, entry: Waiting) -> bool:
         try:
             self._own.append(entry.lines, entry.day, entry.sync)
         except Exception as error:
             self._note(error)
             return False
         self._spilled += entry.events
-        return True
-
-    def _append_shared(self, entry: Waiting, deadline: float) -> bool:
-        try:
-            # Inside the `try`, for a signal handler may raise as soon as this has returned.
-            if not self._mutex.acquire(timeout=self._patience(deadline)):
-                self._lock_timeouts += 1
-                return False
-            if self._appending:
-                # A signal handler interrupted this very thread's append: stay out of its way.
-                return False
-            self._append_alone(entry, self._patience(deadline))
-        except LockTimeout as error:
-            self._lock_timeouts += 1
-            if error.is_stuck and not self._impatient_until:
-                self._impatient_until = time.monotonic() + _IMPATIENT_SECONDS
-            return False
-        finally:
-            # Not ours to release when it was not had in time, or was made anew by a fork.
-            with contextlib.suppress(RuntimeError):
-                self._mutex.release()
         return True
 
     def _patience(self, deadline: float) -> float:
@@ -175,13 +183,6 @@ class Writer:
             return 0.0
         self._impatient_until = 0.0
         return max(0.0, deadline - now)
-
-    def _append_alone(self, entry: Waiting, budget: float) -> None:
-        try:
-            self._appending = True
-            self._shared.append(entry.lines, entry.day, budget, entry.sync)
-        finally:
-            self._appending = False
 
     def _note(self, error: Exception) -> None:
         """Count a failure; say it once for each kind, on the host's own logging."""

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable
 from typing import Any, Callable, Optional, TypeVar
 
-from telemetry_core.backlog import Waiting
 from telemetry_core.clock import CLOCK, Tick
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.degrade import text_of
@@ -26,7 +25,7 @@ from telemetry_core.event import (
 from telemetry_core.git import git_fields
 from telemetry_core.line import line_of
 from telemetry_core.lineage import parent_of_new_run
-from telemetry_core.process import host_name, own_start, source_of
+from telemetry_core.process import host_name, own_source, own_start
 from telemetry_core.run_context import RunContext
 from telemetry_core.run_id import new_run_id, run_id_of
 from telemetry_core.status import normalise_status
@@ -137,10 +136,10 @@ class TelemetryClient:
     def log_events(self, run_id: str, events: Iterable[tuple[str, Any]]) -> Optional[list[str]]:
         """Record several `(event_type, payload)` under one lock, in one write; return their ids."""
         ids, lines, day = [], [], ""
-        source, subject, written = source_of(os.getpid()), run_id_of(run_id), True
+        source, subject, written = own_source(), run_id_of(run_id), True
         try:
             for event_type, payload in map(_pair, events):
-                event_id, moment, today = CLOCK.tick()
+                event_id, moment, today = CLOCK.next()
                 data = {"event_type": event_type, "payload": payload}
                 lines.append(line_of(event_id, source, RUN_EVENT, subject, moment, data))
                 ids.append(event_id)
@@ -148,8 +147,8 @@ class TelemetryClient:
         finally:
             # Also when the caller's iterable raises: what it gave before is no less true.
             if lines:
-                entry = Waiting(b"".join(lines), day, len(lines), self._sync)
-                written = self._writer.write(entry, self._budget)
+                count = len(lines)
+                written = self._writer.write(b"".join(lines), day, count, self._sync, self._budget)
         return ids if written else None
 
     @_never_raises
@@ -233,11 +232,10 @@ class TelemetryClient:
         extensions: Optional[dict[str, Any]] = None,
         tick: Optional[Tick] = None,
     ) -> Optional[str]:
-        event_id, moment, day = tick or CLOCK.tick()
-        source, subject = source_of(os.getpid()), run_id_of(run_id)
-        line = line_of(event_id, source, kind, subject, moment, data, extensions)
-        entry = Waiting(line, day, 1, self._sync)
-        return event_id if self._writer.write(entry, self._budget) else None
+        event_id, moment, day = tick or CLOCK.next()
+        subject = run_id_of(run_id)
+        line = line_of(event_id, own_source(), kind, subject, moment, data, extensions)
+        return event_id if self._writer.write(line, day, 1, self._sync, self._budget) else None
 
 
 def _text(value: Any) -> str:

@@ -32,6 +32,16 @@ def source_of(pid: int) -> str:
 
 
 @lru_cache(maxsize=1)
+def own_source() -> str:
+    """Return the source of this very process, without asking for its pid; a fork has it asked."""
+    return source_of(os.getpid())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=own_source.cache_clear)
+
+
+@lru_cache(maxsize=1)
 def own_start(pid: int) -> Optional[str]:
     """Return `process_start` of this process, `pid`, read once; a forked child asks anew."""
     return process_start(pid)

@@ -58,8 +58,9 @@ class SharedLog:
         return size is not None and size != before
 
     def _append_locked(self, lines: bytes, day: str) -> LogFile:
-        file = self._file
-        size = file.size() if file is not None and self._is_in_use(day) else None
+        file, size = self._file, None
+        if file is not None and day == self._day and not self._path_check_fails():
+            size = file.size()
         if file is None or size is None:
             file, size = self._open(day)
         if size != self._known_end and not file.ends_line(size):
@@ -68,16 +69,13 @@ class SharedLog:
         self._known_end = self._size_seen = size + len(lines)
         return file
 
-    def _is_in_use(self, day: str) -> bool:
-        """Whether what is open is that day's, and neither it nor the lock was moved away."""
-        if day != self._day:
-            return False
+    def _path_check_fails(self) -> bool:
+        """Whether file or lock were moved away; asked only now and then, for it is dear."""
         now = time.monotonic()
         if now < self._next_path_check:
-            # Asked only now and then, for it is dear.
-            return True
+            return False
         self._next_path_check = now + _PATH_CHECK_SECONDS
-        return self._file is not None and self._file.is_at_its_path() and self._lock.is_current()
+        return self._file is None or not (self._file.is_at_its_path() and self._lock.is_current())
 
     def _open(self, day: str) -> tuple[LogFile, int]:
         """Open the day's file, with its size; what was open before won't do."""

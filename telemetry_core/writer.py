@@ -22,7 +22,7 @@ from telemetry_core.errors import BacklogFull, LockTimeout
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT, Event
 from telemetry_core.line import encode
 from telemetry_core.own_log import OwnLog
-from telemetry_core.process import source_of
+from telemetry_core.process import own_source
 from telemetry_core.shared_log import SharedLog
 from telemetry_core.storage import absolute
 
@@ -54,20 +54,27 @@ class Writer:
         self._drops_told = 0
         self._shared.forget()
 
-    def write(self, entry: Waiting, budget: float) -> bool:
-        """Write `entry`, and first what waits; return whether the log has it now.
+    def write(self, lines: bytes, day: str, events: int, sync: bool, budget: float) -> bool:
+        """Write `lines`, and first what waits; return whether the log has them now.
 
-        False means that it waits in memory or, when memory too is full, was dropped.
+        False means that they wait in memory or, when memory too is full, were dropped.
         """
-        deadline = time.monotonic() + budget
         if self._backlog.was_used:
-            # What waits may be much: the rest of it goes with the next events.
-            self._flush(deadline, end=deadline)
-        if self._append(entry, deadline):
+            budget = self._catch_up(budget)
+        if self._append(lines, day, events, sync, budget):
             return True
-        if not self._backlog.keep(entry):
+        if not self._backlog.keep(Waiting(lines, day, events, sync)):
             self._note(BacklogFull(f"{self._backlog.dropped} events were dropped so far"))
         return False
+
+    def _catch_up(self, budget: float) -> float:
+        """Write what waits within `budget`; return what is left of it.
+
+        What waits may be much: the rest of it goes with the next events.
+        """
+        deadline = time.monotonic() + budget
+        self._flush(deadline, end=deadline)
+        return _left(deadline)
 
     def flush(self, budget: float) -> bool:
         """Try to write what waits, oldest first; return whether nothing waits any longer."""
@@ -82,7 +89,7 @@ class Writer:
                 return True
             written = False
             try:
-                written = self._append(waiting, deadline)
+                written = self._append(*waiting, _left(deadline))
             finally:
                 # Also when a signal handler raises meanwhile: twice in the log is once in the
                 # view, and not at all is lost.
@@ -125,26 +132,30 @@ class Writer:
         tick = CLOCK.tick()
         event = Event(
             tick.id,
-            source_of(os.getpid()),
+            own_source(),
             WRITER_DROPPED,
             WRITER_SUBJECT,
             tick.time,
             {"events_dropped": dropped},
         )
-        if not self._append(Waiting(encode(event), tick.day, 1, sync=False), deadline):
+        if not self._append(encode(event), tick.day, 1, sync=False, budget=_left(deadline)):
             self._drops_told = told
 
-    def _append(self, entry: Waiting, deadline: float) -> bool:
+    def _append(self, lines: bytes, day: str, events: int, sync: bool, budget: float) -> bool:
         """Append to the shared log, or else to our own; return whether the kernel has it."""
         try:
+            if self._impatient_until:
+                budget = self._patience(budget)
             # Inside the `try`, for a signal handler may raise as soon as this has returned.
-            if not self._mutex.acquire(blocking=False) and not self._mutex.acquire(
-                timeout=self._patience(deadline)
-            ):
-                self._lock_timeouts += 1
-            elif not self._appending:
+            if not self._mutex.acquire(blocking=False):
+                budget = self._wait_for_mutex(budget)
+            if not self._appending:
                 # Else a signal handler interrupted this very thread's append: out of its way.
-                self._append_alone(entry, self._patience(deadline))
+                try:
+                    self._appending = True
+                    self._shared.append(lines, day, budget, sync)
+                finally:
+                    self._appending = False
                 return True
         except LockTimeout as error:
             self._lock_timeouts += 1
@@ -158,31 +169,30 @@ class Writer:
             except RuntimeError:
                 # Not ours to release: it was not had in time, or was made anew by a fork.
                 pass
-        return self._append_own(entry)
+        return self._append_own(lines, day, events, sync)
 
-    def _append_alone(self, entry: Waiting, budget: float) -> None:
-        try:
-            self._appending = True
-            self._shared.append(entry.lines, entry.day, budget, entry.sync)
-        finally:
-            self._appending = False
+    def _patience(self, budget: float) -> float:
+        """How long a lock may be waited for now, in seconds, after it was once in vain."""
+        if time.monotonic() < self._impatient_until:
+            return 0.0
+        self._impatient_until = 0.0
+        return budget
 
-    def _append_own(self, entry: Waiting) -> bool:
+    def _wait_for_mutex(self, budget: float) -> float:
+        """Take the mutex from another thread; return what is left of `budget`. Or LockTimeout."""
+        deadline = time.monotonic() + budget
+        if not self._mutex.acquire(timeout=budget):
+            raise LockTimeout("another thread is writing")
+        return _left(deadline)
+
+    def _append_own(self, lines: bytes, day: str, events: int, sync: bool) -> bool:
         try:
-            self._own.append(entry.lines, entry.day, entry.sync)
+            self._own.append(lines, day, sync)
         except Exception as error:
             self._note(error)
             return False
-        self._spilled += entry.events
+        self._spilled += events
         return True
-
-    def _patience(self, deadline: float) -> float:
-        """How long a lock may be waited for now, in seconds."""
-        now = time.monotonic()
-        if now < self._impatient_until:
-            return 0.0
-        self._impatient_until = 0.0
-        return max(0.0, deadline - now)
 
     def _note(self, error: Exception) -> None:
         """Count a failure; say it once for each kind, on the host's own logging."""
@@ -201,6 +211,11 @@ class Writer:
             logging.getLogger("telemetry_core").warning(
                 "events do not go straight to the log in %s: %s", self._directory, self._last_error
             )
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds until `deadline`, a monotonic time; none are left after it."""
+    return max(0.0, deadline - time.monotonic())
 
 
 _WRITERS: dict[str, Writer] = {}

@@ -439,8 +439,8 @@ def test_a_backlog_of_one_writer_is_written_before_newer_events(tmp_path, monkey
     one = writer.Writer(tmp_path / "raw", "host")
     monkeypatch.setattr(os, "open", lambda *_: full_disk(0, 0))
     for text in (b"a\n", b"b\n"):
-        assert not one.write(Waiting(text, "20261122", 1, sync=False), 0.05)
+        assert not one.write(*Waiting(text, "20261122", 1, sync=False), 0.05)
     monkeypatch.undo()
-    assert one.write(Waiting(b"c\n", "20261122", 1, sync=False), 0.05)
+    assert one.write(*Waiting(b"c\n", "20261122", 1, sync=False), 0.05)
     assert (tmp_path / "raw/events_20261122.ndjson").read_bytes() == b"a\nb\nc\n"
     one._shared.forget()

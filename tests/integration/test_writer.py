@@ -61,7 +61,7 @@ def budgets_at(one, lock, clock, *moments):
     lock.budgets.clear()
     for moment in moments:
         clock.seconds = moment
-        assert one.write(entry(), BUDGET)
+        assert one.write(*entry(), BUDGET)
     return pytest.approx(lock.budgets)
 
 
@@ -95,7 +95,7 @@ def test_what_was_counted_and_said_stays_with_the_parent(one, lock, caplog, monk
     lock.is_stuck = True
     one._backlog._max_bytes = 10
     for _ in range(4):
-        assert not one.write(entry(events=3), BUDGET)
+        assert not one.write(*entry(events=3), BUDGET)
     stats = one.stats()
     assert (stats["events_waiting"], stats["events_dropped"]) == (6, 6)
     # Four entries and, before each but the first, the oldest again; each drop is an error, too.
@@ -105,7 +105,7 @@ def test_what_was_counted_and_said_stays_with_the_parent(one, lock, caplog, monk
     one.after_fork()
     assert lock.forgotten == 1
     assert one.stats() == {name: "" if name == "last_write_error" else 0 for name in stats}
-    assert not one.write(entry(), BUDGET)
+    assert not one.write(*entry(), BUDGET)
     assert len(caplog.records) == 3
 
 
@@ -113,7 +113,7 @@ def test_closing_writes_what_waits_or_says_that_it_could_not(one, caplog, monkey
     """Nothing is let go in silence, and no descriptor stays open."""
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
-        assert not one.write(entry("a"), BUDGET)
+        assert not one.write(*entry("a"), BUDGET)
         one.close(BUDGET)
     assert one.stats()["last_write_error"].startswith("BacklogFull: 1 events")
     one.close(BUDGET)
@@ -134,7 +134,7 @@ def test_a_thread_that_is_in_the_way_is_not_waited_for(one, lock):
     thread = threading.Thread(target=stay)
     thread.start()
     inside.wait(10)
-    assert one.write(entry(), 0.0)
+    assert one.write(*entry(), 0.0)
     one.close(0.0)
     go_on.set()
     thread.join()
@@ -154,7 +154,7 @@ def test_the_first_drop_of_all_is_told_once(one, monkeypatch, tmp_path):
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
         one._backlog._max_bytes = 1
-        assert not one.write(entry(), BUDGET)
+        assert not one.write(*entry(), BUDGET)
         # It can't be told yet.
         assert one.flush(BUDGET)
     assert one.flush(BUDGET)

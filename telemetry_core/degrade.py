@@ -6,13 +6,13 @@ that defies even `repr` becomes a text that says so.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import dataclasses
 import datetime as dt
-import decimal
 import enum
 import math
 import os
+import sys
 import uuid
 from collections.abc import Mapping, MutableSequence
 from collections.abc import Set as AbstractSet
@@ -40,6 +40,10 @@ def _simplified(value: Any) -> Any:
     for kinds, simpler in _SIMPLER:
         if isinstance(value, kinds):
             return simpler(value)
+    # Nobody has a number of a module that is not loaded, and loading it takes milliseconds.
+    decimal = sys.modules.get("decimal")
+    if decimal is not None and isinstance(value, decimal.Decimal):
+        return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     return _simplified_array(value)
@@ -178,7 +182,7 @@ def _text_of_bytes(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        return "base64:" + base64.b64encode(raw).decode("ascii")
+        return "base64:" + binascii.b2a_base64(raw, newline=False).decode("ascii")
 
 
 def _ordered(values: AbstractSet[Any]) -> list[Any]:
@@ -196,7 +200,7 @@ def _represent(value: Any) -> str:
 
 
 _SIMPLER: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
-    ((decimal.Decimal, os.PathLike, dt.timedelta, complex, uuid.UUID), str),
+    ((os.PathLike, dt.timedelta, complex, uuid.UUID), str),
     ((bytes, bytearray, memoryview), lambda raw: _text_of_bytes(bytes(raw))),
     ((AbstractSet,), _ordered),
     ((BaseException,), lambda error: f"{type(error).__name__}: {error}"),

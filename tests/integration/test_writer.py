@@ -89,6 +89,33 @@ def test_a_busy_lock_makes_nobody_impatient(one, lock, clock):
     assert budgets_at(one, lock, clock, 100.0, 100.1) == [BUDGET, BUDGET]
 
 
+def test_waiting_for_another_thread_is_taken_off_the_budget(one, lock, clock):
+    """What one call may wait for is one budget, whatever it waits for."""
+
+    def acquire(blocking=True, timeout=-1):
+        clock.seconds += 0.03 if blocking else 0.0
+        return blocking
+
+    one._mutex = SimpleNamespace(acquire=acquire, release=lambda: None)
+    assert one.write(*entry(), BUDGET)
+    assert one.write(*entry(), 0.01)
+    assert lock.budgets == pytest.approx([BUDGET - 0.03, 0.0])
+
+
+def test_writing_what_waited_is_taken_off_the_budget(one, lock, clock, monkeypatch):
+    """The event that is new waits for what is left."""
+    append = lock.append
+
+    def slow(*arguments):
+        append(*arguments)
+        clock.seconds += 0.02
+
+    one._backlog.keep(entry())
+    monkeypatch.setattr(lock, "append", slow)
+    assert one.write(*entry(), BUDGET)
+    assert lock.budgets == pytest.approx([BUDGET, BUDGET - 0.02])
+
+
 def test_what_was_counted_and_said_stays_with_the_parent(one, lock, caplog, monkeypatch):
     """A forked child starts from zero, with nothing that waits and nothing said yet."""
     monkeypatch.setattr(one._own, "append", lambda *_: (_ for _ in ()).throw(OSError(5, "disk")))

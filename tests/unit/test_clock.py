@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 
-from telemetry_core.clock import Clock
+from telemetry_core.clock import Clock, Tick
 from tests.support.process import run
 
 
@@ -26,6 +26,15 @@ def test_ids_are_uuid_version_7_of_their_time():
     assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
     assert before <= parsed.int >> 80 <= time.time_ns() // 1_000_000
     assert tick.day == tick.time[:10].replace("-", "")
+
+
+def test_the_quick_way_gives_what_a_tick_has():
+    """Id, time and day in this order, and never one that a tick was given before."""
+    clock = Clock()
+    first, second = clock.tick(), Tick(*clock.next())
+    assert_rise([first, second, clock.tick()])
+    assert uuid.UUID(second.id).version == 7
+    assert second.day == second.time[:10].replace("-", "")
 
 
 def test_ids_and_times_rise_when_the_wall_clock_steps_back(monkeypatch):
@@ -90,7 +99,7 @@ def test_a_storm_of_signal_handlers_gets_no_tick_twice():
     """Handlers that tick in the middle of a tick leave all ids and times distinct and rising."""
     out = run("""
         import signal
-        from telemetry_core.clock import Clock
+        from telemetry_core.clock import Clock, Tick
         clock, handled = Clock(), []
         def handle(*_):
             handled.append(clock.tick())

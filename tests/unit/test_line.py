@@ -169,3 +169,4 @@ def test_only_plain_values_meet_orjson_as_they_are(monkeypatch):
         assert decode(encode(event({"a": [1, "b"]}))).data == {"a": [1, "b"]}
     monkeypatch.setattr(line_module, "_dump", unwanted)
     assert decode(encode(event({"a": Colour.RED}))).data == {"a": "red"}
+    assert decode(encode(event({}, {"x": Colour.RED}))).extensions == {"x": "red"}

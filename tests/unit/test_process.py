@@ -8,6 +8,7 @@ import pytest
 
 from telemetry_core import process
 from telemetry_core.process import host_name, own_start, process_is_gone, process_start, source_of
+from tests.support.process import run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -47,6 +48,19 @@ def test_a_living_process_is_not_gone_and_a_dead_one_is():
     child.wait()
     assert process_is_gone(child.pid, start)
     assert process_start(child.pid) is None
+
+
+def test_a_forked_child_is_a_source_of_its_own():
+    """The parent's, which it knew before, is not what the child writes."""
+    out = run("""
+        import os
+        from telemetry_core.process import own_source, source_of
+        assert own_source() == source_of(os.getpid())
+        if os.fork() == 0:
+            os._exit(0 if own_source() == source_of(os.getpid()) else 1)
+        print(os.waitstatus_to_exitcode(os.wait()[1]))
+    """)
+    assert out == "0\n"
 
 
 def test_our_own_start_is_read_once_and_is_right():

@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple, Optional
 
 from indexer.cursors import Cursor, Fault, Tally
-from indexer.decode import TOO_LONG, Ordinals, decode
-from indexer.events import Row, to_row
+from indexer.decode import Ordinals
+from indexer.events import Row
 from indexer.log_files import file_id
 from indexer.reading import Portion
-from indexer.tail import Block
-from telemetry_core.line import BadLine
+from indexer.rows import decode_block
 
 MAX_LINES = 25_000
 """The more lines of a backlog go in at once, the more of them share a page of the database; this
@@ -63,22 +62,3 @@ class Batch:
             before, faults = known.before, known.faults + faults
             tally = Tally(*map(sum, zip(known.tally, tally)))
         self.parts[name] = Part(before, portion.cursor, tally, faults, ordinals)
-
-
-def decode_block(block: Block, file: int, ordinals: Ordinals) -> tuple[list[Row], list[Fault]]:
-    """Return the events of a block as rows, and what of it are no events."""
-    if block.too_long:
-        length = block.end - block.offset
-        return [], [Fault(block.offset, length, TOO_LONG, block.contents[0])]
-    rows, faults = [], []
-    offset = block.offset
-    for content in block.contents:
-        length = len(content) + 1
-        try:
-            event = decode(content, ordinals)
-            if event is not None:
-                rows.append(to_row(event, file, offset, length))
-        except BadLine as error:
-            faults.append(Fault(offset, length, str(error), content))
-        offset += length
-    return rows, faults

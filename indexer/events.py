@@ -112,8 +112,10 @@ def place_events(connection: sqlite3.Connection, rows: list[Row]) -> Placed:
 
 
 def _sort(rows: list[Row]) -> None:
-    """Sort rows as the table is: what lies in one page of it is then looked at in one go."""
-    rows.sort(key=itemgetter(1))
+    """Sort rows by run: what lies in one page of the table is then looked at in one go.
+
+    A run's own come in the order of their ids already, nearly always.
+    """
     rows.sort(key=itemgetter(0))
 
 

@@ -69,7 +69,7 @@ def fold(row: Optional[Row], events: Iterable[Event]) -> Optional[Row]:
             continue
         if row is None:
             row = _new_row(event.run_id, event.time)
-        _witness(row, Activity(1, event.time, (event.time, event.id)))
+        _witness(row, 1, event.time, (event.time, event.id))
         apply(row, event)
     return row
 
@@ -81,7 +81,7 @@ def add_activity(row: Optional[Row], run_id: str, activity: Activity) -> Row:
     """
     if row is None:
         row = _new_row(run_id, activity.first_time)
-    _witness(row, activity)
+    _witness(row, *activity)
     return row
 
 
@@ -94,12 +94,12 @@ def continues(row: Row, event: Event) -> bool:
     return event.type not in _REVISING or changed is None or event.time > changed
 
 
-def _witness(row: Row, activity: Activity) -> None:
+def _witness(row: Row, events: int, first_time: str, last: tuple[str, str]) -> None:
     """Have the row know of events, whatever they say."""
-    row["event_count"] += activity.events
-    row["created_at"] = min(row["created_at"], activity.first_time)
+    row["event_count"] += events
+    row["created_at"] = min(row["created_at"], first_time)
     row["last_event_time"], row["last_event_id"] = max(
-        (row["last_event_time"], row["last_event_id"]), activity.last
+        (row["last_event_time"], row["last_event_id"]), last
     )
 
 

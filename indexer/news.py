@@ -64,11 +64,11 @@ def _sort_out(
     seen: dict[str, list[tuple[str, str]]] = {}
     changing: dict[str, list[Row]] = {}
     for row in new:
-        run_id, event_id, _, time, kind = row[:5]
+        run_id, kind = row[0], row[4]
         if run_id in refold:
             continue
         if kind == RUN_EVENT:
-            seen.setdefault(run_id, []).append((time, event_id))
+            seen.setdefault(run_id, []).append((row[3], row[1]))
         elif kind in CHANGES:
             changing.setdefault(run_id, []).append(row)
     active = {

@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import Any, Callable, NamedTuple, Optional
 
 from indexer import runs
-from indexer.batch import MAX_LINES, decode_block
+from indexer.batch import MAX_LINES
 from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED, Fault
 from indexer.database import reading
 from indexer.decode import Ordinals
@@ -21,6 +21,7 @@ from indexer.events import Row, StoredEvent, find_event, id_of_other, stored_row
 from indexer.fresh import bring_up_to_date
 from indexer.log_files import LogFile, file_id, list_log_files
 from indexer.news import fold_all
+from indexer.rows import decode_block
 from indexer.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream
 from indexer.tail import Block, Line, read_blocks
 from telemetry_core.config import TelemetryConfig

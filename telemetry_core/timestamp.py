@@ -24,10 +24,13 @@ def canonical_time(text: str) -> str:
     Takes any RFC 3339 time; one without an offset is read as UTC, digits beyond the
     microsecond are cut. Raises ValueError for anything else.
     """
+    return text if is_canonical(text) else format_time(parse_time(text))
+
+
+def is_canonical(text: str) -> bool:
+    """Whether a text is a time in the canonical spelling."""
     match = _CANONICAL.fullmatch(text)
-    if match and _is_day(match[1]):
-        return text
-    return format_time(parse_time(text))
+    return match is not None and _is_day(match[1])
 
 
 @lru_cache(maxsize=64)

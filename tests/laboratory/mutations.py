@@ -13,7 +13,8 @@ from typing import Callable
 from indexer.decode import Entry, Ordinals, decode_lines
 from indexer.events import StoredEvent, to_event, to_row
 from indexer.fold import fold
-from indexer.tail import Line, read_lines
+from indexer.rows import decode_block
+from indexer.tail import Block, Line, read_blocks, read_lines
 from telemetry_core.event import Event
 from tests.laboratory.corpora import CORPORA
 from tests.laboratory.experiment import Bench
@@ -112,10 +113,14 @@ def _decode(lines: list[Line]) -> list[Entry]:
 def _judge(data: bytes, meanings: dict[bytes, Event], chance: random.Random) -> int:
     """Demand all of it for one file; return how many lines it has."""
     try:
-        lines = list(read_lines(io.BytesIO(data), 0, chunk_bytes=chance.choice((64, 1000, 65536))))
+        chunk = chance.choice((64, 1000, 65536))
+        blocks = list(read_blocks(io.BytesIO(data), 0, chunk_bytes=chunk))
+        lines = [line for block in blocks for line in block.lines()]
         _judge_lines(data, lines)
-        for entry in _decode(lines):
+        entries = _decode(lines)
+        for entry in entries:
             _judge_entry(entry, meanings)
+        _judge_rows(blocks, entries)
     except Exception as error:
         raise Violation(f"{error!r} for the file {data!r}") from error
     return len(lines)
@@ -127,6 +132,17 @@ def _judge_lines(data: bytes, lines: list[Line]) -> None:
         raise Violation("the lines are not the bytes of the file")
     if lines and [line.end for line in lines[:-1]] != [line.offset for line in lines[1:]]:
         raise Violation("a line does not begin where the one before it ends")
+
+
+def _judge_rows(blocks: list[Block], entries: list[Entry]) -> None:
+    ordinals = Ordinals(lambda: ())
+    decoded = [decode_block(block, 1, ordinals) for block in blocks]
+    rows = [row for some, _ in decoded for row in some]
+    faults = [(fault.offset, fault.reason) for _, some in decoded for fault in some]
+    if rows != [to_row(e.event, 1, e.line.offset, e.line.length) for e in entries if e.event]:
+        raise Violation("a block's rows are not what its lines say one by one")
+    if faults != [(e.line.offset, e.fault) for e in entries if e.fault is not None]:
+        raise Violation("a block's faults are not those of its lines one by one")
 
 
 def _judge_entry(entry: Entry, meanings: dict[bytes, Event]) -> None:

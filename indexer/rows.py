@@ -1,0 +1,92 @@
+"""The rows: a block's lines as rows of the events table, and the lines that are no events.
+
+Called by the batch and by verify. What a line means is the decoder's word; the events of which a
+log mostly consists only get there by a shorter way.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import orjson
+
+from indexer.cursors import Fault
+from indexer.decode import TOO_LONG, Ordinals, decode
+from indexer.events import Row, to_row
+from indexer.tail import Block
+from telemetry_core.degrade import MAX_DEPTH
+from telemetry_core.event import RUN_EVENT
+from telemetry_core.line import BadLine
+from telemetry_core.timestamp import is_canonical
+
+_NAMES = 7
+"""Of an event without extensions, its data included."""
+
+
+def decode_block(block: Block, file: int, ordinals: Ordinals) -> tuple[list[Row], list[Fault]]:
+    """Return the events of a block as rows, and what of it are no events.
+
+    `file` is the number of the block's file, `ordinals` its count of earlier lines.
+    """
+    if block.too_long:
+        length = block.end - block.offset
+        return [], [Fault(block.offset, length, TOO_LONG, block.contents[0])]
+    rows: list[Row] = []
+    faults: list[Fault] = []
+    offset = block.offset
+    for content in block.contents:
+        length = len(content) + 1
+        row = _own_event(content, file, offset, length)
+        if row is not None:
+            rows.append(row)
+        else:
+            try:
+                event = decode(content, ordinals)
+            except BadLine as error:
+                faults.append(Fault(offset, length, str(error), content))
+            else:
+                if event is not None:
+                    rows.append(to_row(event, file, offset, length))
+        offset += length
+    return rows, faults
+
+
+def _own_event(content: bytes, file: int, offset: int, length: int) -> Optional[Row]:
+    """Return the row of a `run.event` that says just what such events say; None for all else.
+
+    It is the row that `to_row` gives of what `decode` gives, in half the time: nine of ten lines
+    are such events, and of a pass that makes the rest of them wait little would be left.
+    """
+    try:
+        event: dict[str, Any] = orjson.loads(content)
+        data = event["data"]
+        run_id, event_id, source, time = (
+            event["subject"],
+            event["id"],
+            event["source"],
+            event["time"],
+        )
+        event_type, payload = data["event_type"], data["payload"]
+        is_usual = (
+            event["type"] == RUN_EVENT
+            and event["specversion"] == "1.0"
+            and len(event) == _NAMES
+            and len(data) == 2  # the two that were just asked for
+        )
+    except (ValueError, TypeError, LookupError):
+        return None
+    # Whatever is no text, or empty, is for the decoder to judge, and so is what nests deep.
+    for text in (run_id, event_id, source, time, event_type):
+        if type(text) is not str or not text:
+            return None
+    if (
+        not is_usual
+        or not is_canonical(time)
+        or content.count(b"{") + content.count(b"[") > MAX_DEPTH
+    ):
+        return None
+    return (
+        run_id, event_id, event_type, time, RUN_EVENT, source,
+        None if payload is None else orjson.dumps(payload).decode(),
+        None, file, offset, length,
+    )  # fmt: skip

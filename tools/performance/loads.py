@@ -1,0 +1,111 @@
+"""The loads: ways to get a log's events into SQLite that do not do all that ours does.
+
+Started by the sections, each in a process of its own: `python -m tools.performance.loads WAY
+SOURCE DATABASE`. They are floors: none has a cursor, a fold, or a way to tell a repeated event.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Optional
+
+import orjson
+
+from indexer.decode import Ordinals
+from indexer.events import Row
+from indexer.rows import decode_block
+from indexer.schema import EVENT_COLUMNS, RUN_EVENTS
+from indexer.tail import read_blocks
+
+_BATCH = 10_000
+_AT_ONCE = 50
+
+
+def rows_of(log: Path) -> Iterator[Row]:
+    """Yield the rows that the events of a log file are stored as."""
+    with log.open("rb") as stream:
+        for block in read_blocks(stream, 0):
+            yield from decode_block(block, 1, Ordinals(lambda: ()))[0]
+
+
+def prepare(log: Path, prepared: Path) -> None:
+    """Write the rows of a log as a table that SQLite's shell imports, in the log's order."""
+    with prepared.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows_of(log))
+
+
+def shell() -> Optional[str]:
+    """Return where SQLite's own shell is installed here; None if it is not."""
+    return shutil.which("sqlite3")
+
+
+def import_(source: Path, database: Path) -> None:
+    """Have SQLite's own shell import prepared rows."""
+    _made(database).close()
+    script = f".mode csv\nPRAGMA synchronous = NORMAL;\n.import {source} run_events\n"
+    # Rows that are there already are refused, and told one by one.
+    subprocess.run(
+        [str(shell()), database], input=script.encode(), check=False, stderr=subprocess.DEVNULL
+    )
+
+
+def prototype(source: Path, database: Path) -> None:
+    """Decode and insert, fifty rows to a statement: the quickest of what was tried in Python."""
+    connection = _made(database)
+    names, values = ", ".join(EVENT_COLUMNS), f"({', '.join('?' * len(EVENT_COLUMNS))})"
+    one = f"INSERT OR IGNORE INTO run_events ({names}) VALUES {values}"
+    many = one + f", {values}" * (_AT_ONCE - 1)
+    with source.open("rb") as lines:
+        rows = map(_bare_row, lines)
+        while batch := list(islice(rows, _BATCH)):
+            connection.execute("BEGIN")
+            for start in range(0, len(batch), _AT_ONCE):
+                some = batch[start : start + _AT_ONCE]
+                if len(some) == _AT_ONCE:
+                    connection.execute(many, list(chain.from_iterable(some)))
+                else:
+                    connection.executemany(one, some)
+            connection.execute("COMMIT")
+    connection.close()
+
+
+def sqlite_utils(source: Path, database: Path) -> None:
+    """Insert the decoded lines with the sqlite-utils library."""
+    from sqlite_utils import Database
+
+    table = Database(_made(database)).table("run_events")
+    with source.open("rb") as lines:
+        rows = (dict(zip(EVENT_COLUMNS, _bare_row(line))) for line in lines)
+        table.insert_all(rows, ignore=True, batch_size=_BATCH)
+    table.db.conn.commit()
+
+
+def _bare_row(line: bytes) -> tuple[Any, ...]:
+    event = orjson.loads(line)
+    data = event["data"]
+    return (
+        event["subject"], event["id"], data.get("event_type") or event["type"], event["time"],
+        event["type"], event["source"], orjson.dumps(data.get("payload")).decode(), None, 1, 0, 0,
+    )  # fmt: skip
+
+
+def _made(database: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(RUN_EVENTS)
+    return connection
+
+
+_WAYS = {"import": import_, "prototype": prototype, "sqlite-utils": sqlite_utils}
+
+if __name__ == "__main__":
+    way, source_name, database_name = sys.argv[1:]
+    _WAYS[way](Path(source_name), Path(database_name))

@@ -1,0 +1,88 @@
+"""What indexing a backlog costs, all promises kept, beside loading the same events with none."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable
+
+from tools.performance import loads
+from tools.performance.child import Cost, run_python
+from tools.performance.figure import Figure, Goal, Spread, percentile
+from tools.performance.history import SHAPES, Shape, write
+from tools.performance.section import Bench, Section
+from tools.performance.turns import by_turns
+
+_EVENTS = 400_000
+_QUICK_EVENTS = 100_000
+_ROUNDS = 5
+_MEGABYTE = 1 << 20
+_PEAK_MEGABYTES = 80.0
+
+
+def _run(bench: Bench) -> Iterator[Figure]:
+    for number, shape in enumerate(SHAPES):
+        bench.say(shape.name)
+        yield from _shape(bench, bench.directory / str(number), shape)
+
+
+def _shape(bench: Bench, base: Path, shape: Shape) -> Iterator[Figure]:
+    # Never so few that starting a process is what is measured.
+    events = (_QUICK_EVENTS if bench.quick else _EVENTS) // (1 if shape.payload < 1_000 else 8)
+    log, prepared = base / "raw" / "events_20261118.ndjson", base / "prepared.csv"
+    write(log, shape, events)
+    peaks: list[int] = []
+    sides = {"ours": _index(base, peaks)}
+    if loads.shell():
+        loads.prepare(log, prepared)
+        sides["SQLite's import"] = _load("import", prepared, base)
+    sides["prototype"] = _load("prototype", log, base)
+    if importlib.util.find_spec("sqlite_utils"):
+        sides["sqlite-utils"] = _load("sqlite-utils", log, base)
+    found = by_turns(sides, 3 if bench.quick else _ROUNDS)
+    for floor, limit in (("SQLite's import", 0.9), ("prototype", 0.8), ("sqlite-utils", 5.0)):
+        if floor in found:
+            yield _beside(shape, events, found, floor, limit)
+    peak = max(peaks) / _MEGABYTE
+    goal = Goal(_PEAK_MEGABYTES, of="ours")
+    yield Figure(f"{shape.name}: memory at its peak", "MB", peak, goal=goal)
+    shutil.rmtree(base)
+
+
+def _beside(
+    shape: Shape, events: int, found: dict[str, list[float]], floor: str, limit: float
+) -> Figure:
+    """Return the rate beside a floor's; of both, how many times as fast ours is."""
+    ours, theirs = (percentile(found[side], 50) for side in ("ours", floor))
+    ratio = Spread.of_ratios(found[floor], found["ours"])
+    goal = Goal(limit, at_least=True)
+    rates = (events / ours, events / theirs)
+    return Figure(f"{shape.name}: indexing", "events/s", *rates, floor, ratio, goal)
+
+
+def _index(base: Path, peaks: list[int]) -> Callable[[], float]:
+    def measure() -> float:
+        shutil.rmtree(base / "db", ignore_errors=True)
+        cost = run_python(["-m", "indexer", "--base", base, "index"])
+        peaks.append(cost.peak_bytes)
+        return cost.seconds
+
+    return measure
+
+
+def _load(way: str, source: Path, base: Path) -> Callable[[], float]:
+    def measure() -> float:
+        directory = base / "loaded"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir()
+        cost: Cost = run_python(
+            ["-m", "tools.performance.loads", way, source, directory / "t.sqlite"]
+        )
+        return cost.seconds
+
+    return measure
+
+
+SECTION = Section("indexing", "Indexing a backlog", _run)

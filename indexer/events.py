@@ -261,7 +261,7 @@ def find_event(connection: sqlite3.Connection, run_id: str, event_id: str) -> Op
 
 
 def stored_rows(connection: sqlite3.Connection, rows: list[Row]) -> set[Row]:
-    """Return those of the rows that are stored exactly as they are."""
+    """Return what is stored under the ids of the rows."""
     found: set[Row] = set()
     _sort(rows)
     for start in range(0, len(rows), _AT_ONCE):
@@ -275,7 +275,7 @@ def stored_rows(connection: sqlite3.Connection, rows: list[Row]) -> set[Row]:
                 [value for row in some for value in row[:2]],
             )
         )
-    return found.intersection(rows)
+    return found
 
 
 def id_of_other(row: StoredEvent) -> str:

@@ -10,7 +10,7 @@ import os
 import shutil
 from functools import lru_cache
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 # Shared with another kernel: memory-mapped coordination, which WAL needs, corrupts there, and
 # changes made on the other side give no events. `fakeowner` is Docker Desktop's.
@@ -50,7 +50,7 @@ def free_bytes(directory: Path) -> Optional[int]:
         return None
 
 
-def identity(path: Path) -> tuple[int, int]:
+def identity(path: Union[str, Path]) -> tuple[int, int]:
     """Return device and inode of what `path` leads to now; zeros if it leads nowhere."""
     try:
         status = os.stat(path)

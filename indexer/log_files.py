@@ -30,13 +30,19 @@ class LogFile(NamedTuple):
     """A file of the log as the directory shows it now."""
 
     name: str
-    path: Path
+    location: str
+    """Its path; a text, for most files of a listing are never opened."""
     device: int
     inode: int
     size: int
     """Bytes on disk, compressed if the file is."""
     changed: int
     """When the system says that it was last changed, in nanoseconds; zeros if out of reach."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.location)
 
     @property
     def is_compressed(self) -> bool:
@@ -78,20 +84,20 @@ def is_log_name(name: str) -> bool:
 
 
 def _as_log_file(entry: os.DirEntry[str]) -> LogFile | None:
-    name, path = _storable(entry.name), Path(entry.path)
+    name, location = _storable(entry.name), entry.path
     try:
-        status = os.stat(path)
+        status = os.stat(location)
     except FileNotFoundError:
         # Gone between the listing and the look: the next pass will see what became of it.
         return None
     except OSError:
         # Not gone, only out of reach: whoever opens it will be told why.
-        return LogFile(name, path, 0, 0, 0, 0)
+        return LogFile(name, location, 0, 0, 0, 0)
     if not stat.S_ISREG(status.st_mode):
         return None
     # On Windows `st_ctime` is when the file was made.
     changed = status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
-    return LogFile(name, path, status.st_dev, status.st_ino, status.st_size, changed)
+    return LogFile(name, location, status.st_dev, status.st_ino, status.st_size, changed)
 
 
 def _storable(name: str) -> str:
@@ -99,4 +105,6 @@ def _storable(name: str) -> str:
 
     No name has a slash in it, so no two names become one.
     """
+    if name.isascii():
+        return name
     return _SURROGATE.sub(lambda match: f"/{ord(match.group()):x}", name)

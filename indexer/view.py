@@ -43,6 +43,7 @@ class View:
         self._config = config
         self._on_progress = on_progress
         self._should_stop = should_stop
+        self._lease = write_lease(config)
         self._companions: Optional[list[tuple[int, int]]] = None
         self.connection = self._open()
         self._identity = identity(config.database_path)
@@ -101,7 +102,7 @@ class View:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Write alone: not even a rebuild, which has a connection of its own, does meanwhile."""
-        with write_lease(self._config), database.translated(self._config.database_path):
+        with self._lease, database.translated(self._config.database_path):
             if self._companions is not None and self._find_companions() != self._companions:
                 # Who opens the database now agrees on nothing with who has it open.
                 path = self._config.database_path
@@ -109,8 +110,8 @@ class View:
             yield
 
     def _find_companions(self) -> list[tuple[int, int]]:
-        path = self._config.database_path
-        return [identity(Path(f"{path}{suffix}")) for suffix in ("-wal", "-shm")]
+        path = str(self._config.database_path)
+        return [identity(f"{path}{suffix}") for suffix in ("-wal", "-shm")]
 
     def _open(self) -> sqlite3.Connection:
         path = self._config.database_path
@@ -131,7 +132,7 @@ class View:
         One that is made here fills with the passes, so that work done survives if they are
         interrupted; there are no old rows that a reader could miss meanwhile.
         """
-        with write_lease(self._config):
+        with self._lease:
             connection = database.open_writer(path, self._config.journal_mode)
             with database.closed_on_error(connection), database.translated(path):
                 if database.is_empty(connection):

@@ -128,7 +128,7 @@ def test_a_file_out_of_reach_is_listed_with_nothing_known_of_it(tmp_path: Path) 
     """It is not gone, and whoever opens it is told why it can't be read."""
     path = tmp_path / "events.ndjson"
     path.symlink_to(path)
-    assert list_log_files(tmp_path) == [LogFile(path.name, path, 0, 0, 0, 0)]
+    assert list_log_files(tmp_path) == [LogFile(path.name, str(path), 0, 0, 0, 0)]
 
 
 def test_the_number_of_a_file_stays_what_it_is_from_release_to_release() -> None:

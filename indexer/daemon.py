@@ -21,7 +21,7 @@ from indexer.keeping import Keeping
 from indexer.lag import lag_bytes
 from indexer.lease import PAUSE_SECONDS
 from indexer.notify import Notifier
-from indexer.places import DAEMON, indexer_lease
+from indexer.places import DAEMON, indexer_lease, write_lease
 from indexer.rebuild import rebuild
 from indexer.view import View
 from indexer.watch import RETRY_SECONDS, Watch
@@ -97,8 +97,9 @@ class Daemon:
             time.sleep(min(0.1 * 2**self._failures, 1.0))
             pause = min(self._config.poll_interval * self._failures, _LONGEST_BACKOFF)
         else:
-            # Passes without a pause between them would keep others from the lease on writing.
-            time.sleep(2 * PAUSE_SECONDS)
+            if write_lease(self._config).is_wanted():
+                # Passes without a pause between them would keep others from it.
+                time.sleep(2 * PAUSE_SECONDS)
             interval = self._config.poll_interval
             pause = min(interval, RETRY_SECONDS) if self._watch.problem else interval
         # A loop that waits is alive, and says so by the next pass.
@@ -134,7 +135,8 @@ class Daemon:
 
     def _pass(self) -> None:
         self._keep_lease()
-        make_directory(self._config.ndjson_dir)
+        if not os.path.isdir(self._config.ndjson_dir):
+            make_directory(self._config.ndjson_dir)
         # Before the look, so that nothing comes between the two unseen.
         self._watch.look_after()
         if self._view is not None and not self._view.is_in_place():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional
@@ -38,6 +39,7 @@ class Lease:
         """
         self._path = path
         self._note = path.with_suffix(".json")
+        self._waiting = path.with_suffix(".waiting")
         self._purpose = purpose
         self._patience = patience
         self._never_wait_for = never_wait_for
@@ -67,8 +69,23 @@ class Lease:
             if time.monotonic() >= deadline or self._is_not_waited_for():
                 file.close()
                 raise AlreadyRunning(f"{_describe(self.holder())} holds {self._path}")
-            time.sleep(PAUSE_SECONDS)
+            self._wait_a_moment()
         return file
+
+    def _wait_a_moment(self) -> None:
+        """Sleep, and be seen to wait meanwhile."""
+        # Anew each time: killed or deleted, nothing is left that would have to be mended.
+        with closing(LogFile(self._waiting)) as mark:
+            # Where another one waits already it is seen for both.
+            try_lock(mark.fd)
+            time.sleep(PAUSE_SECONDS)
+
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for it now. Who takes it again and again then leaves a gap."""
+        if not self._waiting.exists():
+            return False
+        with closing(LogFile(self._waiting)) as mark:
+            return not try_lock(mark.fd)
 
     def renew(self) -> None:
         """Take the lease again if its file was deleted, for then anybody may have it.

@@ -6,8 +6,10 @@ import concurrent.futures
 import os
 import signal
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,8 +18,9 @@ from indexer.daemon import Daemon
 from indexer.errors import AlreadyRunning, DatabaseUnusable
 from indexer.fresh import bring_up_to_date, index_once
 from indexer.hint import Hint
+from indexer.lease import PAUSE_SECONDS, Lease
 from indexer.own_state import read_status
-from indexer.places import DAEMON, indexer_lease
+from indexer.places import DAEMON, indexer_lease, write_lease
 from indexer.rebuild import rebuild
 from indexer.verify import verify
 from indexer.watch import Watch
@@ -43,6 +46,57 @@ def test_a_run_is_visible_soon_after_it_was_recorded(base: Path, client: Telemet
         for number in range(1, 4):
             client.start_run("agent", "job")
             eventually(lambda number=number: count_runs(client.config) == number)
+
+
+@pytest.mark.parametrize("is_waited_for", [True, False])
+def test_a_busy_daemon_leaves_a_gap_if_somebody_waits_and_only_then(
+    client: TelemetryClient, monkeypatch: pytest.MonkeyPatch, is_waited_for: bool
+) -> None:
+    """Passes without a gap starve whoever looks for the lease; gaps for nobody cost latency."""
+    daemon = Daemon(client.config)
+    lease = write_lease(client.config)
+    pauses: list[float] = []
+    monkeypatch.setattr("indexer.daemon.time", SimpleNamespace(sleep=pauses.append))
+    with lease, closing(daemon._hint):
+        waiter = threading.Thread(target=lambda: _take(write_lease(client.config)))
+        if is_waited_for:
+            waiter.start()
+            eventually(lease.is_wanted)
+        daemon._hint.set()
+        # A look may fall between two looks of the waiter, which are its only moments unseen.
+        eventually(lambda: daemon._wait() or bool(pauses) or not is_waited_for)
+    if is_waited_for:
+        waiter.join()
+    assert bool(pauses) == is_waited_for
+    assert all(pause > PAUSE_SECONDS for pause in pauses)
+
+
+def _take(lease: Lease) -> None:
+    with lease:
+        pass
+
+
+def test_others_get_the_lease_from_a_daemon_that_never_rests(
+    base: Path, client: TelemetryClient
+) -> None:
+    """Archiving, pruning and a rebuild beside agents that log without a pause."""
+    is_over = threading.Event()
+
+    def log() -> None:
+        run_id = client.start_run("agent", "job")
+        while not is_over.is_set():
+            client.log_event(run_id, "e")
+
+    with running_daemon(base):
+        eventually(lambda: _holds(client.config))
+        agent = threading.Thread(target=log)
+        agent.start()
+        try:
+            for _ in range(20):
+                _take(Lease(client.config.database_path.parent / "write.lock", patience=10))
+        finally:
+            is_over.set()
+            agent.join()
 
 
 def test_without_any_events_polling_finds_everything(

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from indexer.places import DAEMON, ONE_PASS, indexer_lease
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name, own_start
 from tests.support.daemon import delete, eventually, running_daemon, start_daemon
+from tests.support.process import environment
 
 
 def _leave_note(path: Path, pid: int) -> None:
@@ -107,6 +110,72 @@ def test_a_note_that_cannot_be_written_leaves_no_lock(
     assert [path.name for path in tmp_path.iterdir()] == ["rebuild.lock"]
     with Lease(tmp_path / "rebuild.lock", "rebuild"):
         pass
+
+
+@contextmanager
+def _waiter(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that waits for a lease."""
+    code = """
+import sys
+from pathlib import Path
+from indexer.lease import Lease
+Lease(Path(sys.argv[1]), patience=3600).__enter__()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)], env=environment())
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_whoever_waits_is_seen(tmp_path: Path) -> None:
+    """As long as it waits: not before, not after it was killed, and by more than one look."""
+    path = tmp_path / "write.lock"
+    with Lease(path) as lease:
+        assert not lease.is_wanted()
+        with _waiter(path):
+            eventually(lease.is_wanted)
+            eventually(lease.is_wanted)
+        assert not lease.is_wanted()
+
+
+def test_a_lease_for_which_nobody_ever_waited_leaves_no_file(tmp_path: Path) -> None:
+    """To look whether somebody waits makes nothing."""
+    with Lease(tmp_path / "write.lock") as lease:
+        assert not lease.is_wanted()
+    assert [path.name for path in tmp_path.iterdir()] == ["write.lock"]
+
+
+def test_whoever_waits_is_seen_again_though_its_mark_was_deleted(tmp_path: Path) -> None:
+    """With all that is in `db/`, say; it goes on waiting, and makes a new one."""
+    path = tmp_path / "write.lock"
+    with Lease(path) as lease, _waiter(path):
+        eventually(lease.is_wanted)
+        path.with_suffix(".waiting").unlink()
+        eventually(lease.is_wanted)
+
+
+def test_a_waiter_of_two_that_is_killed_hides_the_other_for_a_moment_only(tmp_path: Path) -> None:
+    """They share one mark: whoever has it is seen for both, and leaves it when it dies."""
+    path = tmp_path / "write.lock"
+    with Lease(path) as lease, _waiter(path):
+        eventually(lease.is_wanted)
+        with _waiter(path):
+            eventually(lease.is_wanted)
+        eventually(lease.is_wanted)
+
+
+def test_a_thread_that_waits_is_seen(tmp_path: Path) -> None:
+    """By another thread of its own process, which shares no descriptor with it."""
+    path = tmp_path / "write.lock"
+    lease = Lease(path)
+    with lease:
+        waiter = threading.Thread(target=Lease(path, patience=20).__enter__)
+        waiter.start()
+        eventually(lease.is_wanted)
+    waiter.join()
+    assert not lease.is_wanted()
 
 
 def test_a_daemon_whose_directory_was_deleted_is_still_the_only_one(

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from watchdog.events import (
-    EVENT_TYPE_CREATED,
-    EVENT_TYPE_MODIFIED,
-    EVENT_TYPE_MOVED,
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
     FileSystemEvent,
     FileSystemEventHandler,
 )
@@ -25,6 +25,9 @@ from indexer.filesystem import identity, is_shared
 
 RETRY_SECONDS = 10.0
 """How long to do without events before trying for them again."""
+
+# What means growth. The kernel is asked for no more: our own reads would wake us for ever.
+_GROWTH: list[type[FileSystemEvent]] = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent]
 
 
 class Watch:
@@ -74,7 +77,7 @@ class Watch:
             # A link would be watched itself; and one refusal the observer keeps to itself.
             directory = os.path.realpath(self._directory)
             with os.scandir(directory):
-                observer.schedule(self._handler, directory)
+                observer.schedule(self._handler, directory, event_filter=_GROWTH)
                 observer.start()
         except OSError as error:
             # Out of inotify instances or watches, no directory yet, or none that may be read.
@@ -95,11 +98,10 @@ class Watch:
 
 
 class _Handler(FileSystemEventHandler):
-    """Passes on what means growth. Our own reads are reported too, and would wake us for ever."""
+    """Passes every event on: which ones there are was said when the watch began."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
 
-    def dispatch(self, event: FileSystemEvent) -> None:
-        if event.event_type in (EVENT_TYPE_CREATED, EVENT_TYPE_MODIFIED, EVENT_TYPE_MOVED):
-            self._on_change()
+    def dispatch(self, event: FileSystemEvent) -> None:  # noqa: ARG002  # watchdog's
+        self._on_change()

@@ -21,6 +21,7 @@ from indexer.keeping import Keeping
 from indexer.lag import lag_bytes
 from indexer.lease import PAUSE_SECONDS
 from indexer.notify import Notifier
+from indexer.own_state import HEARTBEAT_SECONDS
 from indexer.places import DAEMON, indexer_lease, write_lease
 from indexer.rebuild import rebuild
 from indexer.view import View
@@ -33,7 +34,6 @@ from telemetry_core.timestamp import format_time
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 10.0
 _LONGEST_BACKOFF = 30.0
 
 
@@ -49,7 +49,10 @@ class Daemon:
         self._watch = Watch(config.ndjson_dir, self._hint.set)
         self._notifier = Notifier()
         self._keeping = Keeping(config, self._should_stop)
+        self._next_look = 0.0
         self._next_heartbeat = 0.0
+        self._told: dict[str, int] = {}
+        self._has_worked = False
         self._failures = 0
         self._last_error = ""
 
@@ -146,8 +149,13 @@ class Daemon:
         result = view.run_pass()
         for problem in result.problems:
             self._note(problem)
-        if result.read_bytes or time.monotonic() >= self._next_heartbeat:
-            self._beat(view)
+        self._has_worked |= bool(result.read_bytes or result.problems)
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + HEARTBEAT_SECONDS
+            self._look_after(view)
+        elif self._has_worked and now >= self._next_heartbeat:
+            self._beat(view, self._state(view))
 
     def _keep_lease(self) -> None:
         """Hold the lease still, though its file was deleted; stop if somebody else has it now."""
@@ -159,7 +167,7 @@ class Daemon:
 
     def _open_view(self) -> View:
         self._view = View(self._config, should_stop=self._should_stop)
-        self._next_heartbeat = 0.0
+        self._next_look, self._told = 0.0, {}
         self._write(self._view, started_at=_now(), stopped_at=None)
         return self._view
 
@@ -169,20 +177,28 @@ class Daemon:
         except Exception as error:
             self._note(error)
 
-    def _beat(self, view: View) -> None:
-        """Say in the database that all is well, and how far behind the log it is."""
-        if time.monotonic() < self._next_heartbeat:
-            return
-        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+    def _look_after(self, view: View) -> None:
+        """See to what no event tells of, and say that all is well if there was anything to do."""
         view.look_after_runs()
-        self._write(
-            view,
-            heartbeat=_time_on_the_wall(),
-            lag_bytes=lag_bytes(view.connection, self._config.ndjson_dir),
-            watching=int(not self._watch.problem),
-        )
+        state = self._state(view)
+        # Who has nothing to do leaves the disk alone: a daemon that hangs matters, and shows,
+        # once lines wait for it.
+        if self._has_worked or state != self._told:
+            self._beat(view, state)
         view.look_after_wal()
         view.check_readers()
+
+    def _state(self, view: View) -> dict[str, int]:
+        return {
+            "lag_bytes": lag_bytes(view.connection, self._config.ndjson_dir),
+            "watching": int(not self._watch.problem),
+        }
+
+    def _beat(self, view: View, state: dict[str, int]) -> None:
+        """Say in the database that the work goes on, and how far behind the log it is."""
+        self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+        self._write(view, heartbeat=_time_on_the_wall(), **state)
+        self._told, self._has_worked = state, False
 
     def _write(self, view: View, **columns: Any) -> None:
         view.note_status(pid=os.getpid(), host=host_name(), **columns)

@@ -14,6 +14,9 @@ from indexer.database import transaction
 from indexer.schema import OWN_TABLES
 from telemetry_core.process import host_name, process_is_gone
 
+HEARTBEAT_SECONDS = 10.0
+"""How often at most a daemon says that it is at work; it says nothing while nothing comes."""
+
 _PID = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 

@@ -9,11 +9,11 @@ from typing import Any, Optional
 
 from indexer.batch import MAX_BYTES
 from indexer.cli.human import count, duration, many, plain, seconds_since, size
-from indexer.daemon import HEARTBEAT_SECONDS
 from indexer.database import WAL_LIMIT_BYTES
 from indexer.growth import Growth
+from indexer.own_state import HEARTBEAT_SECONDS
 
-_MISSED_BEATS = 3
+_LONGEST_SILENCE = 3 * HEARTBEAT_SECONDS
 _ROOM_FOR_A_BATCH = 2 * MAX_BYTES
 """What a batch may need on disk, rows and write-ahead log together."""
 
@@ -28,7 +28,8 @@ def problems(found: dict[str, Any], grown: Growth, started_at: Optional[str]) ->
     # One that has just begun has not said anything yet; and what seems to come from the future
     # is as old as the clock was set back, or older.
     silence = min(abs(seconds_since(daemon["heartbeat"])), abs(seconds_since(daemon["since"])))
-    if daemon["running"] and silence > _MISSED_BEATS * HEARTBEAT_SECONDS:
+    # One with nothing to do is silent too; it hangs if there are lines that it does not take.
+    if daemon["running"] and min(silence, found["lag_seconds"]) > _LONGEST_SILENCE:
         told.append(
             f"the daemon has been silent for {duration(silence * 1000)}: restart it if it hangs"
         )

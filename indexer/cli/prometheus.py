@@ -46,7 +46,7 @@ def _metrics(found: dict[str, Any]) -> Iterator[Metric]:
 def _of_daemon(daemon: dict[str, Any]) -> Iterator[Metric]:
     yield _one("daemon_running", "Whether a daemon has the base.", daemon["running"])
     heartbeat = _seconds(daemon["heartbeat"])
-    yield _one("daemon_heartbeat_timestamp_seconds", "When a daemon was last heard of.", heartbeat)
+    yield _one("daemon_heartbeat_timestamp_seconds", "When a daemon was last at work.", heartbeat)
 
 
 def _of_log(found: dict[str, Any]) -> Iterator[Metric]:

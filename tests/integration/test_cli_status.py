@@ -99,11 +99,12 @@ def test_a_daemon_that_was_killed_is_not_taken_for_alive(cli, client, daemon):
 
 
 def test_a_silent_daemon_is_trouble(base, cli, client, daemon):
-    """A daemon that holds the base and has stopped beating makes exit code 3."""
+    """A daemon that holds the base and leaves lines where they are makes exit code 3."""
     client.start_run("agent", "job")
     cli("status")
     daemon.send_signal(signal.SIGSTOP)
     try:
+        (base / "raw" / "events_20260101.ndjson").write_text(_LATE)
         touch_status(base, heartbeat="2020-01-01T00:00:00.000000Z")
         note = base / "db" / "indexer.json"
         note.write_text(note.read_text().replace('"since":"20', '"since":"19'))
@@ -112,6 +113,18 @@ def test_a_silent_daemon_is_trouble(base, cli, client, daemon):
         daemon.send_signal(signal.SIGCONT)
     assert ran.code == 3
     assert "silent" in ran.json["problems"][0]
+
+
+def test_a_daemon_with_nothing_to_do_need_not_say_so(base, cli, client, daemon):
+    """It writes nothing then; that it was last at work years ago is no trouble."""
+    client.start_run("agent", "job")
+    cli("status")
+    touch_status(base, heartbeat="2020-01-01T00:00:00.000000Z")
+    note = base / "db" / "indexer.json"
+    note.write_text(note.read_text().replace('"since":"20', '"since":"19'))
+    ran = cli("status", "--json")
+    assert ran.json["daemon"]["running"] is True
+    assert ran.json["problems"] == []
 
 
 def test_lines_that_are_no_events_are_trouble(base, cli, client):

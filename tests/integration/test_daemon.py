@@ -175,6 +175,63 @@ def test_an_error_is_shown_and_the_next_pass_goes_on(base: Path, client: Telemet
         eventually(lambda: count_runs(client.config) == 2)
 
 
+def test_a_daemon_with_nothing_to_do_writes_nothing(
+    client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks at everything as ever, and leaves the disk alone; work makes its heart beat."""
+    monkeypatch.setattr("indexer.daemon.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("indexer.view.View.check_readers", lambda _: looks.append(1))
+    client.start_run("agent", "job")
+    daemon = Daemon(client.config)
+    looks: list[int] = []
+    seen: list[tuple[object, ...]] = []
+
+    def look() -> None:
+        path = client.config.database_path
+        status = _status(client.config)
+        seen.append((status["heartbeat"], status["lag_bytes"], _bytes_of(path.parent)))
+        if len(seen) == 5:
+            client.start_run("agent", "job")
+        if len(seen) == 8:
+            daemon.stop()
+
+    monkeypatch.setattr(daemon, "_handle_signals", lambda: None)
+    monkeypatch.setattr(daemon, "_wait", look)
+    daemon.run()
+    assert len(looks) == 8
+    assert len(set(seen[:5])) == 1
+    assert len(set(seen[5:])) == 1
+    assert seen[5][0] != seen[4][0]
+
+
+def _bytes_of(directory: Path) -> tuple[bytes, ...]:
+    # But for the shared memory, in which readers note how far they have read.
+    paths = sorted(path for path in directory.iterdir() if not path.name.endswith("-shm"))
+    return tuple(path.read_bytes() for path in paths)
+
+
+def test_a_heartbeat_follows_work_at_once_after_a_rest(
+    client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with the next look ten seconds later, or a daemon at work would seem to be silent."""
+    client.start_run("agent", "job")
+    daemon = Daemon(client.config)
+    beats: list[object] = []
+
+    def look() -> None:
+        beats.append(_status(client.config)["heartbeat"])
+        if len(beats) == 2:
+            daemon._next_heartbeat = 0.0
+            client.start_run("agent", "job")
+        if len(beats) == 3:
+            daemon.stop()
+
+    monkeypatch.setattr(daemon, "_handle_signals", lambda: None)
+    monkeypatch.setattr(daemon, "_wait", look)
+    daemon.run()
+    assert beats[0] == beats[1] != beats[2]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_well(base: Path, client: TelemetryClient, number: int) -> None:
     """The pass is finished, the exit status is 0, the lease is free, the stop is on record."""

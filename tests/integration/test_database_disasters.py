@@ -26,6 +26,7 @@ from indexer.rebuild import rebuild
 from indexer.view import View
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.clock import CLOCK
+from telemetry_core.line import encode
 from telemetry_core.timestamp import format_time, parse_time
 from tests.support.daemon import eventually, running_daemon, start_daemon
 from tests.support.mounts import can_mount, namespace
@@ -386,6 +387,8 @@ def test_a_heartbeat_from_the_future_is_silence(
     config = client.config
     client.start_run("agent", "job")
     index_once(config)
+    # Lines that have been waiting for long, or silence would mean nothing.
+    (config.ndjson_dir / "events_20260101.ndjson").write_bytes(encode(event(0, "run.started", "r")))
     with indexer_lease(config, DAEMON) as lease:
         note = {"pid": os.getpid(), "purpose": DAEMON, "since": at(since)}
         monkeypatch.setattr(type(lease), "holder", lambda _: note)

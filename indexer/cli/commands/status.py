@@ -112,7 +112,7 @@ def _daemon(daemon: dict[str, Any]) -> str:
         watching = "" if daemon["watching"] else ", polling"
         return (
             f"process {daemon['pid']} on {daemon['host']}, since {local_time(daemon['since'])},"
-            f" heartbeat {ago(daemon['heartbeat'])}{watching}"
+            f" last at work {ago(daemon['heartbeat'])}{watching}"
         )
     last = f"; the last was seen {ago(daemon['heartbeat'])}" if daemon["heartbeat"] else ""
     return f"none{last} (reading commands index by themselves)"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 from pathlib import Path
 
 import pytest
 
 from telemetry_core.fields import RUN_FIELD_NAMES
 from tests.support.cli import Cli, in_process
+from tests.support.view import event, lines_of
 
 
 @pytest.fixture
@@ -281,3 +283,26 @@ def test_an_empty_run_id_is_nobodys(cli, recorded):
     ran = cli("show", "")
     assert ran.code == 1
     assert "the run id is empty" in ran.err
+
+
+def test_stats_are_those_of_the_view(cli, base):
+    """What the command sums up by itself is what SQL says, whatever agents say of themselves."""
+    dice = random.Random(5)
+    lines = []
+    for number in range(300):
+        agent = dice.choice(["a", "b", "c", None, "only", "ü"])
+        data = {"agent_name": agent if number else "once", "job_type": "j"}
+        lines.append(event(number, "run.started", f"r{number}", **data))
+        if agent == "only" or dice.random() < 0.2:
+            continue
+        ended = {
+            "status": dice.choice(["success", "failed", "timeout", "odd", None]),
+            "duration_ms": dice.choice([number, number / 3, "long", None]),
+        }
+        lines.append(event(1000 + number, "run.ended", f"r{number}", **ended))
+    (base / "raw").mkdir(parents=True)
+    (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(lines))
+    found = cli("stats", "--json").json["by_agent"]
+    sql = "SELECT * FROM runs_by_agent ORDER BY runs DESC, agent_name"
+    assert found == cli("sql", "--json", sql).json
+    assert len(found) == 7

@@ -1,6 +1,6 @@
 """`telemetry stats`: runs by agent and by status.
 
-Called by the command line. It only reads; the numbers come from the view `runs_by_agent`.
+Called by the command line. It only reads; the numbers are those of the view `runs_by_agent`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import click
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.cli.human import count, duration, local_time, plain
 from indexer.cli.output import Column, at_terminal, print_json, print_table
+from indexer.schema import TOTALS_BY_AGENT
 
 EXAMPLES = """\b
 Examples:
@@ -50,8 +51,7 @@ def in_words(by_status: dict[str, int]) -> str:
 
 
 def _stats(connection: sqlite3.Connection) -> dict[str, Any]:
-    agents = connection.execute("SELECT * FROM runs_by_agent ORDER BY runs DESC, agent_name")
-    by_agent = [dict(row) for row in agents]
+    by_agent = _by_agent(connection)
     (events,) = connection.execute("SELECT sum(event_count) FROM agent_runs").fetchone()
     return {
         "runs": sum(agent["runs"] for agent in by_agent),
@@ -59,6 +59,36 @@ def _stats(connection: sqlite3.Connection) -> dict[str, Any]:
         "by_status": runs_by_status(connection),
         "by_agent": by_agent,
     }
+
+
+def _by_agent(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Return the rows of `runs_by_agent`, for which the view needs twice the time."""
+    durations = _durations(connection)
+    agents = []
+    for row in connection.execute(f"{TOTALS_BY_AGENT} ORDER BY runs DESC, agent_name"):
+        agent = dict(row)
+        measured = durations.get(agent["agent_name"])
+        if measured:
+            agent["p50_duration_ms"] = _percentile(measured, 50)
+            agent["p95_duration_ms"] = _percentile(measured, 95)
+        agents.append(agent)
+    return agents
+
+
+def _durations(connection: sqlite3.Connection) -> dict[str, list[Any]]:
+    """Return each agent's durations, the shortest first."""
+    durations: dict[str, list[Any]] = {}
+    for agent, duration_ms in connection.execute(
+        "SELECT agent_name, duration_ms FROM agent_runs WHERE duration_ms IS NOT NULL"
+        " ORDER BY agent_name, duration_ms"
+    ):
+        durations.setdefault(agent, []).append(duration_ms)
+    return durations
+
+
+def _percentile(ordered: list[Any], percent: int) -> Any:
+    """Return the first value that so many per cent do not exceed."""
+    return ordered[-(-len(ordered) * percent // 100) - 1]
 
 
 def _print_stats(stats: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ in a way that does not depend on what came first. It knows nothing of runs.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple, Optional
 import orjson
 
 from indexer.cursors import DUPLICATE, INDEXED, count_as_duplicates
+from indexer.log_files import fingerprint
 from indexer.schema import EVENT_COLUMNS
 from telemetry_core.event import RUN_EVENT, Event
 
@@ -280,8 +280,7 @@ def stored_rows(connection: sqlite3.Connection, rows: list[Row]) -> set[Row]:
 
 def id_of_other(row: StoredEvent) -> str:
     """Return the id under which an event is kept whose own id another event has."""
-    digest = hashlib.blake2b("\n".join(row.content).encode(), digest_size=8).hexdigest()
-    return f"{row.event_id}~{digest}"
+    return f"{row.event_id}~{fingerprint(chr(10).join(row.content).encode())}"
 
 
 def has_other_under_an_id(connection: sqlite3.Connection, run_ids: Iterable[str]) -> bool:

@@ -7,7 +7,6 @@ of mounts; where there is none it assumes a local disk.
 from __future__ import annotations
 
 import os
-import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import Optional, Union
@@ -44,6 +43,9 @@ def journal_mode_for(path: Path) -> str:
 
 def free_bytes(directory: Path) -> Optional[int]:
     """Return how much may still be written to the file system of `directory`; None if unknown."""
+    # Imported here: it brings three ways to compress along, and few ask.
+    import shutil
+
     try:
         return shutil.disk_usage(directory).free
     except OSError:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from indexer.filesystem import free_bytes
 from indexer.log_files import LogFile, list_log_files
 
 LOW_BYTES = 500_000_000
@@ -78,7 +78,4 @@ def _day_of(file: LogFile) -> datetime:
 def _free_bytes(directory: Path) -> Optional[int]:
     while not os.path.isdir(directory) and directory != directory.parent:
         directory = directory.parent
-    try:
-        return shutil.disk_usage(directory).free
-    except OSError:
-        return None
+    return free_bytes(directory)

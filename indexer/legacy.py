@@ -7,7 +7,6 @@ among identical lines of its file. Pure.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any, Optional
 
@@ -46,6 +45,9 @@ def parse_legacy(content: bytes) -> Optional[dict[str, Any]]:
 
 def content_digest(content: bytes) -> str:
     """Return the part of a legacy event's id that its content decides."""
+    # Imported here, as in log_files: few logs have lines of the earlier format.
+    import hashlib
+
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 

@@ -7,7 +7,6 @@ It never opens a file for writing.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
@@ -69,12 +68,14 @@ def file_id(name: str) -> int:
     Made of the name alone, so that a rebuild, which meets the files in another order, gives
     every event the same.
     """
-    digest = hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
+    return int(fingerprint(os.fsencode(name)), 16) >> 1
 
 
 def fingerprint(data: bytes) -> str:
     """Return a short hash of some bytes of a file."""
+    # Imported here: it loads OpenSSL, and a command that finds nothing new needs no hash.
+    import hashlib
+
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 

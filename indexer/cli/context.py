@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
     from telemetry_core.config import TelemetryConfig
 
@@ -66,6 +66,8 @@ class Settings:
 
 def _take_base(ctx: click.Context, _param: click.Parameter, value: Optional[str]) -> None:
     if value:
+        from pathlib import Path
+
         ctx.ensure_object(Settings).base = Path(os.path.abspath(os.path.expanduser(value)))
 
 

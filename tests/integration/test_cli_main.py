@@ -38,12 +38,32 @@ def test_it_answers_without_importing_what_it_does_not_need(argument):
         import sys
         from indexer.cli.main import run
         run([sys.argv[1]])
-        heavy = {"sqlite3", "watchdog", "rich", "httpx", "indexer.cli.commands"}
+        heavy = {"sqlite3", "pathlib", "watchdog", "rich", "httpx", "indexer.cli.commands"}
         print("loaded:", sorted(heavy & sys.modules.keys()))
         """,
         argument,
     )
     assert out.endswith("loaded: []\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    # `shutil` tells the status how much room the disk has, and brings `lzma` along.
+    [("runs", []), ("stats", []), ("status", ["lzma", "shutil"]), ("show latest", [])],
+)
+def test_a_reading_command_imports_only_what_it_needs(base, client, command, needed):
+    """With nothing new in the log: no hash (which loads OpenSSL), no compression, no watch."""
+    client.start_run("agent", "job")
+    code = """
+        import sys
+        from indexer.cli.main import run
+        run(sys.argv[1:])
+        heavy = {"hashlib", "shutil", "lzma", "logging", "watchdog", "rich", "httpx"}
+        print("loaded:", sorted(heavy & sys.modules.keys()))
+    """
+    arguments = ["--base", str(base), *command.split()]
+    run_python(code, *arguments)
+    assert run_python(code, *arguments).endswith(f"loaded: {needed}\n")
 
 
 def test_every_command_has_help_with_an_example(cli):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
@@ -54,6 +54,8 @@ class Ingest:
         self._log_directory = log_directory
         self._omit = omit
         self._ordinals: dict[str, tuple[int, Ordinals]] = {}
+        self._known: dict[str, Cursor] = {}
+        self._known_at: Optional[tuple[int, int]] = None
 
     def run_pass(
         self,
@@ -99,11 +101,13 @@ class Ingest:
     def _portions(self, problems: list[str]) -> Iterator[tuple[LogFile, Optional[Cursor], Portion]]:
         """Yield all that is new in the log, each portion with the cursor that it began from."""
         files = [f for f in list_log_files(self._log_directory) if f.name not in self._omit]
-        known = self._follow(files)
-        for file in files:
+        known = self._cursors()
+        news = _with_news(files, known)
+        if self._follow(files, news, known):
+            known = self._cursors()
+            news = _with_news(files, known)
+        for file in news:
             cursor = known.get(file.name)
-            if is_unchanged(file, cursor):
-                continue
             try:
                 for portion in read_portions(file, cursor):
                     yield file, cursor, portion
@@ -114,16 +118,28 @@ class Ingest:
             except (OSError, StreamUnsupported) as error:
                 problems.append(f"{file.name}: {error}")
 
-    def _follow(self, files: list[LogFile]) -> dict[str, Cursor]:
+    def _cursors(self) -> dict[str, Cursor]:
+        """Return the cursors, read again only if anybody but `_commit` has written since."""
+        if self._known_at != self._state():
+            self._known = cursors.all_cursors(self._connection)
+            self._known_at = self._state()
+        return self._known
+
+    def _state(self) -> tuple[int, int]:
+        """Return what changes with every change of the database, by others or by ourselves."""
+        (by_others,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return by_others, self._connection.total_changes
+
+    def _follow(self, files: list[LogFile], news: list[LogFile], known: dict[str, Cursor]) -> bool:
         """See to files that went: what was moved keeps rows and cursor, others are forgotten.
 
-        Returns the cursors that there are then, by name.
+        Says whether any went: their cursors are others now, and so may be those of files that
+        repeat them.
         """
-        known = cursors.all_cursors(self._connection)
-        stays = {f.name for f in files if f.name in known and not is_another(f, known[f.name])}
-        gone = known.keys() - stays
+        gone = known.keys() - {file.name for file in files}
+        gone |= {f.name for f in news if f.name in known and is_another(f, known[f.name])}
         if not gone:
-            return known
+            return False
         new = [file for file in files if file.name not in known]
         moves = find_moves([known[name] for name in gone], new)
         with transaction(self._connection):
@@ -134,7 +150,7 @@ class Ingest:
                 cursors.move_files(self._connection, moves)
             else:
                 cursors.forget_files(self._connection, moves.keys())
-        return cursors.all_cursors(self._connection)
+        return True
 
     def _forget(self, names: Collection[str]) -> None:
         if names:
@@ -150,9 +166,11 @@ class Ingest:
             placed = place_events(self._connection, batch.rows)
             bring_up_to_date(self._connection, placed.new, placed.refold)
         for name, part in batch.parts.items():
+            self._known[name] = part.after
             self._keep_ordinals(name, part.after.offset, part.ordinals)
             total.update({INDEXED: part.tally.indexed, QUARANTINED: part.tally.quarantined})
         total.update({INDEXED: -placed.duplicates, DUPLICATE: placed.duplicates})
+        self._known_at = self._state()
         total["bytes"] += batch.bytes
         on_progress(batch.bytes)
 
@@ -169,6 +187,10 @@ class Ingest:
         self._ordinals[name] = (offset, ordinals)
         while len(self._ordinals) > _MAX_ORDINALS:
             del self._ordinals[next(iter(self._ordinals))]
+
+
+def _with_news(files: list[LogFile], known: Mapping[str, Cursor]) -> list[LogFile]:
+    return [file for file in files if not is_unchanged(file, known.get(file.name))]
 
 
 def _result(total: Counter[str], problems: list[str], *, is_complete: bool) -> PassResult:

@@ -636,3 +636,31 @@ def test_a_pass_tells_what_it_read_and_reads_no_further_than_it_may(
     assert (stopped.lines, stopped.read_bytes) == ({"indexed": 1}, len(encode(event(1))))
     assert passes.ingest.run_pass(on_progress=told.append).lines == {"indexed": 1}
     assert told == [len(encode(event(number))) for number in (1, 2)]
+
+
+@pytest.mark.parametrize("by_another_connection", [True, False])
+def test_cursors_that_somebody_else_dropped_are_noticed(
+    raw: Path, passes: Passes, by_another_connection: bool
+) -> None:
+    """They are remembered from pass to pass, for as long as nobody else writes the database."""
+    (raw / "events_20260101.ndjson").write_bytes(lines_of(_RUN))
+    passes.run()
+    passes.run()
+    writer = sqlite3.connect(passes.database) if by_another_connection else passes.connection
+    for table in ("run_events", "agent_runs", "log_files"):
+        writer.execute(f"DELETE FROM {table}")
+    if by_another_connection:
+        writer.commit()
+        writer.close()
+    assert passes.run().lines == {"indexed": 4}
+
+
+def test_a_file_is_read_again_in_the_pass_that_finds_gone_what_it_repeats(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """It did not change itself, and was not among the files with news before."""
+    (raw / "events_20260101.ndjson").write_bytes(lines_of(_RUN))
+    (raw / "events_20260102.ndjson").write_bytes(lines_of(_RUN))
+    passes.run()
+    (raw / "events_20260101.ndjson").unlink()
+    assert passes.run().lines == {"indexed": 4}

@@ -16,7 +16,9 @@ import click
 import orjson
 from rich.console import Console
 
+from tools.performance.figure import Figure
 from tools.performance.machine import describe
+from tools.performance.page import write_page
 from tools.performance.section import Bench, present, section
 from tools.performance.table import WIDTH, print_table
 
@@ -31,8 +33,24 @@ from tools.performance.table import WIDTH, print_table
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Work here rather than in the system's temporary directory.",
 )
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Measure nothing; show the figures of this file, which `--json` printed.",
+)
+@click.option(
+    "--write-docs", is_flag=True, help="Put them into docs/performance.md, with pictures."
+)
 def main(
-    sections: tuple[str, ...], quick: bool, as_json: bool, peers: bool, directory: Optional[Path]
+    *,
+    sections: tuple[str, ...],
+    quick: bool,
+    as_json: bool,
+    peers: bool,
+    directory: Optional[Path],
+    source: Optional[Path],
+    write_docs: bool,
 ) -> None:
     """Measure what telemetry costs, each figure beside the least that it could cost.
 
@@ -44,21 +62,36 @@ def main(
     names = [name for name in present() if name in chosen or (peers and name == "peers")]
     screen = Console(stderr=as_json)
     screen.width = max(screen.width, WIDTH)
-    work = Path(tempfile.mkdtemp(prefix="performance-", dir=directory))
-    try:
-        record = {
-            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "quick": quick,
-            "machine": describe(work),
-            "sections": [_measure(name, work / name, quick, screen) for name in names],
-        }
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    record = _measured(names, quick, directory, screen) if source is None else _read(source, screen)
+    if write_docs:
+        write_page(record)
     if as_json:
         click.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2))
 
 
-def _measure(name: str, directory: Path, quick: bool, screen: Console) -> dict[str, Any]:
+def _read(source: Path, screen: Console) -> dict[str, Any]:
+    record: dict[str, Any] = orjson.loads(source.read_bytes())
+    for found in record["sections"]:
+        print_table(screen, found["title"], [Figure.read(one) for one in found["figures"]])
+    return record
+
+
+def _measured(
+    names: list[str], quick: bool, directory: Optional[Path], screen: Console
+) -> dict[str, Any]:
+    work = Path(tempfile.mkdtemp(prefix="performance-", dir=directory))
+    try:
+        return {
+            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "quick": quick,
+            "machine": describe(work),
+            "sections": [_section(name, work / name, quick, screen) for name in names],
+        }
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _section(name: str, directory: Path, quick: bool, screen: Console) -> dict[str, Any]:
     """Measure one section, show its table, and return it for the record."""
     directory.mkdir()
     chosen = section(name)

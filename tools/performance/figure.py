@@ -84,6 +84,14 @@ class Figure(NamedTuple):
             "met": self.is_met(),
         }
 
+    @classmethod
+    def read(cls, record: dict[str, Any]) -> Figure:
+        """Return the figure that `record` gave."""
+        values = {name: record[name] for name in cls._fields}
+        values["ratio"] = Spread(**record["ratio"]) if record["ratio"] else None
+        values["goal"] = Goal(**record["goal"]) if record["goal"] else None
+        return cls(**values)
+
 
 def compared(
     name: str,

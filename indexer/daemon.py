@@ -7,6 +7,9 @@ SIGTERM and SIGINT end it after the batch it is in.
 
 from __future__ import annotations
 
+# Not used here: others import it when they need it, and a daemon may have no descriptors left to
+# read it by then, or be another user who may not.
+import hashlib  # noqa: F401
 import logging
 import os
 import signal

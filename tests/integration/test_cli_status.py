@@ -299,11 +299,12 @@ def test_a_damaged_view_is_found_when_asked_for(base, cli, client):
     (page,) = view.execute(
         "SELECT rootpage FROM sqlite_master WHERE name = 'agent_runs_by_start'"
     ).fetchone()
+    (page_bytes,) = view.execute("PRAGMA page_size").fetchone()
     view.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     view.close()
     with open(base / "db" / "telemetry.sqlite", "r+b") as file:
         # The index loses its entries: every page is still one, and they do not agree.
-        file.seek((page - 1) * 4096 + 3)
+        file.seek((page - 1) * page_bytes + 3)
         file.write(b"\0\0")
     ran = cli("status", "--integrity", "--json")
     assert ran.code == 3

@@ -49,7 +49,12 @@ def _never_raises(method: _Method) -> _Method:
         try:
             return method(self, *args, **kwargs)
         except Exception as error:
-            self._note(error)
+            self._errors += 1
+            try:
+                self._last_error = f"{type(error).__name__}: {text_of(error)}"
+            except Exception:
+                # Python empties modules at its very end: what they had is None, `text_of` too.
+                self._last_error = "the interpreter has ended"
             return None
 
     return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature
@@ -111,26 +116,14 @@ class TelemetryClient:
             **(git_fields() if self.config.git else {}),
         }
 
+    @_never_raises
     def log_event(self, run_id: str, event_type: str, payload: Any = None) -> Optional[str]:
         """Record one event of a run; return its id once the log has it.
 
         None means that it could not be written yet: it waits in memory, bounded, and is
         tried again with the next event and at exit.
         """
-        # As `_never_raises` does, which would cost this one call more than any other.
-        try:
-            return self._emit(RUN_EVENT, run_id, {"event_type": event_type, "payload": payload})
-        except Exception as error:
-            self._note(error)
-            return None
-
-    def _note(self, error: Exception) -> None:
-        self._errors += 1
-        try:
-            self._last_error = f"{type(error).__name__}: {text_of(error)}"
-        except Exception:
-            # Python empties modules at its very end: what they had is None, `text_of` too.
-            self._last_error = "the interpreter has ended"
+        return self._emit(RUN_EVENT, run_id, {"event_type": event_type, "payload": payload})
 
     @_never_raises
     def log_events(self, run_id: str, events: Iterable[tuple[str, Any]]) -> Optional[list[str]]:

@@ -45,10 +45,11 @@ def _never_raises(method: _Method) -> _Method:
     """Count what goes wrong in us and return None: the agent has better things to do."""
 
     @functools.wraps(method)
-    def guarded(self: TelemetryClient, *args: Any, **kwargs: Any) -> Any:
+    def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
-            return method(self, *args, **kwargs)
+            return method(*args, **kwargs)
         except Exception as error:
+            self = args[0]
             self._errors += 1
             try:
                 self._last_error = f"{type(error).__name__}: {text_of(error)}"

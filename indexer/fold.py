@@ -21,6 +21,7 @@ import orjson
 
 from indexer.columns import RUN_COLUMNS
 from telemetry_core.event import (
+    API_TARGET,
     RUN_DELIVERED,
     RUN_DELIVERY_FAILED,
     RUN_ENDED,
@@ -157,6 +158,8 @@ def _apply_ended(row: Row, event: Event) -> None:
 
 
 def _apply_delivered(row: Row, event: Event) -> None:
+    if not _is_of_api(event):
+        return
     revision = _object(event).get("revision")
     # True is an int to Python and no number to JSON; what is beyond SQLite's range it can't store.
     if type(revision) is int and row["api_posted_revision"] <= revision < 2**63 and revision > 0:
@@ -167,8 +170,14 @@ def _apply_delivered(row: Row, event: Event) -> None:
     _compare_revisions(row)
 
 
-def _apply_delivery_failed(row: Row, _event: Event) -> None:
-    row["api_retry_count"] += 1
+def _apply_delivery_failed(row: Row, event: Event) -> None:
+    if _is_of_api(event):
+        row["api_retry_count"] += 1
+
+
+def _is_of_api(event: Event) -> bool:
+    """Whether a receipt is of the target that the api columns speak of; one of none is."""
+    return bool(_object(event).get("target", API_TARGET) == API_TARGET)
 
 
 _REVISING = frozenset((RUN_STARTED, RUN_UPDATED, RUN_ENDED))

@@ -49,6 +49,20 @@ def set_stale_after(connection: sqlite3.Connection, seconds: float) -> None:
     )
 
 
+def queued_for(connection: sqlite3.Connection) -> Optional[str]:
+    """Return for which targets the outbox holds all that is due; None if that is not known."""
+    row = connection.execute("SELECT value FROM settings WHERE name = 'queued_for'").fetchone()
+    return None if row is None else str(row[0])
+
+
+def set_queued_for(connection: sqlite3.Connection, choice: Optional[str]) -> None:
+    """Note for which targets the outbox holds all that is due; None for none."""
+    if choice is None:
+        connection.execute("DELETE FROM settings WHERE name = 'queued_for'")
+    else:
+        connection.execute("INSERT OR REPLACE INTO settings VALUES ('queued_for', ?)", (choice,))
+
+
 def note_gone_processes(connection: sqlite3.Connection) -> None:
     """Find out which running runs of this host have lost their process; `stale_runs` shows them."""
     known = set(connection.execute("SELECT source, process_start FROM gone_processes"))
@@ -67,11 +81,13 @@ def copy_own_state(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     """Carry the indexer's own tables over to a database that is about to replace theirs."""
     with transaction(new):
         for table in OWN_TABLES:
-            rows = old.execute(f"SELECT * FROM {table}").fetchall()
+            # Row by row: after a long outage of a receiver the outbox is no small table.
+            rows = old.execute(f"SELECT * FROM {table}")
             new.execute(f"DELETE FROM {table}")
-            if rows:
-                marks = ", ".join("?" * len(rows[0]))
-                new.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            marks = ", ".join("?" * len(rows.description))
+            new.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        # It was queued of the old rows, and not of what came since.
+        set_queued_for(new, None)
 
 
 def _is_gone(source: str, start: Optional[str]) -> bool:

@@ -110,6 +110,37 @@ SETTINGS = """CREATE TABLE settings (
   value
 ) WITHOUT ROWID"""
 
+OUTBOX = """CREATE TABLE outbox (
+  target TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  body BLOB NOT NULL,
+  changed_at TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next_attempt_at REAL NOT NULL DEFAULT 0,
+  PRIMARY KEY (target, run_id, revision)
+)"""
+
+FORWARD_TARGETS = """CREATE TABLE forward_targets (
+  name TEXT NOT NULL PRIMARY KEY,
+  failures INTEGER NOT NULL DEFAULT 0,
+  shut_until REAL NOT NULL DEFAULT 0,
+  is_paused INTEGER NOT NULL DEFAULT 0,
+  last_error TEXT,
+  last_error_at TEXT,
+  last_delivered_at TEXT,
+  lifted_by TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID"""
+
+OUTBOX_IN_ORDER = "CREATE INDEX outbox_in_order ON outbox (target, changed_at, run_id)"
+OUTBOX_OF_RUN = "CREATE INDEX outbox_of_run ON outbox (run_id)"
+# Few events are receipts: those of a run are found without reading its others.
+RECEIPTS = (
+    "CREATE INDEX receipts ON run_events (run_id, type) WHERE type IN"
+    " ('run.delivered', 'run.delivery_failed', 'run.delivery_retried')"
+)
+
 RUNS_BY_START = "CREATE INDEX agent_runs_by_start ON agent_runs (start_time)"
 # Few runs have a parent, so it costs next to nothing.
 CHILD_RUNS = (
@@ -222,6 +253,8 @@ OWN_TABLES = {
     "indexer_status": INDEXER_STATUS,
     "gone_processes": GONE_PROCESSES,
     "settings": SETTINGS,
+    "outbox": OUTBOX,
+    "forward_targets": FORWARD_TARGETS,
 }
 """The indexer's own tables: what it knows of itself and of this host."""
 
@@ -239,7 +272,7 @@ def schema_sql() -> str:
     """Return the whole schema as one SQL script."""
     statements = [
         *TABLES.values(), *OWN_TABLES.values(), RUNS_BY_START, RUNNING_RUNS, CHILD_RUNS,
-        *VIEWS.values(),
+        OUTBOX_IN_ORDER, OUTBOX_OF_RUN, RECEIPTS, *VIEWS.values(),
         f"PRAGMA application_id = {APPLICATION_ID}",
         f"PRAGMA user_version = {SCHEMA_VERSION}",
     ]  # fmt: skip

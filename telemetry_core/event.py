@@ -13,6 +13,17 @@ RUN_UPDATED = "run.updated"
 RUN_ENDED = "run.ended"
 RUN_DELIVERED = "run.delivered"
 RUN_DELIVERY_FAILED = "run.delivery_failed"
+RUN_DELIVERY_RETRIED = "run.delivery_retried"
+"""Somebody wants to have a run delivered that its receiver did not want."""
+
+API_TARGET = "api"
+"""The target that the columns api_posted, api_posted_at and api_retry_count speak of."""
+
+FORWARD_RETRIED = "forward.retried"
+"""Said of a target, not of a run: it is to be tried again at once."""
+
+FORWARD_SUBJECT = "telemetry.forward"
+"""The subject of what is said of targets."""
 
 WRITER_DROPPED = "writer.dropped"
 """Said of a process, not of a run: how many events it had to let go."""

@@ -60,5 +60,5 @@ RUN_FIELDS: tuple[Field, ...] = (
 
 RUN_FIELD_NAMES: frozenset[str] = frozenset(field.name for field in RUN_FIELDS)
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Version of the view's tables. A database that says otherwise is rebuilt from the log."""

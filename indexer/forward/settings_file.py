@@ -1,0 +1,124 @@
+"""The settings file: `{base}/config/telemetry.toml`, read as the targets that it names.
+
+Called by whoever loads the targets. What makes no sense is told in words, with what to do, and
+costs that target and no other. It shows no value that may be a secret.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from indexer.forward.target import Target
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+KINDS = ("http", "sheets", "file")
+_FIELDS = ("known", "all")
+_WORDS = {"str": "a text", "bool": "true or false", "float": "a number above 0",
+          "int": "a whole number above 0", "tuple": "a list of texts"}  # fmt: skip
+_KEYS = {
+    "kind": str, "url": str, "path": str, "token": str, "token_env": str, "enabled": bool,
+    "agents": tuple, "statuses": tuple, "fields": str, "rate": float, "in_flight": int,
+    "timeout": float,
+}  # fmt: skip
+_MOST_IN_FLIGHT = 64
+
+
+class NotUnderstood(Exception):
+    """A table of the file makes no sense; the message says what is wrong and what to do."""
+
+
+def settings_path(base: Path) -> Path:
+    """Return where the settings file of a base is."""
+    return base / "config" / "telemetry.toml"
+
+
+def read_tables(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return the tables below `targets`, and what is wrong with the file."""
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8"
+        return {}, [f"{path} can't be read: {reason}. Mend it, or delete it"]
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return {}, [f"{path} is no TOML: {error}. Correct that line"]
+    problems = [
+        f"{path} has {name!r}, which is no setting: only [targets.NAME] is known"
+        for name in document
+        if name != "targets"
+    ]
+    tables = document.get("targets", {})
+    if not isinstance(tables, dict):
+        return {}, [*problems, f"{path}: `targets` has to be tables, as in [targets.NAME]"]
+    return tables, problems
+
+
+def target_of(name: str, table: Any, environ: Mapping[str, str]) -> Target:
+    """Read one table as a target. Raises NotUnderstood."""
+    if not isinstance(table, dict):
+        raise NotUnderstood(f"make it a table, as in [targets.{name}]")
+    for key, value in table.items():
+        _check(key, value)
+    kind = table.get("kind", "http")
+    if kind not in KINDS:
+        raise NotUnderstood(f"kind is {kind!r}: use one of {', '.join(KINDS)}")
+    if table.get("fields", "known") not in _FIELDS:
+        raise NotUnderstood(f"fields is {table['fields']!r}: use known or all")
+    return Target(
+        name=name,
+        kind=kind,
+        address=_address(kind, table),
+        token=_token(table, environ),
+        agents=tuple(table.get("agents", ())),
+        statuses=tuple(table.get("statuses", ())),
+        all_fields=table.get("fields") == "all",
+        **{key: table[key] for key in ("rate", "in_flight", "timeout") if key in table},
+    )
+
+
+def _check(key: str, value: Any) -> None:
+    kind = _KEYS.get(key)
+    if kind is None:
+        raise NotUnderstood(f"{key!r} is no setting: known are {', '.join(_KEYS)}")
+    if not _is(value, kind):
+        raise NotUnderstood(f"{key} has to be {_WORDS[kind.__name__]}")
+    if key == "in_flight" and value > _MOST_IN_FLIGHT:
+        raise NotUnderstood(f"in_flight has to be {_MOST_IN_FLIGHT} at most")
+
+
+def _is(value: Any, kind: type) -> bool:
+    if kind is tuple:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if kind in (int, float):
+        numbers = (int,) if kind is int else (int, float)
+        return type(value) in numbers and 0 < value < float("inf")
+    return type(value) is kind
+
+
+def _address(kind: str, table: Mapping[str, Any]) -> str:
+    key = "path" if kind == "file" else "url"
+    address = table.get(key)
+    if not address:
+        raise NotUnderstood(f'a target of kind {kind} needs {key} = "..."')
+    return str(address)
+
+
+def _token(table: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+    variable = table.get("token_env")
+    if variable is None:
+        return table.get("token")
+    if "token" in table:
+        raise NotUnderstood("token and token_env exclude each other: remove one of the two")
+    if not environ.get(variable):
+        raise NotUnderstood(f"token_env names {variable}, which is not set: set it, or remove it")
+    return environ[variable]

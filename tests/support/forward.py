@@ -1,0 +1,79 @@
+"""What tests of forwarding share: targets, a log of runs, and the outbox read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from indexer.database import create_schema, open_writer
+from indexer.forward.due import DueRuns
+from indexer.forward.target import Target
+from indexer.ingest import Ingest
+from telemetry_core.event import Event
+from tests.support.view import event, lines_of
+
+
+def a_target(name: str = "api", **settings: Any) -> Target:
+    """A target that nothing is sent to by itself."""
+    return Target(name, settings.pop("kind", "http"), "http://127.0.0.1:1/", **settings)
+
+
+def a_run(run_id: str, at: int = 0, **fields: Any) -> list[Event]:
+    """A run that has ended."""
+    status = fields.pop("status", "success")
+    return [
+        event(at, "run.started", run_id, agent_name=fields.pop("agent_name", "crawler"), **fields),
+        event(at + 1, "run.ended", run_id, status=status),
+    ]
+
+
+def delivered(number: int, run_id: str, revision: int, target: str = "api") -> Event:
+    """A receipt that says so."""
+    return event(number, "run.delivered", run_id, target=target, revision=revision)
+
+
+def parked(number: int, run_id: str, revision: int, target: str = "api") -> Event:
+    """A receipt of what a target did not want."""
+    return event(number, "run.delivery_failed", run_id, target=target, revision=revision,
+                 outcome="parked", reason="HTTP 400")  # fmt: skip
+
+
+class Queue:
+    """A database that a log is indexed into, and the outbox of it, without a daemon."""
+
+    def __init__(self, directory: Path, *targets: Target, database: str = "view.sqlite") -> None:
+        directory.mkdir(exist_ok=True)
+        self.directory = directory
+        path = directory.parent / database
+        is_new = not path.exists()
+        self.connection = open_writer(path)
+        if is_new:
+            create_schema(self.connection)
+        self.due = DueRuns(self.connection, targets)
+        self.ingest = Ingest(self.connection, directory, on_folded=self.due.take)
+
+    def append(self, *events: Event, file: str = "events_20260101.ndjson") -> None:
+        with open(self.directory / file, "ab") as log:
+            log.write(lines_of(list(events)))
+
+    def index(self, *events: Event, file: str = "events_20260101.ndjson") -> None:
+        """Append, and make a pass as the view does."""
+        self.append(*events, file=file)
+        self.ingest.run_pass()
+        self.due.catch_up()
+
+    def waiting(self, target: str = "api") -> dict[str, list[int]]:
+        """The revisions that wait, by run."""
+        found: dict[str, list[int]] = {}
+        for run_id, revision in self.connection.execute(
+            "SELECT run_id, revision FROM outbox WHERE target = ? ORDER BY 1, 2", (target,)
+        ):
+            found.setdefault(run_id, []).append(revision)
+        return found
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        return self.connection.execute("SELECT * FROM outbox ORDER BY 1, 2, 3").fetchall()
+
+    def try_all(self) -> None:
+        """Write down that all that waits was tried once."""
+        self.connection.execute("UPDATE outbox SET attempts = 1")

@@ -1,0 +1,58 @@
+"""The bytes that are sent: a function of the revision, under a key that is no other's."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer.fold import fold
+from indexer.forward.body import ALL_FIELDS, KNOWN_FIELDS, body_of, key_of
+from telemetry_core.event import Event
+from tests.support.view import event
+
+_REVISING = ("run.started", "run.updated", "run.ended")
+_SILENT = ("run.event", "run.delivered", "run.delivery_failed", "run.delivery_retried", "x.y")
+
+
+def test_the_body_has_the_twenty_fields_that_receivers_know() -> None:
+    """These names and no others, and what is null is absent."""
+    row = fold(None, [event(1, "run.started", agent_name="a", website="w"), event(2, "run.ended")])
+    assert len(KNOWN_FIELDS) == 20
+    body = json.loads(body_of(row, KNOWN_FIELDS))
+    assert body == {
+        "run_id": "run", "agent_name": "a", "status": "success", "duration_ms": 0,
+        "start_time": "2026-01-01T00:00:00.000001Z", "end_time": "2026-01-01T00:00:00.000002Z",
+    }  # fmt: skip
+    assert json.loads(body_of(row, ALL_FIELDS)) == {
+        **body, "website": "w", "revision": 2, "updated_at": "2026-01-01T00:00:00.000002Z",
+    }  # fmt: skip
+
+
+@given(st.integers(0, 2**32))
+def test_a_body_changes_with_its_revision_and_with_nothing_else(seed: int) -> None:
+    """Agent's events, receipts and unknown events, before, between and after, leave it as it is."""
+    dice = random.Random(seed)
+    revising = [event(10, "run.started", agent_name="a"), event(20, "run.ended", status="failed")]
+    revising += [event(30 + n, "run.updated", items_failed=n) for n in range(dice.randrange(3))]
+    silent: list[Event] = []
+    for _ in range(dice.randrange(1, 8)):
+        data = {"target": dice.choice(["api", "b"]), "revision": dice.randrange(4)}
+        silent.append(event(dice.randrange(1, 50) * 100 + 7, dice.choice(_SILENT), **data))
+    plain = fold(None, revising)
+    noisy = fold(None, sorted(revising + silent, key=lambda one: (one.time, one.id)))
+    for names in (KNOWN_FIELDS, ALL_FIELDS):
+        assert body_of(noisy, names) == body_of(plain, names)
+    assert noisy["revision"] == plain["revision"]
+
+
+@given(st.lists(st.tuples(st.text(max_size=300), st.integers(1, 30)), max_size=20, unique=True))
+def test_a_key_is_ascii_and_belongs_to_one_revision(places: list[tuple[str, int]]) -> None:
+    """Whatever an agent calls its run, the key fits into a header and is no other's."""
+    keys = [key_of(run, number, names) for run, number in places
+            for names in (KNOWN_FIELDS, ALL_FIELDS)]  # fmt: skip
+    assert len(set(keys)) == len(keys)
+    assert all(key.isascii() and key.isprintable() and " " not in key for key in keys)
+    assert all(len(key) < 260 for key in keys)

@@ -18,7 +18,7 @@ from indexer.batch import Batch
 from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED, Cursor
 from indexer.database import transaction
 from indexer.decode import Ordinals
-from indexer.events import place_events
+from indexer.events import Placed, place_events
 from indexer.log_files import LogFile, list_log_files
 from indexer.moves import find_moves, is_another, keeps_order
 from indexer.news import bring_up_to_date
@@ -47,12 +47,20 @@ class Ingest:
     """Passes over one log into one database. What it holds only saves work, never decides."""
 
     def __init__(
-        self, connection: sqlite3.Connection, log_directory: Path, omit: Collection[str] = ()
+        self,
+        connection: sqlite3.Connection,
+        log_directory: Path,
+        omit: Collection[str] = (),
+        on_folded: Callable[[Placed], None] = lambda _: None,
     ) -> None:
-        """Read the log in `log_directory`, but for the files that `omit` names."""
+        """Read the log in `log_directory`, but for the files that `omit` names.
+
+        `on_folded` is told what is new, inside the transaction that wrote it.
+        """
         self._connection = connection
         self._log_directory = log_directory
         self._omit = omit
+        self._on_folded = on_folded
         self._ordinals: dict[str, tuple[int, Ordinals]] = {}
         self._known: dict[str, Cursor] = {}
         self._known_at: Optional[tuple[int, int]] = None
@@ -165,6 +173,7 @@ class Ingest:
                 cursors.quarantine(self._connection, name, part.faults)
             placed = place_events(self._connection, batch.rows)
             bring_up_to_date(self._connection, placed.new, placed.refold)
+            self._on_folded(placed)
         for name, part in batch.parts.items():
             self._known[name] = part.after
             self._keep_ordinals(name, part.after.offset, part.ordinals)

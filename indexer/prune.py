@@ -17,6 +17,8 @@ from indexer import cursors, database
 from indexer.cursors import Cursor
 from indexer.errors import DatabaseUnusable
 from indexer.events import has_other_under_an_id
+from indexer.forward.due import DueRuns
+from indexer.forward.targets import load_targets
 from indexer.ingest import Ingest
 from indexer.log_files import LogFile, file_id, list_log_files
 from indexer.log_names import parse_name
@@ -127,7 +129,8 @@ def _look(
     connection: sqlite3.Connection, config: TelemetryConfig, names: Collection[str]
 ) -> tuple[list[LogFile], dict[str, str]]:
     """Index what is new, and return those of the files that may go, and why the others may not."""
-    Ingest(connection, config.ndjson_dir).run_pass()
+    due = DueRuns(connection, load_targets(config).targets)
+    Ingest(connection, config.ndjson_dir, on_folded=due.take).run_pass()
     named = [file for file in list_log_files(config.ndjson_dir) if file.name in names]
     return _indexed_files(connection, named)
 

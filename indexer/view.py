@@ -10,11 +10,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 from indexer import database
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
 from indexer.filesystem import identity
+from indexer.forward.due import DueRuns
+from indexer.forward.targets import load_targets
 from indexer.ingest import Ingest, PassResult
 from indexer.own_state import (
     note_gone_processes,
@@ -25,6 +27,8 @@ from indexer.own_state import (
 from indexer.places import write_lease
 from indexer.rebuild import rebuild
 from telemetry_core.config import TelemetryConfig
+
+Result = TypeVar("Result")
 
 
 class View:
@@ -48,12 +52,21 @@ class View:
         self.connection = self._open()
         self._identity = identity(config.database_path)
         self._companions = self._find_companions()
-        self._ingest = Ingest(self.connection, config.ndjson_dir)
+        self._due = DueRuns(self.connection, load_targets(config).targets)
+        self._ingest = Ingest(self.connection, config.ndjson_dir, on_folded=self._due.take)
 
     def run_pass(self) -> PassResult:
         """Bring the view up to date with the log. Raises TelemetryError or OSError."""
         with self._writing():
-            return self._ingest.run_pass(self._should_stop, self._on_progress)
+            result = self._ingest.run_pass(self._should_stop, self._on_progress)
+            if result.is_complete:
+                self._due.catch_up(self._should_stop)
+            return result
+
+    def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Have something else written, alone. Raises TelemetryError."""
+        with self._writing():
+            return work(self.connection)
 
     def look_after_runs(self) -> None:
         """Find out which running runs have lost their process. Raises TelemetryError."""

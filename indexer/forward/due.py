@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Callable, NamedTuple
 
 from indexer.database import transaction
+from indexer.events import Placed
 from indexer.forward import outbox
 from indexer.forward.body import body_of, key_of
 from indexer.forward.outbox import Waiting
@@ -19,9 +20,12 @@ from indexer.forward.receipts import NOTHING, Delivery, deliveries
 from indexer.forward.target import Target
 from indexer.own_state import queued_for, set_queued_for
 from indexer.runs import load_runs
+from indexer.schema import EVENT_COLUMNS
+from telemetry_core.event import RUN_EVENT
 
 # SQLite takes 999 parameters in its oldest builds.
 _CHUNK = 500
+_TYPE = EVENT_COLUMNS.index("type")
 
 
 class _Run(NamedTuple):
@@ -45,12 +49,14 @@ class DueRuns:
         self._targets = targets
         self._choice = " ".join(sorted(target.choice for target in targets))
 
-    def take(self, run_ids: Iterable[str]) -> None:
-        """Bring the outbox up to date with runs whose rows were just written."""
+    def take(self, placed: Placed) -> None:
+        """Bring the outbox up to date with events whose runs' rows were just written."""
         if not self._targets or not self.is_complete():
             set_queued_for(self._connection, None)
             return
-        for chunk in _chunks(run_ids):
+        # What an agent says in between makes nothing due.
+        told = {row[0] for row in placed.new if row[_TYPE] != RUN_EVENT}
+        for chunk in _chunks(told | placed.refold):
             self._queue(chunk)
 
     def is_complete(self) -> bool:

@@ -16,7 +16,6 @@ import orjson
 
 from indexer.forward.parcel import Parcel
 from indexer.forward.verdict import DELIVERED, PARKED, Verdict
-from telemetry_core.backlog import Waiting
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import (
@@ -88,8 +87,7 @@ class Receipts:
             lines.append(encode(event))
         if not lines:
             return True
-        entry = Waiting(b"".join(lines), day, len(lines), sync=False)
-        return self._writer.write(entry, _PATIENCE_SECONDS)
+        return self._writer.write(b"".join(lines), day, len(lines), False, _PATIENCE_SECONDS)
 
     def flush(self) -> bool:
         """Try to write what waits in memory; return whether nothing does any longer."""

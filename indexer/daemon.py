@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
+from indexer.forward.forwarding import Forwarding
 from indexer.hint import Hint
 from indexer.keeping import Keeping
 from indexer.lag import lag_bytes
@@ -53,6 +54,7 @@ class Daemon:
         self._notifier = Notifier()
         self._keeping = Keeping(config, self._should_stop)
         self._next_look = 0.0
+        self._forwarding = Forwarding(config, self._hint.set)
         self._next_heartbeat = 0.0
         self._told: dict[str, int] = {}
         self._has_worked = False
@@ -78,6 +80,7 @@ class Daemon:
         finally:
             self._notifier.stopping()
             self._watch.stop()
+            self._forwarding.stop(self._view)
             self._leave()
 
     def stop(self) -> None:
@@ -109,7 +112,7 @@ class Daemon:
             interval = self._config.poll_interval
             pause = min(interval, RETRY_SECONDS) if self._watch.problem else interval
         # A loop that waits is alive, and says so by the next pass.
-        self._hint.wait(min(pause, self._notifier.interval))
+        self._hint.wait(min(pause, self._notifier.interval, self._forwarding.wait))
 
     def _try_pass(self) -> None:
         if self._notifier.is_ready:
@@ -159,6 +162,7 @@ class Daemon:
             self._look_after(view)
         elif self._has_worked and now >= self._next_heartbeat:
             self._beat(view, self._state(view))
+        self._forwarding.step(view)
 
     def _keep_lease(self) -> None:
         """Hold the lease still, though its file was deleted; stop if somebody else has it now."""

@@ -53,15 +53,21 @@ class View:
         self._identity = identity(config.database_path)
         self._companions = self._find_companions()
         self._due = DueRuns(self.connection, load_targets(config).targets)
+        self._is_read = False
         self._ingest = Ingest(self.connection, config.ndjson_dir, on_folded=self._due.take)
 
     def run_pass(self) -> PassResult:
         """Bring the view up to date with the log. Raises TelemetryError or OSError."""
         with self._writing():
             result = self._ingest.run_pass(self._should_stop, self._on_progress)
+            self._is_read = result.is_complete
             if result.is_complete:
                 self._due.catch_up(self._should_stop)
             return result
+
+    def holds_all_that_is_due(self) -> bool:
+        """Whether the log was read to its end, and what is to be forwarded is in the outbox."""
+        return self._is_read and self._due.is_complete()
 
     def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Have something else written, alone. Raises TelemetryError."""

@@ -133,7 +133,10 @@ FORWARD_TARGETS = """CREATE TABLE forward_targets (
   lifted_by TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID"""
 
-OUTBOX_IN_ORDER = "CREATE INDEX outbox_in_order ON outbox (target, changed_at, run_id)"
+# The last column, so that what is not due yet is passed over without being read.
+OUTBOX_IN_ORDER = (
+    "CREATE INDEX outbox_in_order ON outbox (target, changed_at, run_id, next_attempt_at)"
+)
 OUTBOX_OF_RUN = "CREATE INDEX outbox_of_run ON outbox (run_id)"
 # Few events are receipts: those of a run are found without reading its others.
 RECEIPTS = (

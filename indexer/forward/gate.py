@@ -7,6 +7,7 @@ and dice are given, and it does not know what is delivered.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Optional
 
 from indexer.forward.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict
@@ -54,6 +55,10 @@ class Gate:
         """Whether what goes next only finds out if the target is back."""
         return self.condition != OPEN
 
+    def is_shut(self, now: float) -> bool:
+        """Whether something keeps parcels back other than the rate."""
+        return self.is_probing or not is_time(self.state.shut_until, now)
+
     def room(self, now: float) -> int:
         """Return how many parcels may go now."""
         if not is_time(self.state.shut_until, now):
@@ -65,6 +70,8 @@ class Gate:
 
     def wait(self, now: float) -> float:
         """Return in how many seconds to ask again, if nothing is heard before."""
+        if self._under_way >= (1 if self.is_probing else self._in_flight):
+            return math.inf
         if not is_time(self.state.shut_until, now):
             return self.state.shut_until - now
         if self._tokens >= 1 or self.is_probing:

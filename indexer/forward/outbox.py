@@ -114,9 +114,18 @@ def note_attempt(connection: sqlite3.Connection, parcel: Parcel, next_attempt_at
     )
 
 
-def next_due(connection: sqlite3.Connection, target: str) -> Optional[float]:
-    """Return when the next parcel of a target may be tried, in seconds since 1970."""
+def next_due(connection: sqlite3.Connection, target: str, after: float) -> Optional[float]:
+    """Return when the next parcel of a target may be tried that may not be by `after`."""
     (moment,) = connection.execute(
-        "SELECT min(next_attempt_at) FROM outbox WHERE target = ?", (target,)
+        "SELECT min(next_attempt_at) FROM outbox WHERE target = ? AND next_attempt_at > ?",
+        (target, after),
     ).fetchone()
     return None if moment is None else float(moment)
+
+
+def is_any_due(connection: sqlite3.Connection, target: str, now: float) -> bool:
+    """Whether something of a target may be tried now."""
+    found = connection.execute(
+        "SELECT 1 FROM outbox WHERE target = ? AND next_attempt_at <= ? LIMIT 1", (target, now)
+    )
+    return found.fetchone() is not None

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from indexer.database import create_schema, open_writer
+from indexer.database import open_writer
 from indexer.forward.due import DueRuns
 from indexer.forward.target import Target
 from indexer.ingest import Ingest
 from telemetry_core.event import Event
-from tests.support.view import event, lines_of
+from tests.support.process import environment
+from tests.support.view import empty_database, event, lines_of
 
 
 def a_target(name: str = "api", **settings: Any) -> Target:
     """A target that nothing is sent to by itself."""
-    return Target(name, settings.pop("kind", "http"), "http://127.0.0.1:1/", **settings)
+    address = settings.pop("address", "http://127.0.0.1:1/")
+    return Target(name, settings.pop("kind", "http"), address, **settings)
 
 
 def a_run(run_id: str, at: int = 0, **fields: Any) -> list[Event]:
@@ -45,10 +52,12 @@ class Queue:
         directory.mkdir(exist_ok=True)
         self.directory = directory
         path = directory.parent / database
-        is_new = not path.exists()
-        self.connection = open_writer(path)
-        if is_new:
-            create_schema(self.connection)
+        if not path.exists():
+            with closing(sqlite3.connect(path)) as connection, closing(empty_database()) as empty:
+                empty.backup(connection)
+        self.connection = open_writer(path, "TRUNCATE")
+        # Neither is this database what survives anything here: the log is.
+        self.connection.execute("PRAGMA synchronous = OFF")
         self.due = DueRuns(self.connection, targets)
         self.ingest = Ingest(self.connection, directory, on_folded=self.due.take)
 
@@ -77,3 +86,43 @@ class Queue:
     def try_all(self) -> None:
         """Write down that all that waits was tried once."""
         self.connection.execute("UPDATE outbox SET attempts = 1")
+
+
+class Hostile:
+    """The hostile server, in a process of its own, for the length of a block."""
+
+    def __init__(self, certificate: str = "") -> None:
+        self._certificate = certificate
+
+    def __enter__(self) -> Hostile:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.hostile_server", self._certificate],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(),
+        )  # fmt: skip
+        told = self._read()
+        self.url = f"http://127.0.0.1:{told['port']}/runs"
+        self.secure_url = f"https://127.0.0.1:{told.get('secure')}/runs"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def tell(self, line: str) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def plan(self, **plan: Any) -> None:
+        """Say how it is to answer."""
+        self.tell(f"plan {json.dumps(plan)}")
+
+    def held(self, clear: bool = False) -> dict[str, Any]:
+        """What it has taken in."""
+        found: dict[str, Any] = self.tell("held clear" if clear else "held")
+        return found
+
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())

@@ -1,0 +1,122 @@
+"""Two thousand stories of forwarding, with a virtual clock: what ended is held, once a key."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from indexer.forward.messenger import Messenger
+from tests.support.forward import Hostile, a_target
+from tests.support.hostile_server import TAKEN_IN, WAYS
+from tests.support.story import FakeReceiver, OneLife, Story
+
+_BLOCKS, _STORIES = 8, 200
+_REAL_BLOCKS, _REAL_STORIES = 4, 100
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory, where there is room: nothing here hangs on a disk."""
+    directory = tmp_path
+    if Path("/dev/shm").is_dir():
+        directory = Path("/dev/shm") / f"forward-{tmp_path.parent.name}-{tmp_path.name}"
+        directory.mkdir()
+    yield directory
+    if directory != tmp_path:
+        shutil.rmtree(directory)
+
+
+def _live(story: Story, dice: random.Random) -> None:
+    """Let runs come and change, and let the process die and the database vanish now and then."""
+    for _ in range(dice.randrange(3, 10)):
+        happens = dice.random()
+        if happens < 0.35 or not story.revisions:
+            story.add_run()
+        elif happens < 0.55:
+            story.change(dice.choice(list(story.revisions)))
+        elif happens < 0.65:
+            story.be_born()
+        elif happens < 0.7:
+            story.lose_database()
+        else:
+            story.tick()
+
+
+def _last_keys(story: Story, poisoned: str) -> set[str]:
+    return {f"{run}:{number}" for run, number in story.revisions.items() if run != poisoned}
+
+
+def _in_order(order: list[str]) -> bool:
+    """Whether no revision came for the first time after a later one of its run."""
+    latest: dict[str, int] = {}
+    for key in dict.fromkeys(order):
+        run, _, number = key.rpartition(":")
+        if int(number) < latest.get(run, 0):
+            return False
+        latest[run] = int(number)
+    return True
+
+
+@pytest.mark.parametrize("block", range(_BLOCKS))
+def test_every_run_is_held_however_the_receiver_fails(
+    scratch: Path, block: int, laboratory_seed: int
+) -> None:
+    """Two hundred stories: all that ended is held, every key has one body, poison stops nobody."""
+    for number in range(_STORIES):
+        dice = random.Random(f"{laboratory_seed} {block} {number}")
+        poison = "run-00001" if dice.random() < 0.5 else ""
+        receiver = FakeReceiver(dice, poison)
+        target = a_target(in_flight=dice.choice([1, 2, 4]), rate=dice.choice([0.5, 20.0]))
+        story = Story(scratch / str(number), receiver.for_another_process, target, dice)
+        _live(story, dice)
+        story.finish()
+        where = (block, number)
+        assert _last_keys(story, poison) <= receiver.held.keys(), where
+        assert _in_order(receiver.order), where
+        sent = len(receiver.order)
+        story.lose_database()
+        story.finish()
+        assert len(receiver.order) == sent, (where, "sent again after a rebuild")
+        story.queue.connection.close()
+        shutil.rmtree(scratch / str(number))
+
+
+@pytest.mark.parametrize("block", range(_REAL_BLOCKS))
+def test_every_run_reaches_a_real_server_however_it_fails(
+    scratch: Path, block: int, laboratory_seed: int
+) -> None:
+    """A hundred stories over the network, through each way to fail."""
+    answered = threading.Event()
+
+    def await_outcome() -> None:
+        assert answered.wait(20), "no outcome within the target's time"
+        answered.clear()
+
+    with Hostile() as server:
+        messenger = Messenger(answered.set)
+        target = a_target(address=server.url, token="secret", timeout=0.15, in_flight=4)
+        for number in range(_REAL_STORIES):
+            dice = random.Random(f"{laboratory_seed} real {block} {number}")
+            # The ways that take the whole of an attempt's time come less often.
+            slow = ["drip", "hang"] if number % 10 == 0 else []
+            ways = [way for way in WAYS if way not in ("drip", "hang")] + slow
+            poison = "run-00001" if dice.random() < 0.5 else ""
+            server.plan(seed=number, ways=ways, poison=poison, bad=3)
+            story = Story(
+                scratch / str(number), lambda: OneLife(messenger), target, dice, await_outcome
+            )
+            _live(story, dice)
+            story.finish()
+            held = server.held(clear=True)
+            assert _last_keys(story, poison) <= held["held"].keys(), (block, number)
+            assert held["faults"] == [], (block, number)
+            assert _in_order(held["order"]), (block, number)
+            story.queue.connection.close()
+            shutil.rmtree(scratch / str(number))
+        messenger.close()
+    assert set(TAKEN_IN) < set(WAYS)

@@ -1,0 +1,196 @@
+"""A random story of forwarding: runs that come and change, a receiver that fails, deaths between.
+
+The clock is virtual, so that a story of days takes milliseconds; the log, the outbox and what
+decides are the real ones. The receiver is whatever messenger the story is given.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+from indexer.database import remove_database
+from indexer.forward.forwarder import Forwarder
+from indexer.forward.messenger import Messenger, Outcome
+from indexer.forward.parcel import Parcel
+from indexer.forward.receipts import Receipts, dead_letters, retry_of
+from indexer.forward.target import Target
+from indexer.forward.verdict import Verdict, verdict_of
+from telemetry_core import TelemetryConfig
+from tests.support.forward import Queue, a_run
+from tests.support.view import event
+
+_LONGEST_STORY = 100_000
+_STATUSES = (200, 200, 201, 302, 408, 425, 429, 500, 502, 503)
+
+
+class FakeReceiver:
+    """A receiver in this process: each attempt may fail, before or after what was sent is kept."""
+
+    def __init__(self, dice: random.Random, poison: str = "", bad: int = 4) -> None:
+        self._dice = dice
+        self._poison = poison
+        self._bad = bad
+        self._tries: dict[str, int] = {}
+        self._coming: list[Outcome] = []
+        self.held: dict[str, bytes] = {}
+        self.order: list[str] = []
+        self.is_down: Callable[[], bool] = lambda: False
+
+    def send(self, _target: Target, parcel: Parcel) -> None:
+        self._coming.append((parcel, self._answer(parcel)))
+
+    def outcomes(self) -> list[Outcome]:
+        some = self._dice.randrange(len(self._coming) + 1)
+        self._dice.shuffle(self._coming)
+        found, self._coming = self._coming[:some], self._coming[some:]
+        return found
+
+    def for_another_process(self) -> FakeReceiver:
+        """Lose what was on its way back: whoever waited for it has died."""
+        self._coming.clear()
+        return self
+
+    def _answer(self, parcel: Parcel) -> Verdict:
+        if self.is_down():
+            return Verdict("failed", "ConnectError")
+        tries = self._tries[parcel.key] = self._tries.get(parcel.key, 0) + 1
+        if self._poison and self._poison.encode() in parcel.body:
+            return verdict_of(400)
+        status = self._dice.choice(_STATUSES) if tries <= self._bad else 200
+        is_kept = status < 300 or self._dice.random() < 0.3
+        if is_kept:
+            assert self.held.setdefault(parcel.key, parcel.body) == parcel.body
+            self.order.append(parcel.key)
+        patience = self._dice.choice([None, 0.0, 5.0, 9e9]) if status in (429, 503) else None
+        return verdict_of(status, patience)
+
+
+class _Watched(Receipts):
+    """Receipts that say whether there are new ones to be read."""
+
+    has_news = True
+
+    def write(self, events: Iterable[Any]) -> bool:
+        self.has_news = True
+        return super().write(events)
+
+
+class OneLife:
+    """A messenger as one process has it: what another had sent before comes back to nobody."""
+
+    def __init__(self, messenger: Messenger) -> None:
+        self._messenger = messenger
+        self._sent: list[Parcel] = []
+
+    def send(self, target: Target, parcel: Parcel) -> None:
+        self._sent.append(parcel)
+        self._messenger.send(target, parcel)
+
+    def outcomes(self) -> list[Outcome]:
+        coming = self._messenger.outcomes()
+        return [one for one in coming if any(one[0] is parcel for parcel in self._sent)]
+
+
+class Story:
+    """One base, one target, and what happens to them."""
+
+    def __init__(
+        self,
+        directory: Path,
+        new_messenger: Callable[[], Any],
+        target: Target,
+        dice: random.Random,
+        await_outcome: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.now = 1_800_000_000.0
+        self.target = target
+        self.revisions: dict[str, int] = {}
+        self._directory = directory
+        self._new_messenger = new_messenger
+        self._messenger: Any = None
+        self._dice = dice
+        self._await_outcome = await_outcome
+        self._number = 0
+        raw = directory / "raw"
+        raw.mkdir(parents=True, exist_ok=True)
+        self._receipts = _Watched(TelemetryConfig.for_base(directory))
+        self.queue: Optional[Queue] = None
+        self.be_born()
+
+    def be_born(self) -> None:
+        """Begin as a new process does: with what stands on the disk."""
+        if self.queue is not None:
+            self.queue.connection.close()
+        self._messenger = self._new_messenger()
+        self._receipts.has_news = True
+        self.queue = Queue(self._directory / "raw", self.target)
+        self.forwarder = Forwarder(
+            [self.target], self._receipts, self._messenger, lambda: self.now, self._dice.random
+        )
+
+    def lose_database(self) -> None:
+        """Delete `db/`."""
+        assert self.queue is not None
+        self.queue.connection.close()
+        self.queue = None
+        remove_database(self._directory / "view.sqlite")
+        self.be_born()
+
+    def add_run(self, **fields: Any) -> str:
+        """Record a run that has ended."""
+        run_id = f"run-{len(self.revisions):05d}"
+        self._write(*a_run(run_id, self._next(), **fields))
+        self._next()
+        self.revisions[run_id] = 2
+        return run_id
+
+    def change(self, run_id: str) -> None:
+        """Record something of a run that makes a revision."""
+        number = self._next()
+        self._write(event(number, "run.updated", run_id, items_failed=number))
+        self.revisions[run_id] += 1
+
+    def tick(self) -> None:
+        """Make one round of the daemon, or let the time pass that it would wait."""
+        assert self.queue is not None
+        if self._receipts.has_news:
+            # A pass over what was read already costs time and finds nothing.
+            self.queue.index()
+            self._receipts.has_news = False
+        self.forwarder.step(self.queue.connection)
+        if any(lane.under_way for lane in self.forwarder._lanes.values()):
+            self._await_outcome()
+        elif self.forwarder.wait not in (0.0, float("inf")):
+            self.now += self.forwarder.wait + 0.001
+
+    def is_over(self) -> bool:
+        """Whether nothing waits any more."""
+        assert self.queue is not None
+        return self.forwarder.is_done and not self.queue.waiting()
+
+    def finish(self) -> None:
+        """Let it go on until nothing waits."""
+        for _ in range(_LONGEST_STORY):
+            self.tick()
+            if self.is_over():
+                return
+        raise AssertionError(f"never ends: {self.queue and self.queue.rows()[:3]}")
+
+    def retry_the_dead(self) -> int:
+        """Do what `telemetry forward retry` does."""
+        assert self.queue is not None
+        dead = list(dead_letters(self.queue.connection))
+        assert self._receipts.write(map(retry_of, dead))
+        return len(dead)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _write(self, *events: Any) -> None:
+        assert self.queue is not None
+        self._receipts.has_news = True
+        self.queue.append(*events, file=f"events_2026010{self._dice.randrange(1, 4)}.ndjson")

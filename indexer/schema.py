@@ -137,6 +137,10 @@ FORWARD_TARGETS = """CREATE TABLE forward_targets (
 OUTBOX_IN_ORDER = (
     "CREATE INDEX outbox_in_order ON outbox (target, changed_at, run_id, next_attempt_at)"
 )
+OUTBOX_LEAST_TRIED = (
+    "CREATE INDEX outbox_least_tried"
+    " ON outbox (target, attempts, changed_at, run_id, next_attempt_at)"
+)
 OUTBOX_OF_RUN = "CREATE INDEX outbox_of_run ON outbox (run_id)"
 # Few events are receipts: those of a run are found without reading its others.
 RECEIPTS = (
@@ -275,7 +279,7 @@ def schema_sql() -> str:
     """Return the whole schema as one SQL script."""
     statements = [
         *TABLES.values(), *OWN_TABLES.values(), RUNS_BY_START, RUNNING_RUNS, CHILD_RUNS,
-        OUTBOX_IN_ORDER, OUTBOX_OF_RUN, RECEIPTS, *VIEWS.values(),
+        OUTBOX_IN_ORDER, OUTBOX_LEAST_TRIED, OUTBOX_OF_RUN, RECEIPTS, *VIEWS.values(),
         f"PRAGMA application_id = {APPLICATION_ID}",
         f"PRAGMA user_version = {SCHEMA_VERSION}",
     ]  # fmt: skip

@@ -21,11 +21,12 @@ from telemetry_core import TelemetryConfig
 from indexer import daemon, watch
 logging.basicConfig(level=logging.INFO)
 base, poll_interval, heartbeat, user = sys.argv[1:]
-config = TelemetryConfig.for_base(Path(base))
+config = TelemetryConfig.for_base(Path(base), os.environ)
 config.poll_interval = float(poll_interval)
 daemon.HEARTBEAT_SECONDS = watch.RETRY_SECONDS = daemon.RETRY_SECONDS = float(heartbeat)
 if user:
     os.setuid(int(user))
+exec(os.environ.get("BEFORE_DAEMON", ""))
 daemon.Daemon(config).run()
 """
 

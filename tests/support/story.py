@@ -106,6 +106,7 @@ class Story:
         await_outcome: Callable[[], None] = lambda: None,
     ) -> None:
         self.now = 1_800_000_000.0
+        self.shortest_wait = 0.0
         self.target = target
         self.revisions: dict[str, int] = {}
         self._directory = directory
@@ -153,6 +154,10 @@ class Story:
         self._write(event(number, "run.updated", run_id, items_failed=number))
         self.revisions[run_id] += 1
 
+    def record(self, *events: Any) -> None:
+        """Record many events at once."""
+        self._write(*events)
+
     def tick(self) -> None:
         """Make one round of the daemon, or let the time pass that it would wait."""
         assert self.queue is not None
@@ -164,7 +169,7 @@ class Story:
         if any(lane.under_way for lane in self.forwarder._lanes.values()):
             self._await_outcome()
         elif self.forwarder.wait not in (0.0, float("inf")):
-            self.now += self.forwarder.wait + 0.001
+            self.now += max(self.forwarder.wait + 0.001, self.shortest_wait)
 
     def is_over(self) -> bool:
         """Whether nothing waits any more."""

@@ -49,6 +49,12 @@ class Interrupted(TelemetryError):
     """Long work was told to stop; nothing of it shows."""
 
 
+class NoSuchTarget(TelemetryError):
+    """No target of that name is configured."""
+
+    hint = "`telemetry forward status` lists them; docs/forwarding.md says how to add one"
+
+
 class QueryFailed(TelemetryError):
     """A query was refused or went wrong; the message says why."""
 

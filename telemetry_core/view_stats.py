@@ -26,7 +26,7 @@ def view_stats(database: Path) -> dict[str, Any]:
             counts = connection.execute("SELECT status, count(*) FROM agent_runs GROUP BY status")
             stats["status_counts"] = dict(counts.fetchall())
             (stats["pending_api_posts"],) = connection.execute(
-                "SELECT count(*) FROM agent_runs WHERE end_time IS NOT NULL AND api_posted = 0"
+                "SELECT count(DISTINCT run_id) FROM outbox"
             ).fetchone()
         finally:
             connection.close()

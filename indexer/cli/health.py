@@ -17,6 +17,7 @@ from indexer.cli.output import parsed
 from indexer.cli.problems import problems
 from indexer.database import wal_bytes
 from indexer.filesystem import free_bytes
+from indexer.forward.overview import overview
 from indexer.growth import growth
 from indexer.integrity import check_integrity
 from indexer.lag import lag_bytes, lag_seconds, lagging_files
@@ -42,6 +43,7 @@ def health(
     view_bytes = _database_bytes(config)
     grown = growth(config.ndjson_dir, view_bytes)
     new, latest = _quarantine(config, connection)
+    forwarding = overview(config, connection)
     found: dict[str, Any] = {
         "base": str(config.metrics_dir),
         "state": "ok",
@@ -54,7 +56,8 @@ def health(
         "database_free_bytes": free_bytes(config.database_path.parent),
         "lag_bytes": lag_bytes(connection, config.ndjson_dir),
         "lag_seconds": round(lag_seconds(connection, config.ndjson_dir), 3),
-        "backlog": _backlog(config, connection),
+        "backlog": _backlog(config, connection, forwarding["targets"]),
+        "forwarding": forwarding,
         **_accounting(connection, grown.log_bytes),
         "quarantine_new": new,
         "quarantine": latest,
@@ -104,14 +107,14 @@ def _quarantine(
     return len(latest) + sum(1 for _ in lines), latest
 
 
-def _backlog(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str, int]:
-    """Return what waits: files with lines to be indexed, and runs to be posted if they are."""
-    posts = 0
-    if config.api_url and config.api_enabled:
-        (posts,) = connection.execute(
-            "SELECT count(*) FROM agent_runs WHERE end_time IS NOT NULL AND api_posted = 0"
-        ).fetchone()
-    return {"files": lagging_files(connection, config.ndjson_dir), "api_posts": posts}
+def _backlog(
+    config: TelemetryConfig, connection: sqlite3.Connection, targets: list[dict[str, Any]]
+) -> dict[str, int]:
+    """Return what waits: files with lines to be indexed, and runs to be sent to some target."""
+    return {
+        "files": lagging_files(connection, config.ndjson_dir),
+        "api_posts": sum(target["waiting"] for target in targets),
+    }
 
 
 def _last_event(connection: sqlite3.Connection) -> Optional[str]:

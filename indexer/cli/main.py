@@ -45,6 +45,7 @@ COMMANDS = {
     "restore": Entry("restore", "Put a backup back; asks first."),
     "export": Entry("export", "Runs or events as a file: CSV, JSON, NDJSON or Parquet."),
     "report": Entry("report", "A page on a period: what ran, how it went, what failed."),
+    "forward": Entry("forward", "Finished runs sent to an API, a sheet or a file."),
     "verify": Entry("verify", "Read the whole log again and hold it against the database."),
     "doctor": Entry("doctor", "Examine the installation and the base, with what to do."),
     "quarantine": Entry("quarantine", "The lines of the log that are no events."),

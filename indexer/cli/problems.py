@@ -10,6 +10,7 @@ from typing import Any, Optional
 from indexer.batch import MAX_BYTES
 from indexer.cli.human import count, duration, many, plain, seconds_since, size
 from indexer.database import WAL_LIMIT_BYTES
+from indexer.forward.gate import DOWN, PAUSED
 from indexer.growth import Growth
 from indexer.own_state import HEARTBEAT_SECONDS
 
@@ -51,7 +52,7 @@ def problems(found: dict[str, Any], grown: Growth, started_at: Optional[str]) ->
     if integrity and not integrity["ok"]:
         first = plain(integrity["problems"][0])
         told.append(f"the view's file is damaged ({first}): run `telemetry rebuild`")
-    return [*told, *_room_problems(grown)]
+    return [*told, *_problems_of_forwarding(found["forwarding"]), *_room_problems(grown)]
 
 
 def _problems_of_the_disk(found: dict[str, Any]) -> list[str]:
@@ -67,6 +68,24 @@ def _problems_of_the_disk(found: dict[str, Any]) -> list[str]:
             "a reader holds the write-ahead log back, which has grown to"
             f" {size(found['wal_bytes'])}: end what keeps a transaction open on the database"
         )
+    return told
+
+
+def _problems_of_forwarding(forwarding: dict[str, Any]) -> list[str]:
+    told = [f"nothing is forwarded there: {problem}" for problem in forwarding["problems"]]
+    for target in forwarding["targets"]:
+        name, error = target["name"], target["last_error"]
+        if target["state"] == PAUSED:
+            told.append(
+                f"{name} does not let us in ({error}): correct its token, then"
+                " `telemetry forward retry`"
+            )
+        elif target["state"] == DOWN:
+            waiting = many(target["waiting"], "run")
+            told.append(f"{name} does not take runs ({error}), and {waiting} wait for it")
+        if target["dead"]:
+            runs = many(target["dead"], "run")
+            told.append(f"{name} did not want {runs}: see `telemetry forward dead`")
     return told
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
+from indexer.forward.gate import PAUSED
 from telemetry_core import __version__
 from telemetry_core.timestamp import parse_time
 
@@ -78,15 +79,29 @@ def _of_view(found: dict[str, Any]) -> Iterator[Metric]:
     last = _seconds(found["last_event"])
     yield _one("last_event_timestamp_seconds", "When an agent was last heard of.", last)
     yield _one("api_posts_waiting", "Finished runs to be posted.", found["backlog"]["api_posts"])
+    yield from _of_forwarding(found["forwarding"]["targets"])
     if found["integrity"]:
         yield _one("view_intact", "Whether its pages fit together.", found["integrity"]["ok"])
+
+
+def _of_forwarding(targets: list[dict[str, Any]]) -> Iterator[Metric]:
+    def by_target(name: str, meaning: str, value: Callable[[dict[str, Any]], Any]) -> Metric:
+        return _by(f"forward_{name}", meaning, "target",
+                   {target["name"]: value(target) for target in targets})  # fmt: skip
+
+    yield by_target("open", "Whether a target takes runs.", lambda one: one["state"] == "open")
+    yield by_target("paused", "Whether it lets us in no more.", lambda one: one["state"] == PAUSED)
+    yield by_target("waiting", "Runs that wait for it.", lambda one: one["waiting"])
+    yield by_target("dead", "Runs that it did not want.", lambda one: one["dead"])
+    yield by_target("last_delivered_timestamp_seconds", "When it last took a run.",
+                    lambda one: _seconds(one["last_delivered_at"]))  # fmt: skip
 
 
 def _one(name: str, meaning: str, value: Optional[float]) -> Metric:
     return Metric(name, meaning, [({}, value)])
 
 
-def _by(name: str, meaning: str, label: str, values: dict[str, int]) -> Metric:
+def _by(name: str, meaning: str, label: str, values: dict[str, Any]) -> Metric:
     return Metric(name, meaning, [({label: str(key)}, value) for key, value in values.items()])
 
 

@@ -115,7 +115,7 @@ class Forwarder:
                 for parcel in parcels:
                     # If this process dies, as if the attempt had failed in the end.
                     rest = backoff(parcel.attempt, self._dice())
-                    outbox.note_attempt(connection, parcel, now + lane.target.timeout + rest)
+                    outbox.note_attempt(connection, parcel, now + rest)
             for parcel in parcels:
                 lane.send(parcel)
                 self._messenger.send(lane.target, parcel)

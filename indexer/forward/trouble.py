@@ -13,6 +13,8 @@ from typing import Optional
 
 from indexer.forward.verdict import FAILED, Verdict
 
+NO_ANSWER = "no complete answer in time"
+
 
 class NoCarrier(Exception):
     """What carries to a target can't be made; the message says why, in words of ours."""
@@ -25,7 +27,7 @@ def verdict_on(error: BaseException) -> Verdict:
 
 def _words(error: BaseException) -> str:
     if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
-        return "no complete answer in time"
+        return NO_ANSWER
     if isinstance(error, NoCarrier):
         return str(error)
     detail = next(filter(None, map(_detail, _chain(error))), "")

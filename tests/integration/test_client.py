@@ -414,9 +414,10 @@ def test_stats_are_those_of_the_view_and_of_the_writer(client, base):
     assert {"events_spilled", "events_waiting", "events_dropped", "write_errors"} <= stats.keys()
     (base / "db").mkdir(parents=True)
     view = sqlite3.connect(base / "db/telemetry.sqlite")
-    view.execute("CREATE TABLE agent_runs (status, end_time, api_posted)")
-    rows = [("success", "t", 0), ("success", "t", 1), ("running", None, 0)]
-    view.executemany("INSERT INTO agent_runs VALUES (?, ?, ?)", rows)
+    view.execute("CREATE TABLE agent_runs (status)")
+    view.executemany("INSERT INTO agent_runs VALUES (?)", [("success",)] * 2 + [("running",)])
+    view.execute("CREATE TABLE outbox (target, run_id)")
+    view.executemany("INSERT INTO outbox VALUES (?, 'r')", [("api",), ("other",)])
     view.commit()
     view.close()
     stats = client.get_stats()

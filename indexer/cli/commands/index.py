@@ -34,7 +34,7 @@ def command(settings: Settings, watch: bool) -> int:
     """
     config = settings.config()
     if watch:
-        return _watch(settings, config)
+        return keep_watch(settings, config)
     if not is_recorded(config):
         return 0
     with byte_progress("indexing", unread_size(config)) as on_progress:
@@ -54,7 +54,8 @@ def summary(result: PassResult) -> str:
     return f"{lines} ({size(result.read_bytes)} read)"
 
 
-def _watch(settings: Settings, config: TelemetryConfig) -> int:
+def keep_watch(settings: Settings, config: TelemetryConfig) -> int:
+    """Be the daemon until told to stop."""
     # Imported here: watchdog is large, and one pass needs none of it.
     from indexer.daemon import Daemon
 

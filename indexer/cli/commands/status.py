@@ -81,8 +81,7 @@ def _print_health(found: dict[str, Any]) -> None:
         took = duration(found["integrity"]["seconds"] * 1000)
         outcome = "ok" if found["integrity"]["ok"] else "damaged"
         fields.append(("integrity", f"{outcome}, checked in {took}"))
-    if found["backlog"]["api_posts"]:
-        fields.append(("to be posted", many(found["backlog"]["api_posts"], "run")))
+    fields += [("forwarding", _target(target)) for target in found["forwarding"]["targets"]]
     if found["events_dropped"]:
         fields.append(("dropped", f"{count(found['events_dropped'])} events, by the writers"))
     if found["last_error"]:
@@ -97,6 +96,13 @@ def _lag(found: dict[str, Any]) -> str:
         return size(0)
     waiting = many(found["backlog"]["files"], "file")
     return f"{size(found['lag_bytes'])} in {waiting}, {duration(found['lag_seconds'] * 1000)}"
+
+
+def _target(target: dict[str, Any]) -> str:
+    waiting = f"{many(target['waiting'], 'run')} waiting"
+    last = f", last delivered {ago(target['last_delivered_at'])}"
+    told = f"{plain(target['name'])} is {target['state']}, {waiting}"
+    return told + (last if target["last_delivered_at"] else "")
 
 
 def _growth(growth: dict[str, Any]) -> str:

@@ -14,7 +14,9 @@ from indexer.database import open_writer
 from indexer.forward.due import DueRuns
 from indexer.forward.target import Target
 from indexer.ingest import Ingest
+from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
+from tests.support.log import Log
 from tests.support.process import environment
 from tests.support.view import empty_database, event, lines_of
 
@@ -126,3 +128,19 @@ class Hostile:
     def _read(self) -> Any:
         assert self._process.stdout is not None
         return json.loads(self._process.stdout.readline())
+
+
+def received(base: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The receipts that stand in a log: run and data."""
+    kinds = ("run.delivered", "run.delivery_failed")
+    return [(one.run_id, one.data) for one in Log(base / "raw").events() if one.type in kinds]
+
+
+def record(base: Path, count: int = 1, **fields: Any) -> list[str]:
+    """Record runs that end well, by an agent in this process."""
+    client = TelemetryClient(TelemetryConfig.for_base(base, {"TELEMETRY_GIT": "0"}))
+    runs = []
+    for _ in range(count):
+        with client.track_run("crawler", "nightly", **fields) as run:
+            runs.append(run.run_id)
+    return runs

@@ -1,0 +1,355 @@
+"""Forwarding by a real daemon to a real server, with deaths, slowness and bad settings."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from indexer.rebuild import rebuild
+from telemetry_core import TelemetryConfig
+from tests.support.cli import COMMAND, in_process
+from tests.support.daemon import eventually, running_daemon, start_daemon
+from tests.support.forward import Hostile, received, record
+from tests.support.process import environment
+from tests.support.view import count_runs
+
+_TOKEN = "s3cr3t-T0ken-f0r-tests"
+
+
+@pytest.fixture
+def server() -> Iterator[Hostile]:
+    with Hostile() as hostile:
+        hostile.plan(token=_TOKEN)
+        yield hostile
+
+
+def _variables(server: Hostile, **more: str) -> dict[str, str]:
+    return {"METRICS_API_URL": server.url, "METRICS_API_TOKEN": _TOKEN, **more}
+
+
+def _settings(base: Path, text: str) -> None:
+    (base / "config").mkdir(parents=True, exist_ok=True)
+    (base / "config" / "telemetry.toml").write_text(text)
+
+
+def _posted(base: Path) -> int:
+    try:
+        with closing(sqlite3.connect(base / "db" / "telemetry.sqlite")) as connection:
+            return connection.execute("SELECT sum(api_posted) FROM agent_runs").fetchone()[0] or 0
+    except sqlite3.OperationalError:
+        return 0
+
+
+def _status(base: Path, **variables: str) -> dict[str, Any]:
+    found: dict[str, Any] = in_process(base, "status", "--json", **variables).json
+    return found
+
+
+def test_a_run_reaches_the_server_and_is_not_sent_again(base: Path, server: Hostile) -> None:
+    """Posted, receipted in the log, folded; a changed run is another key; a rebuild sends none."""
+    (run,) = record(base)
+    with running_daemon(base, **_variables(server)):
+        eventually(lambda: _posted(base) == 1)
+        config = TelemetryConfig.for_base(base)
+        from telemetry_core import TelemetryClient
+
+        TelemetryClient(config).associate_commit(run, "0123abcd")
+        eventually(lambda: set(server.held()["held"]) == {f"{run}:2", f"{run}:3"})
+        eventually(lambda: _posted(base) == 1)
+    assert [(name, data["revision"], data["outcome"]) for name, data in received(base)] == [
+        (run, 2, "delivered"), (run, 3, "delivered"),
+    ]  # fmt: skip
+    before = server.held()["requests"]
+    shutil.rmtree(base / "db")
+    rebuild(TelemetryConfig.for_base(base))
+    ran = in_process(base, "forward", "--json", **_variables(server))
+    assert (ran.code, ran.json["targets"][0]["waiting"]) == (0, 0), ran
+    shutil.rmtree(base / "db")
+    with running_daemon(base, **_variables(server)):
+        eventually(lambda: _posted(base) == 1)
+    assert server.held()["requests"] == before
+
+
+_DIE = "import os, signal; die = lambda *_: os.kill(os.getpid(), signal.SIGKILL); "
+
+
+@pytest.mark.parametrize(
+    ("moment", "before", "tries"),
+    [
+        ("between the 200 and its receipt",
+         "from indexer.forward.receipts import Receipts; Receipts.write = die", 2),
+        ("between the receipt and its commit",
+         "from indexer.forward import forwarder; forwarder.save_state = die", 1),
+        ("between the attempt's note and the attempt",
+         "from indexer.forward.messenger import Messenger; Messenger.send = die", 1),
+    ],
+)  # fmt: skip
+def test_a_killed_daemon_sends_the_same_bytes_under_the_same_key(
+    base: Path, server: Hostile, moment: str, before: str, tries: int
+) -> None:
+    """`kill -9` around the commit: one key, one body, and no second one where a receipt stands."""
+    (run,) = record(base)
+    killed = start_daemon(base, **_variables(server, BEFORE_DAEMON=_DIE + before))
+    killed.communicate(timeout=30)
+    assert killed.returncode == -signal.SIGKILL, moment
+    with closing(sqlite3.connect(base / "db" / "telemetry.sqlite")) as connection:
+        # Else the next attempt would wait as if this one had just failed.
+        connection.execute("UPDATE outbox SET next_attempt_at = 0")
+        connection.commit()
+    with running_daemon(base, **_variables(server)):
+        eventually(lambda: _posted(base) == 1)
+    held = server.held()
+    assert held["tries"] == {f"{run}:2": tries}, moment
+    assert held["faults"] == []
+
+
+def test_daemons_killed_at_any_moment_lose_nothing_and_double_no_key(
+    base: Path, server: Hostile
+) -> None:
+    """Eight kills among runs that come and a server that resets: all is held, one body a key."""
+    dice = random.Random(7)
+    server.plan(token=_TOKEN, ways=["ok", "ok", "reset after", "reset before"], bad=1)
+    runs = []
+    for _ in range(8):
+        runs += record(base, 5)
+        process = start_daemon(base, **_variables(server))
+        time.sleep(dice.uniform(0.3, 1.5))
+        process.kill()
+        process.communicate()
+    with running_daemon(base, **_variables(server)):
+        eventually(lambda: len(server.held()["held"]) == len(runs), 60)
+        eventually(lambda: _posted(base) == len(runs), 60)
+    held = server.held()
+    assert set(held["held"]) == {f"{run}:2" for run in runs}
+    assert held["faults"] == []
+
+
+def test_a_slow_api_never_delays_indexing(base: Path, server: Hostile) -> None:
+    """While each attempt hangs for its whole time, what is recorded is indexed as ever."""
+    server.plan(token=_TOKEN, ways=["hang"], bad=1000)
+    record(base, 4)
+    with running_daemon(base, poll_interval=0.2, **_variables(server)):
+        eventually(lambda: server.held()["requests"] >= 4)
+        for number in range(5, 25):
+            record(base)
+            eventually(lambda number=number: count_runs(TelemetryConfig.for_base(base)) == number)
+        assert server.held()["requests"] == 4, "all of that within one attempt"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"HTTP_PROXY": "nonsense://user:pr0xy-s3cret@host"}, {"SSL_CERT_FILE": "/nowhere/at.all"}],
+)
+def test_a_bad_proxy_or_certificate_variable_is_an_error_in_the_status(
+    base: Path, server: Hostile, variables: dict[str, str]
+) -> None:
+    """The daemon lives, indexes, and says what to look at."""
+    record(base)
+    told = _variables(server, **variables)
+    with running_daemon(base, **told):
+        eventually(lambda: bool(_status(base, **told)["forwarding"]["targets"][0]["last_error"]))
+        record(base)
+        eventually(lambda: count_runs(TelemetryConfig.for_base(base)) == 2)
+        (target,) = _status(base, **told)["forwarding"]["targets"]
+    assert "SSL_CERT_FILE" in target["last_error"]
+    assert "HTTP_PROXY" in target["last_error"]
+    assert "s3cret" not in str(target)
+    assert server.held()["requests"] == 0
+
+
+def _certificate(directory: Path, host: str) -> Path:
+    """A throw-away certificate for a host, with its key, in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not there to make a certificate with")
+    both = directory / "both.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=test", "-addext", f"subjectAltName={host}", "-keyout", str(directory / "key.pem"),
+         "-out", str(directory / "cert.pem")], check=True, capture_output=True,
+    )  # fmt: skip
+    both.write_bytes((directory / "key.pem").read_bytes() + (directory / "cert.pem").read_bytes())
+    return both
+
+
+@pytest.mark.parametrize(("host", "fits"), [("DNS:other.example", False), ("IP:127.0.0.1", True)])
+def test_a_certificate_has_to_match(base: Path, tmp_path: Path, host: str, fits: bool) -> None:
+    """Nothing is sent to who can't prove to be meant; what waits goes when it can."""
+    record(base)
+    certificate = _certificate(tmp_path, host)
+    with Hostile(str(certificate)) as server:
+        server.plan(token=_TOKEN)
+        variables = {
+            "METRICS_API_URL": server.secure_url, "METRICS_API_TOKEN": _TOKEN,
+            "SSL_CERT_FILE": str(tmp_path / "cert.pem"),
+        }  # fmt: skip
+        ran = in_process(base, "forward", "--json", **variables)
+        (target,) = ran.json["targets"]
+        assert server.held()["requests"] == int(fits)
+    assert target["waiting"] == int(not fits)
+    assert ("certificate" in (target["last_error"] or "").lower()) is not fits
+
+
+def test_a_token_that_is_refused_pauses_the_target_until_somebody_says_retry(
+    base: Path, server: Hostile
+) -> None:
+    """One attempt, an alarm; then `telemetry forward retry` beside the running daemon."""
+    server.plan(token="another")
+    record(base, 3)
+    told = _variables(server)
+    _settings(base, "[targets.api]\nin_flight = 1\n")
+    with running_daemon(base, **told):
+        eventually(lambda: server.held()["requests"] == 1)
+        eventually(lambda: _status(base, **told)["forwarding"]["targets"][0]["state"] == "paused")
+        ran = in_process(base, "status", **told)
+        assert ran.code == 3
+        assert "does not let us in (HTTP 401 Unauthorized)" in ran.out
+        assert server.held()["requests"] == 1
+        server.plan(token=_TOKEN)
+        assert in_process(base, "forward", "retry", **told).code == 0
+        eventually(lambda: len(server.held()["held"]) == 3)
+        eventually(lambda: in_process(base, "status", **told).code == 0)
+
+
+def test_a_dead_letter_stays_one_after_a_rebuild_until_it_is_retried(
+    base: Path, server: Hostile
+) -> None:
+    """A 400 parks one run and no other; the log remembers it, and who has it tried again."""
+    server.plan(token=_TOKEN, poison="broken")
+    good = record(base, 2)
+    (bad,) = record(base, product="broken")
+    told = _variables(server)
+    ran = in_process(base, "forward", **told)
+    assert ran.code == 3, ran
+    assert set(server.held()["held"]) == {f"{run}:2" for run in good}
+    (letter,) = in_process(base, "forward", "dead", "--json", **told).json
+    assert (letter["run_id"], letter["target"], letter["revision"]) == (bad, "api", 2)
+    assert letter["reason"] == "HTTP 400 Bad Request"
+    shutil.rmtree(base / "db")
+    before = server.held()["requests"]
+    assert in_process(base, "forward", **told).code == 3
+    assert server.held()["requests"] == before, "parked for good, also in a new database"
+    server.plan(token=_TOKEN)
+    retried = in_process(base, "forward", "retry", "--json", **told).json
+    assert retried == {"targets": ["api"], "retried": 1, "written": True}
+    assert in_process(base, "forward", **told).code == 0
+    assert f"{bad}:2" in server.held()["held"]
+    assert in_process(base, "forward", "dead", "--json", **told).json == []
+
+
+def test_what_was_delivered_to_one_target_is_sent_to_a_second_one(
+    base: Path, server: Hostile, tmp_path: Path
+) -> None:
+    """A target that comes later gets what there was before, also after a rebuild; and once."""
+    runs = record(base, 3)
+    told = _variables(server)
+    assert in_process(base, "forward", **told).code == 0
+    shutil.rmtree(base / "db")
+    file = tmp_path / "runs.ndjson"
+    _settings(base, f'[targets.copy]\nkind = "file"\npath = "{file}"\n')
+    for _ in range(2):
+        assert in_process(base, "forward", **told).code == 0
+        assert [line.split('"')[3] for line in file.read_text().splitlines()] == [
+            f"{run}:2" for run in runs
+        ]
+    assert server.held()["requests"] == 3
+
+
+def test_forward_says_who_does_it_already(base: Path, server: Hostile) -> None:
+    """Beside a daemon a pass by hand is refused, with its pid."""
+    record(base)
+    with running_daemon(base, **_variables(server)) as daemon:
+        eventually(lambda: _posted(base) == 1)
+        ran = in_process(base, "forward", **_variables(server))
+    assert ran.code == 1
+    assert f"process {daemon.pid}" in ran.err
+
+
+@pytest.mark.parametrize(
+    "enabled", [{"METRICS_API_ENABLED": "false"}, {"TELEMETRY_TEST_MODE": "mock"}]
+)
+def test_nothing_is_sent_where_it_is_switched_off(
+    base: Path, server: Hostile, enabled: dict[str, str]
+) -> None:
+    """Neither by the daemon nor by hand."""
+    record(base)
+    told = _variables(server, **enabled)
+    in_process(base, "forward", **told)
+    with running_daemon(base, **told):
+        record(base)
+        eventually(lambda: count_runs(TelemetryConfig.for_base(base)) == 2)
+    assert server.held()["requests"] == 0
+
+
+def test_the_token_is_in_nothing_that_is_written(
+    base: Path, server: Hostile, tmp_path: Path
+) -> None:
+    """Log, database, status, logs at their most talkative, tracebacks; nor the URL's secrets."""
+    server.plan(token=_TOKEN, poison="broken", ways=["ok", "500", "garbage", "reset after"], bad=2)
+    record(base, 3)
+    record(base, product="broken")
+    url = server.url.replace("//", "//user:passw0rd@") + "?api_key=qu3ry-s3cret"
+    told = {**_variables(server), "METRICS_API_URL": url}
+    written = []
+    logged = tmp_path / "daemon.log"
+    with open(logged, "wb") as file:
+        daemon = subprocess.Popen(
+            [*COMMAND, "--base", str(base), "-v", "index", "--watch"], stderr=file, stdout=file,
+            env=environment(**told),
+        )  # fmt: skip
+    eventually(lambda: server.held()["requests"] > 0)
+    eventually(lambda: "parked" in str(received(base)), 30)
+    server.plan(token="another")
+    record(base)
+    eventually(lambda: "refused" in str(received(base)), 30)
+    daemon.terminate()
+    daemon.wait(timeout=30)
+    written.append(logged.read_text())
+    for command in (
+        ["status"], ["status", "--json"], ["status", "--prometheus"], ["forward", "status"],
+        ["forward", "status", "--json"], ["forward", "dead", "--json"], ["forward", "test", "api"],
+        ["-v", "forward", "test", "nobody"], ["forward", "retry"], ["-v", "forward"],
+        ["doctor", "--json"], ["doctor"], ["tail", "--json"], ["sql", "SELECT * FROM outbox"],
+        ["service", "install", "--print", "--kind", "systemd"],
+    ):  # fmt: skip
+        ran = in_process(base, *command, **told)
+        written += [ran.out, ran.err]
+    written += [path.read_bytes().decode("latin-1") for path in base.rglob("*") if path.is_file()]
+    text = "\n".join(written)
+    assert len(text) > 20_000
+    for secret in (_TOKEN, "passw0rd", "qu3ry-s3cret"):
+        places = [text[max(0, at - 80) : at + 40] for at in _places(text, secret)]
+        # A service has to be told where to post; see what is said of that in its docs.
+        assert [one for one in places if "Environment=" not in one] == []
+
+
+def _places(text: str, secret: str) -> list[int]:
+    return [at for at in range(len(text)) if text.startswith(secret, at)]
+
+
+def test_settings_that_make_no_sense_are_told_and_cost_nobody_else(
+    base: Path, server: Hostile
+) -> None:
+    """What, where, and what to do; the others are sent to, and indexing goes on."""
+    record(base)
+    _settings(base, '[targets.bad]\nkind = "pigeon"\nurl = "http://x"\n')
+    told = _variables(server)
+    ran = in_process(base, "status", **told)
+    assert ran.code == 3
+    assert "telemetry.toml: target bad: kind is 'pigeon': use one of http, sheets, file" in ran.out
+    assert in_process(base, "forward", **told).code == 3
+    assert server.held()["requests"] == 1
+    _settings(base, "targets = [\n")
+    with running_daemon(base, **told):
+        eventually(lambda: _status(base, **told)["forwarding"]["problems"] != [])
+        record(base)
+        eventually(lambda: server.held()["requests"] == 2)

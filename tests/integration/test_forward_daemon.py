@@ -21,6 +21,7 @@ from tests.support.cli import COMMAND, in_process
 from tests.support.daemon import eventually, running_daemon, start_daemon
 from tests.support.forward import Hostile, received, record
 from tests.support.process import environment
+from tests.support.throwaway import certificate
 from tests.support.view import count_runs
 
 _TOKEN = "s3cr3t-T0ken-f0r-tests"
@@ -167,26 +168,11 @@ def test_a_bad_proxy_or_certificate_variable_is_an_error_in_the_status(
     assert server.held()["requests"] == 0
 
 
-def _certificate(directory: Path, host: str) -> Path:
-    """A throw-away certificate for a host, with its key, in one file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not there to make a certificate with")
-    both = directory / "both.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
-         "/CN=test", "-addext", f"subjectAltName={host}", "-keyout", str(directory / "key.pem"),
-         "-out", str(directory / "cert.pem")], check=True, capture_output=True,
-    )  # fmt: skip
-    both.write_bytes((directory / "key.pem").read_bytes() + (directory / "cert.pem").read_bytes())
-    return both
-
-
 @pytest.mark.parametrize(("host", "fits"), [("DNS:other.example", False), ("IP:127.0.0.1", True)])
 def test_a_certificate_has_to_match(base: Path, tmp_path: Path, host: str, fits: bool) -> None:
     """Nothing is sent to who can't prove to be meant; what waits goes when it can."""
     record(base)
-    certificate = _certificate(tmp_path, host)
-    with Hostile(str(certificate)) as server:
+    with Hostile(str(certificate(tmp_path, host))) as server:
         server.plan(token=_TOKEN)
         variables = {
             "METRICS_API_URL": server.secure_url, "METRICS_API_TOKEN": _TOKEN,

@@ -15,6 +15,7 @@ from indexer.cli.human import ago, count, local_time, many, plain
 from indexer.cli.output import Column, print_json, print_table
 from indexer.cli.run_rows import short_id
 from indexer.errors import NoSuchTarget
+from indexer.forward.gate import DOWN, PAUSED
 from indexer.forward.overview import OFF, overview
 from indexer.forward.receipts import Parked, Receipts, dead_letters, retry_of
 from indexer.forward.targets import load_targets
@@ -67,7 +68,7 @@ def _forward(config: TelemetryConfig, as_json: bool) -> int:
             forward_once(config)
         else:
             warn("no target is configured: see docs/forwarding.md")
-    return _show(config, as_json)
+    return _show(config, as_json, is_rest_bad=True)
 
 
 @command.command("status", epilog=EXAMPLES)
@@ -82,7 +83,7 @@ def _status(settings: Settings, *, as_json: bool) -> int:
     return _show(settings.config(), as_json)
 
 
-def _show(config: TelemetryConfig, as_json: bool) -> int:
+def _show(config: TelemetryConfig, as_json: bool, is_rest_bad: bool = False) -> int:
     with open_view(config) as connection:
         found = overview(config, connection)
     if as_json:
@@ -91,7 +92,10 @@ def _show(config: TelemetryConfig, as_json: bool) -> int:
         _print_targets(found["targets"])
     for problem in found["problems"]:
         warn(plain(problem))
-    bad = [one for one in found["targets"] if one["dead"] or one["state"] in ("down", "paused")]
+    bad = any(
+        one["dead"] or one["state"] in (DOWN, PAUSED) or (is_rest_bad and one["waiting"])
+        for one in found["targets"]
+    )
     return _DEGRADED if bad or found["problems"] else 0
 
 

@@ -46,13 +46,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "METRICS_API_ENABLED",
         "`true`",
-        "whether finished runs may be posted to an API",
+        "whether the target `api` gets finished runs",
         "api_enabled",
     ),
     Setting(
         "METRICS_API_URL",
         "none",
-        "where finished runs are posted; nothing is posted without it",
+        "where finished runs are posted, as the target `api`",
         "api_url",
     ),
     Setting(
@@ -68,7 +68,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "TELEMETRY_TEST_MODE",
         "none",
-        "`mock` or `live`: marks a test; in `mock` nothing is posted",
+        "`mock` or `live`: marks a test; in `mock` nothing is forwarded",
         "test_mode",
     ),
     Setting(

@@ -14,7 +14,7 @@ from indexer.doctor.subject import Subject
 
 CHECKS = (
     "python", "dependencies", "settings", "directories", "disk", "mounts", "inotify", "sqlite",
-    "view", "daemon", "clock", "leftovers", "probe",
+    "view", "daemon", "forwarding", "clock", "leftovers", "probe",
 )  # fmt: skip
 """The checks in the order of the report: what others stand on comes first."""
 

@@ -22,11 +22,12 @@ KINDS = ("http", "sheets", "file")
 _FIELDS = ("known", "all")
 _WORDS = {"str": "a text", "bool": "true or false", "float": "a number above 0",
           "int": "a whole number above 0", "tuple": "a list of texts"}  # fmt: skip
-_KEYS = {
+TARGET_SETTINGS = {
     "kind": str, "url": str, "path": str, "token": str, "token_env": str, "enabled": bool,
     "agents": tuple, "statuses": tuple, "fields": str, "rate": float, "in_flight": int,
     "timeout": float,
 }  # fmt: skip
+"""What a table may have, and of which kind."""
 _MOST_IN_FLIGHT = 64
 
 
@@ -87,9 +88,9 @@ def target_of(name: str, table: Any, environ: Mapping[str, str]) -> Target:
 
 
 def _check(key: str, value: Any) -> None:
-    kind = _KEYS.get(key)
+    kind = TARGET_SETTINGS.get(key)
     if kind is None:
-        raise NotUnderstood(f"{key!r} is no setting: known are {', '.join(_KEYS)}")
+        raise NotUnderstood(f"{key!r} is no setting: known are {', '.join(TARGET_SETTINGS)}")
     if not _is(value, kind):
         raise NotUnderstood(f"{key} has to be {_WORDS[kind.__name__]}")
     if key == "in_flight" and value > _MOST_IN_FLIGHT:

@@ -13,8 +13,10 @@ import pytest
 
 from indexer.cli.main import COMMANDS
 from indexer.columns import RUN_COLUMNS
+from indexer.forward.settings_file import TARGET_SETTINGS
+from indexer.forward.targets import load_targets
 from indexer.schema import TABLES, VIEWS
-from telemetry_core.config import SETTINGS
+from telemetry_core.config import SETTINGS, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
 from tests.support.process import ROOT, environment
 
@@ -71,6 +73,25 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
     done = _run(_telemetry(command), tmp_path)
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("page", "text"), _snippets("toml"), ids=lambda value: getattr(value, "name", "snippet")
+)
+def test_settings_files_make_sense(page: Path, text: str, tmp_path: Path) -> None:
+    """As they stand, with the variable that the page has set before."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "telemetry.toml").write_text(text)
+    url = {"METRICS_API_URL": "https://api.example.com/runs"}
+    loaded = load_targets(TelemetryConfig.for_base(tmp_path, url))
+    assert loaded.problems == ()
+    assert {target.name for target in loaded.targets} == set(re.findall(r"targets\.(\w+)", text))
+
+
+def test_every_setting_of_a_target_is_documented() -> None:
+    """A row each."""
+    page = (ROOT / "docs" / "forwarding.md").read_text()
+    assert [name for name in TARGET_SETTINGS if f"| `{name}` |" not in page] == []
 
 
 def test_links_lead_somewhere() -> None:

@@ -162,11 +162,12 @@ def _run_script(story: str) -> Any:
 def test_our_script_appends_rows_once_in_one_call() -> None:
     """Under the lock, flushed before it is given back, no formula, no key taken for a time."""
     told = _run_script("""
-        const rows = [{ key: '12:30', agent_name: '=1+1' }, { key: '-x:2', items_failed: 0 }];
+        const row = { key: '12:30', agent_name: '=1+1' };
+        const rows = [row, row, { key: '-x:2', items_failed: 0 }];
         const message = JSON.stringify({ token: 'right', rows });
         return { answers: [post(message), post(message)], ...state };
     """)
-    assert told["answers"] == [{"ok": True, "keys": ["12:30", "-x:2"]}] * 2
+    assert told["answers"] == [{"ok": True, "keys": ["12:30", "12:30", "-x:2"]}] * 2
     header, first, second = told["cells"]
     assert dict(zip(header, first))["key"] == "12:30"
     assert dict(zip(header, first))["agent_name"] == "=1+1"

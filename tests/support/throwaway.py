@@ -18,7 +18,8 @@ def certificate(directory: Path, names: str) -> Path:
         pytest.skip("openssl is not there to make a certificate with")
     both = directory / "both.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
          "/CN=test", "-addext", f"subjectAltName={names}", "-keyout", str(directory / "key.pem"),
          "-out", str(directory / "cert.pem")], check=True, capture_output=True,
     )  # fmt: skip

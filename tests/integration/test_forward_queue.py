@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer import cursors
 from indexer.errors import CursorMoved
+from indexer.events import Placed
 from indexer.fresh import index_once
 from indexer.rebuild import rebuild
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
+from tests.support.batches import small_batches
 from tests.support.forward import Queue, a_run, a_target, delivered, parked
 from tests.support.view import event, lines_of
 
@@ -48,11 +49,14 @@ def test_a_run_is_queued_with_its_row_or_not_at_all(
     queue = Queue(raw, API)
     queue.index()
 
-    def fail(*_: object) -> None:
+    take = queue.due.take
+
+    def fail(placed: Placed) -> None:
+        take(placed)
         assert queue.waiting() == {"r": [2]}, "inside the transaction it is there"
         raise CursorMoved("on purpose")
 
-    monkeypatch.setattr(cursors, "advance", fail)
+    monkeypatch.setattr(queue.ingest, "_on_folded", fail)
     with pytest.raises(CursorMoved):
         queue.index(*a_run("r"))
     assert queue.waiting() == {}
@@ -70,6 +74,16 @@ def test_a_newer_revision_takes_the_place_of_one_never_tried(raw: Path) -> None:
     queue.index(event(7, "run.updated", "r", items_failed=3))
     assert queue.waiting() == {"r": [3, 5]}
     assert queue.rows()[:1] == before
+
+
+@pytest.mark.parametrize("later", ["a", "z"])
+def test_two_events_that_claim_one_id_make_a_revision_each(raw: Path, later: str) -> None:
+    """Whichever of the two comes last, and whichever keeps the id."""
+    queue = Queue(raw, API)
+    queue.index(*a_run("r"), event(5, "run.updated", "r", product="m"))
+    assert queue.waiting() == {"r": [3]}
+    queue.index(event(5, "run.updated", "r", product=later))
+    assert queue.waiting() == {"r": [4]}
 
 
 def test_agents_events_and_receipts_change_nothing_that_waits(raw: Path) -> None:
@@ -158,13 +172,15 @@ def test_a_first_pass_queues_nothing_before_it_has_read_the_whole_log(
     seen = []
     take = queue.due.take
 
-    def watched(run_ids: object) -> None:
-        take(run_ids)
+    def watched(placed: Placed) -> None:
+        take(placed)
         seen.append(queue.waiting())
 
-    queue.ingest._on_folded = watched
-    queue.index()
-    assert seen == [{}, {}]
+    monkeypatch.setattr(queue.ingest, "_on_folded", watched)
+    with small_batches(1):
+        queue.index()
+    assert len(seen) >= 4
+    assert not any(seen)
     assert queue.waiting() == {}
 
 
@@ -209,7 +225,8 @@ def test_what_waits_does_not_hang_on_how_the_log_was_read(
     live.index()
     while shuffled:
         some = [shuffled.pop() for _ in range(min(len(shuffled), dice.randrange(1, 5)))]
-        live.index(*some, file=f"events_2026010{dice.randrange(1, 4)}.ndjson")
+        with small_batches(dice.choice([1, 2, 1000])):
+            live.index(*some, file=f"events_2026010{dice.randrange(1, 4)}.ndjson")
     afresh = Queue(directory, API, OTHER, database="afresh.sqlite")
     afresh.index()
     assert [row[:6] for row in live.rows()] == [row[:6] for row in afresh.rows()]

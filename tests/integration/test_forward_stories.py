@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from indexer.forward.messenger import Messenger
+from indexer.forward.receipts import Receipts
 from tests.support.forward import Hostile, a_target
 from tests.support.hostile_server import TAKEN_IN, WAYS
 from tests.support.story import FakeReceiver, OneLife, Story
@@ -22,13 +25,11 @@ _REAL_BLOCKS, _REAL_STORIES = 4, 100
 @pytest.fixture
 def scratch(tmp_path: Path) -> Iterator[Path]:
     """A directory in memory, where there is room: nothing here hangs on a disk."""
-    directory = tmp_path
-    if Path("/dev/shm").is_dir():
-        directory = Path("/dev/shm") / f"forward-{tmp_path.parent.name}-{tmp_path.name}"
-        directory.mkdir()
-    yield directory
-    if directory != tmp_path:
-        shutil.rmtree(directory)
+    if not Path("/dev/shm").is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="forward-", dir="/dev/shm") as directory:
+        yield Path(directory)
 
 
 def _live(story: Story, dice: random.Random) -> None:
@@ -84,6 +85,44 @@ def test_every_run_is_held_however_the_receiver_fails(
         assert len(receiver.order) == sent, (where, "sent again after a rebuild")
         story.queue.connection.close()
         shutil.rmtree(scratch / str(number))
+
+
+def test_a_run_that_breaks_its_receiver_keeps_nobody_back(tmp_path: Path) -> None:
+    """One answers 500 for ever, alone at first so that the target counts as down; others come."""
+    dice = random.Random(3)
+    receiver = FakeReceiver(dice, bad=0)
+    receiver.breaks_at = "run-00000"
+    story = Story(tmp_path, receiver.for_another_process, a_target(), dice)
+    story.add_run()
+    for _ in range(200):
+        story.tick()
+    assert story.forwarder._lanes["api"].gate.condition == "down"
+    runs = [story.add_run() for _ in range(5)]
+    for _ in range(200):
+        story.tick()
+    assert receiver.held.keys() == {f"{run}:2" for run in runs}
+
+
+def test_nothing_more_is_sent_while_receipts_can_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else all of it would be sent again if this process died; and then it goes on."""
+    dice = random.Random(4)
+    receiver = FakeReceiver(dice, bad=0)
+    story = Story(tmp_path, receiver.for_another_process, a_target(in_flight=2), dice)
+    runs = [story.add_run() for _ in range(9)]
+    kept: list[Any] = []
+    write = Receipts.write
+    with monkeypatch.context() as broken:
+        broken.setattr(Receipts, "write", lambda _, events: bool(kept.extend(events)))
+        broken.setattr(Receipts, "flush", lambda _: not kept)
+        for _ in range(50):
+            story.tick()
+    assert 0 < len(receiver.order) <= 2
+    assert write(story._receipts, kept)
+    story._receipts.has_news = True
+    story.finish()
+    assert sorted(receiver.order) == [f"{run}:2" for run in runs], "each once"
 
 
 @pytest.mark.parametrize("block", range(_REAL_BLOCKS))

@@ -37,6 +37,8 @@ class FakeReceiver:
         self._coming: list[Outcome] = []
         self.held: dict[str, bytes] = {}
         self.order: list[str] = []
+        self.breaks_at = ""
+        """A text of bodies that are always answered by 500."""
         self.is_down: Callable[[], bool] = lambda: False
 
     def send(self, _target: Target, parcel: Parcel) -> None:
@@ -56,6 +58,8 @@ class FakeReceiver:
     def _answer(self, parcel: Parcel) -> Verdict:
         if self.is_down():
             return Verdict("failed", "ConnectError")
+        if self.breaks_at and self.breaks_at.encode() in parcel.body:
+            return verdict_of(500)
         tries = self._tries[parcel.key] = self._tries.get(parcel.key, 0) + 1
         if self._poison and self._poison.encode() in parcel.body:
             return verdict_of(400)

@@ -1,0 +1,131 @@
+"""One attempt by HTTP: what goes over the wire, and what is made of the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from typing import Callable
+
+import httpx
+import pytest
+
+from indexer.forward.http import MOST_READ_BYTES, HttpCarrier, new_client, read_capped
+from indexer.forward.messenger import Messenger
+from indexer.forward.parcel import Parcel
+from indexer.forward.trouble import NO_ANSWER, verdict_on
+from indexer.forward.verdict import FAILED, Verdict
+from indexer.hint import Hint
+from tests.support.forward import a_target
+
+_PARCEL = Parcel("api", "run", 2, "run:2", b'{"run_id":"run"}', 1)
+
+
+def _carry(answer: Callable[[httpx.Request], httpx.Response], url: str = "http://h/p") -> Verdict:
+    """Make one attempt at a receiver in this process."""
+
+    async def attempt() -> Verdict:
+        transport = httpx.MockTransport(answer)
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await HttpCarrier(a_target(address=url, token="t0ken"), client).carry(_PARCEL)
+
+    return asyncio.run(attempt())
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """A body as it comes over the wire, which may be read once."""
+    yield b""
+
+
+def test_a_parcel_is_posted_as_it_is() -> None:
+    """The exact bytes, the key and the token, though the URL names a user."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, content=_nothing())
+
+    assert _carry(answer, "http://user:pw@h/p?q=1").outcome == "delivered"
+    (request,) = seen
+    assert (request.method, request.content) == ("POST", _PARCEL.body)
+    assert request.headers["authorization"] == "Bearer t0ken"
+    assert request.headers["idempotency-key"] == "run:2"
+    assert request.headers["content-type"] == "application/json"
+
+
+def test_a_redirect_is_not_followed_and_patience_is_heard() -> None:
+    """One request, whatever it says; Retry-After comes with the verdict."""
+    seen = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        headers = {"Location": "/else", "Retry-After": "7"}
+        return httpx.Response(307, headers=headers, content=_nothing())
+
+    assert _carry(answer) == Verdict(FAILED, "HTTP 307 Temporary Redirect", 7.0)
+    assert seen == ["/p"]
+    assert new_client(a_target()).follow_redirects is False
+
+
+def test_an_answer_is_read_raw_and_up_to_a_cap() -> None:
+    """What explodes when it is decoded is not decoded; what never ends is left."""
+    bomb = gzip.compress(bytes(10_000_000))
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1000)
+
+    async def read(answer: httpx.Response) -> bytes:
+        return await read_capped(answer)
+
+    async def raw() -> AsyncIterator[bytes]:
+        yield bomb
+
+    packed = httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=raw())
+    assert asyncio.run(read(packed)) == bomb
+    assert len(asyncio.run(read(httpx.Response(200, content=endless())))) == MOST_READ_BYTES
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.LocalProtocolError("Illegal header value b'Bearer t0ken'"),
+        httpx.InvalidURL("no host in http://user:t0ken@"),
+        ValueError("t0ken"),
+        OSError("t0ken"),
+    ],
+)
+def test_what_a_library_says_is_not_repeated(error: Exception) -> None:
+    """It may hold a header or an address: names of errors and the system's words will do."""
+    error.__cause__ = RuntimeError("t0ken")
+    verdict = verdict_on(error)
+    assert verdict.outcome == FAILED
+    assert "t0ken" not in verdict.reason
+    assert type(error).__name__ in verdict.reason
+
+
+def test_an_attempt_ends_within_its_time_whatever_holds_it_up() -> None:
+    """Also before there is a connection; the others go on meanwhile."""
+
+    class Stuck:
+        async def carry(self, parcel: Parcel) -> Verdict:
+            if parcel.subject == "stuck":
+                await asyncio.sleep(3600)
+            return Verdict("delivered", "")
+
+        async def close(self) -> None:
+            raise RuntimeError("not even that")
+
+    hint = Hint()
+    messenger = Messenger(hint.set, lambda _: Stuck())
+    target = a_target(timeout=0.2)
+    for subject in ("stuck", "other"):
+        messenger.send(target, _PARCEL._replace(subject=subject))
+    outcomes: dict[str, Verdict] = {}
+    while len(outcomes) < 2:
+        assert hint.wait(20)
+        outcomes.update((parcel.subject, verdict) for parcel, verdict in messenger.outcomes())
+    messenger.close()
+    hint.close()
+    assert list(outcomes) == ["other", "stuck"]
+    assert outcomes["stuck"] == Verdict(FAILED, NO_ANSWER)

@@ -25,13 +25,21 @@ class Cost(NamedTuple):
     """Of memory, resident at once."""
 
 
-def run_python(arguments: Sequence[str | Path]) -> Cost:
-    """Run Python with `arguments` in the checkout, silent. Raises CalledProcessError."""
+def run_python(arguments: Sequence[str | Path], **variables: str) -> Cost:
+    """Run Python with `arguments` in the checkout, silent. Raises CalledProcessError.
+
+    Of our own variables it has only `variables`.
+    """
+    ours = ("TELEMETRY_", "METRICS_API_")
+    rest = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     begun = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, *arguments], cwd=_ROOT, stdout=subprocess.DEVNULL,
+        [sys.executable, *arguments],
+        cwd=_ROOT,
+        env={**rest, **variables},
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-    )  # fmt: skip
+    )
     assert child.stderr is not None  # a pipe was asked for
     told = child.stderr.read()
     _, status, usage = os.wait4(child.pid, 0)

@@ -104,6 +104,8 @@ def test_a_killed_daemon_sends_the_same_bytes_under_the_same_key(
     killed.communicate(timeout=30)
     assert killed.returncode == -signal.SIGKILL, moment
     with closing(sqlite3.connect(base / "db" / "telemetry.sqlite")) as connection:
+        ((attempts,),) = connection.execute("SELECT attempts FROM outbox").fetchall()
+        assert attempts == 1, "the attempt was written down before it was made"
         # Else the next attempt would wait as if this one had just failed.
         connection.execute("UPDATE outbox SET next_attempt_at = 0")
         connection.commit()

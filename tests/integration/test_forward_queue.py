@@ -74,6 +74,8 @@ def test_a_newer_revision_takes_the_place_of_one_never_tried(raw: Path) -> None:
     queue.index(event(7, "run.updated", "r", items_failed=3))
     assert queue.waiting() == {"r": [3, 5]}
     assert queue.rows()[:1] == before
+    queue.index(delivered(8, "r", 5))
+    assert queue.waiting() == {}, "who has the newer one needs no older one"
 
 
 @pytest.mark.parametrize("later", ["a", "z"])

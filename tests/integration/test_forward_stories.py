@@ -113,13 +113,22 @@ def test_nothing_more_is_sent_while_receipts_can_not_be_written(
     runs = [story.add_run() for _ in range(9)]
     kept: list[Any] = []
     write = Receipts.write
+    is_well = False
+
+    def flush(receipts: Receipts) -> bool:
+        if is_well:
+            write(receipts, kept)
+            kept.clear()
+        return not kept
+
     with monkeypatch.context() as broken:
         broken.setattr(Receipts, "write", lambda _, events: bool(kept.extend(events)))
-        broken.setattr(Receipts, "flush", lambda _: not kept)
+        broken.setattr(Receipts, "flush", flush)
         for _ in range(50):
             story.tick()
-    assert 0 < len(receiver.order) <= 2
-    assert write(story._receipts, kept)
+        assert 0 < len(receiver.order) <= 2
+        is_well = True
+        story.tick()
     story._receipts.has_news = True
     story.finish()
     assert sorted(receiver.order) == [f"{run}:2" for run in runs], "each once"

@@ -172,6 +172,8 @@ class Story:
         self.forwarder.step(self.queue.connection)
         if any(lane.under_way for lane in self.forwarder._lanes.values()):
             self._await_outcome()
+            # An attempt takes its time, and that is longer than some wait for their next one.
+            self.now += 3 * self._dice.random()
         elif self.forwarder.wait not in (0.0, float("inf")):
             self.now += max(self.forwarder.wait + 0.001, self.shortest_wait)
 

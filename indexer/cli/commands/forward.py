@@ -15,7 +15,7 @@ from indexer.cli.human import ago, count, local_time, many, plain
 from indexer.cli.output import Column, print_json, print_table
 from indexer.cli.run_rows import short_id
 from indexer.errors import NoSuchTarget
-from indexer.forward.gate import DOWN, PAUSED
+from indexer.forward.gate import DOWN, OPEN, PAUSED
 from indexer.forward.overview import OFF, overview
 from indexer.forward.receipts import Parked, Receipts, dead_letters, retry_of
 from indexer.forward.targets import load_targets
@@ -93,7 +93,9 @@ def _show(config: TelemetryConfig, as_json: bool, is_rest_bad: bool = False) -> 
     for problem in found["problems"]:
         warn(plain(problem))
     bad = any(
-        one["dead"] or one["state"] in (DOWN, PAUSED) or (is_rest_bad and one["waiting"])
+        one["dead"]
+        or one["state"] in (DOWN, PAUSED)
+        or (is_rest_bad and one["waiting"] and one["state"] == OPEN)
         for one in found["targets"]
     )
     return _DEGRADED if bad or found["problems"] else 0

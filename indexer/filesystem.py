@@ -42,7 +42,12 @@ def journal_mode_for(path: Path) -> str:
 
 
 def free_bytes(directory: Path) -> Optional[int]:
-    """Return how much may still be written to the file system of `directory`; None if unknown."""
+    """Return how much may still be written to the file system of `directory`; None if unknown.
+
+    Of one that is not there yet, to the file system that it will be on.
+    """
+    while not directory.is_dir() and directory != directory.parent:
+        directory = directory.parent
     # Imported here: it brings three ways to compress along, and few ask.
     import shutil
 

@@ -5,7 +5,6 @@ Called by the status and by the doctor. It looks at names and sizes and opens no
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -45,7 +44,7 @@ def growth(log_directory: Path, view_bytes: int) -> Growth:
     files = list_log_files(log_directory)
     log_bytes = sum(file.size for file in files)
     pace = _bytes_per_day(files, datetime.now(timezone.utc))
-    free = _free_bytes(log_directory)
+    free = free_bytes(log_directory)
     with_view = pace * (1 + view_bytes / log_bytes) if log_bytes else 0.0
     left = free / with_view if free is not None and with_view else None
     return Growth(log_bytes, pace, free, left)
@@ -73,9 +72,3 @@ def _day_of(file: LogFile) -> datetime:
         # Eight digits that are no day.
         pass
     return datetime.fromtimestamp(file.changed / 1e9, timezone.utc)
-
-
-def _free_bytes(directory: Path) -> Optional[int]:
-    while not os.path.isdir(directory) and directory != directory.parent:
-        directory = directory.parent
-    return free_bytes(directory)

@@ -46,7 +46,7 @@ def free_bytes(directory: Path) -> Optional[int]:
 
     Of one that is not there yet, to the file system that it will be on.
     """
-    while not directory.is_dir() and directory != directory.parent:
+    while not os.path.isdir(directory) and directory != directory.parent:
         directory = directory.parent
     # Imported here: it brings three ways to compress along, and few ask.
     import shutil

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from indexer.database import open_reader, open_writer, transaction, translated
+from indexer.database import (
+    closed_on_error,
+    create_schema,
+    has_our_schema,
+    is_empty,
+    is_ours,
+    open_reader,
+    open_writer,
+    transaction,
+    translated,
+)
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.fresh import index_once
 from indexer.rebuild import rebuild
@@ -47,6 +57,50 @@ def test_the_users_word_on_the_journal_mode_wins(tmp_path: Path, word: str, mode
     """What makes no sense is taken for the safest; without a word the file system decides."""
     with closing(open_writer(tmp_path / "db" / "telemetry.sqlite", word)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == (mode,)
+
+
+def _settings(connection: sqlite3.Connection, *names: str) -> list[object]:
+    return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+
+@pytest.mark.parametrize(("word", "synchronous"), [("WAL", 1), ("DELETE", 2)])
+def test_the_writer_is_as_safe_as_its_mode_needs(
+    tmp_path: Path, word: str, synchronous: int
+) -> None:
+    """NORMAL harms nothing under WAL and would elsewhere; what it waits and keeps is bounded."""
+    with closing(open_writer(tmp_path / "db" / "telemetry.sqlite", word)) as connection:
+        names = ("synchronous", "journal_size_limit", "busy_timeout", "page_size")
+        assert _settings(connection, *names) == [synchronous, 64 * 2**20, 10_000, 8192]
+        assert connection.isolation_level is None
+
+
+def test_a_reader_asks_and_waits_no_longer_than_told(config_with_view: TelemetryConfig) -> None:
+    """It begins no transaction by itself, for that would hold back the write-ahead log."""
+    with closing(open_reader(config_with_view.database_path, timeout=0.5)) as connection:
+        assert _settings(connection, "query_only", "busy_timeout") == [1, 500]
+        assert connection.isolation_level is None
+
+
+def test_whose_a_database_is_and_what_is_in_it(tmp_path: Path) -> None:
+    """Empty, ours of this version, ours of another, and somebody else's are told apart."""
+    with closing(open_writer(tmp_path / "t.sqlite")) as connection:
+        assert (is_empty(connection), is_ours(connection)) == (True, False)
+        create_schema(connection)
+        assert (is_empty(connection), is_ours(connection)) == (False, True)
+        assert has_our_schema(connection) is True
+        connection.execute("PRAGMA user_version = 99999")
+        assert (is_ours(connection), has_our_schema(connection)) == (True, False)
+        connection.execute("PRAGMA application_id = 1")
+        assert is_ours(connection) is False
+
+
+def test_a_connection_that_is_not_made_ready_is_closed(tmp_path: Path) -> None:
+    """Nobody else could: whoever asked for it never gets it."""
+    connection = open_writer(tmp_path / "t.sqlite")
+    with pytest.raises(KeyboardInterrupt), closed_on_error(connection):
+        raise KeyboardInterrupt
+    with pytest.raises(sqlite3.ProgrammingError):
+        connection.execute("SELECT 1")
 
 
 def test_the_whole_works_in_every_journal_mode(client: TelemetryClient) -> None:

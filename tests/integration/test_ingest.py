@@ -16,7 +16,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer import reading
+from indexer import ingest, reading
 from indexer.cursors import Tally, advance, all_cursors
 from indexer.errors import CursorMoved
 from indexer.ingest import Ingest
@@ -554,6 +554,24 @@ def test_a_file_cut_while_it_was_compressed_gives_all_that_it_holds(
         passes.run()
         held = zlib.decompressobj(31).decompress(whole[:size]).count(b"\n")
         assert passes.all("SELECT count(*) FROM run_events") == [(held,)]
+
+
+def test_lines_before_a_cursor_are_counted_once_and_not_in_every_pass(
+    raw: Path, passes: Passes, same_as_new: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A growing log of the earlier product would else be read anew with each of its lines."""
+    line = legacy_line(record_type="event", run_id="run", timestamp="2026-01-01T00:00:00Z")
+    path = raw / "events_20260101.ndjson"
+    read: list[int] = []
+    real = ingest.lines_before
+    monkeypatch.setattr(
+        ingest, "lines_before", lambda file, offset: read.append(offset) or real(file, offset)
+    )
+    for number in range(1, 4):
+        path.write_bytes(line * number)
+        assert passes.run().lines == {"indexed": 1}
+    assert read == [0]
+    assert len(passes.all("SELECT event_id FROM run_events")) == 3
 
 
 def test_an_escaped_mark_makes_no_legacy_line(raw: Path, passes: Passes, same_as_new: None) -> None:

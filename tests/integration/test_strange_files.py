@@ -349,7 +349,9 @@ def test_a_file_compressed_during_a_pass_is_no_error(
         return real(file, cursor)
 
     monkeypatch.setattr(ingest, "read_portions", compress_first)
-    assert index_once(config).problems == []
+    (raw / "events_20260102.ndjson").write_bytes(lines_of([event(20)]))
+    first = index_once(config)
+    assert (first.problems, first.lines) == ([], {"indexed": 1})
     assert index_once(config).lines == {"indexed": 20}
 
 

@@ -63,11 +63,8 @@ def _forward(config: TelemetryConfig, as_json: bool) -> int:
     # Imported here: who asks how it goes sends nothing.
     from indexer.forward.one_pass import forward_once
 
-    if is_recorded(config):
-        if load_targets(config).targets:
-            forward_once(config)
-        else:
-            warn("no target is configured: see docs/forwarding.md")
+    if is_recorded(config) and load_targets(config).targets:
+        forward_once(config)
     return _show(config, as_json, is_rest_bad=True)
 
 

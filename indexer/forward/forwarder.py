@@ -88,12 +88,15 @@ class Forwarder:
     def _note(self, connection: sqlite3.Connection, outcomes: list[Outcome], now: float) -> None:
         if not outcomes:
             return
-        # The log first: if this process dies between the two, the receipt is folded next time.
+        # In memory first: if the rest fails, nothing counts as under way that is not any more.
+        learned = [
+            (parcel, self._lanes[parcel.target].learn(parcel, verdict, now, self._dice()))
+            for parcel, verdict in outcomes
+        ]
+        # Then the log: if this process dies here, the receipt is folded next time.
         self._all_written = self._receipts.write(receipt_of(*outcome) for outcome in outcomes)
         with transaction(connection):
-            for parcel, verdict in outcomes:
-                lane = self._lanes[parcel.target]
-                again_at = lane.learn(connection, parcel, verdict, now, self._dice())
+            for parcel, again_at in learned:
                 if again_at is not None:
                     outbox.note_attempt(connection, parcel, again_at)
             for lane in self._lanes.values():
@@ -152,12 +155,15 @@ class _Lane:
         self.settling: set[str] = set()
         """What is delivered or parked, until its receipt was read."""
         self._is_loaded = False
+        self._knows_lifts = False
+        """Whether the state has the last lift of before the gate was shut."""
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Begin where the last process stopped."""
         if not self._is_loaded:
             self.state = load_state(connection, self.target.name)
             self.gate.state = self.state.gate
+            self._knows_lifts = self.gate.is_probing
             self._is_loaded = True
 
     def send(self, parcel: Parcel) -> None:
@@ -165,24 +171,13 @@ class _Lane:
         self.gate.sent()
         self.under_way.add(parcel.subject)
 
-    def learn(
-        self,
-        connection: sqlite3.Connection,
-        parcel: Parcel,
-        verdict: Verdict,
-        now: float,
-        dice: float,
-    ) -> Optional[float]:
+    def learn(self, parcel: Parcel, verdict: Verdict, now: float, dice: float) -> Optional[float]:
         """Take in what came of a parcel; return when it may be tried again, None for never."""
         was, was_probing = self.gate.condition, self.gate.is_probing
         self.under_way.discard(parcel.subject)
         self.gate.learned(verdict, now, dice)
         self._remember(verdict, now)
         self._tell(parcel, verdict, was)
-        if was == OPEN and self.gate.condition != OPEN:
-            # What lifted an earlier pause does not lift this one.
-            lifted_by = last_lift(connection, self.target.name)
-            self.state = self.state._replace(lifted_by=lifted_by)
         if verdict.outcome in (DELIVERED, PARKED):
             self.settling.add(parcel.subject)
             return None
@@ -194,12 +189,17 @@ class _Lane:
     def hear_of_lift(self, connection: sqlite3.Connection) -> None:
         """Open the gate for a probe if somebody asked for it since it was shut."""
         if not self.gate.is_probing:
+            self._knows_lifts = False
             return
         lifted_by = last_lift(connection, self.target.name)
-        if lifted_by != self.state.lifted_by:
+        if lifted_by == self.state.lifted_by and self._knows_lifts:
+            return
+        if self._knows_lifts:
             self.gate.lift()
-            self.state = self.state.with_gate(self.gate.state)._replace(lifted_by=lifted_by)
-            save_state(connection, self.state)
+        # What lifted an earlier pause does not lift this one.
+        self._knows_lifts = True
+        self.state = self.state.with_gate(self.gate.state)._replace(lifted_by=lifted_by)
+        save_state(connection, self.state)
 
     def _remember(self, verdict: Verdict, now: float) -> None:
         state, moment = self.state.with_gate(self.gate.state), _written(now)

@@ -39,13 +39,12 @@ class Messenger:
 
     def send(self, target: Target, parcel: Parcel) -> None:
         """Have one attempt made; its outcome comes later."""
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(
-                target=self._run, args=(self._loop,), name="messenger", daemon=True
-            )
-            self._thread.start()
-        self._loop.call_soon_threadsafe(self._begin, target, parcel)
+        try:
+            loop = self._loop or self._start()
+            loop.call_soon_threadsafe(self._begin, target, parcel)
+        except (OSError, RuntimeError) as error:
+            # Out of descriptors, or of threads: as any attempt that came to nothing.
+            self._outcomes.put((parcel, verdict_on(error)))
 
     def outcomes(self) -> list[Outcome]:
         """Return what has come of attempts since the last call."""
@@ -63,6 +62,17 @@ class Messenger:
             return
         asyncio.run_coroutine_threadsafe(self._finish(grace), loop)
         thread.join(grace + 5.0)
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._run, args=(loop,), name="messenger", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            loop.close()
+            raise
+        self._loop, self._thread = loop, thread
+        return loop
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)

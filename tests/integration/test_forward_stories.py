@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from indexer.forward import forwarder
 from indexer.forward.messenger import Messenger
 from indexer.forward.receipts import Receipts
 from tests.support.forward import Hostile, a_target
@@ -132,6 +135,31 @@ def test_nothing_more_is_sent_while_receipts_can_not_be_written(
     story._receipts.has_news = True
     story.finish()
     assert sorted(receiver.order) == [f"{run}:2" for run in runs], "each once"
+
+
+def test_a_database_that_fails_as_outcomes_are_noted_stops_nothing_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came back is no longer under way: more runs than may be at once arrive afterwards."""
+    dice = random.Random(5)
+    receiver = FakeReceiver(dice, bad=0)
+    story = Story(tmp_path, receiver.for_another_process, a_target(in_flight=2), dice)
+    runs = [story.add_run() for _ in range(9)]
+
+    transaction = forwarder.transaction
+
+    def sometimes(connection: sqlite3.Connection) -> Any:
+        if dice.random() < 0.5:
+            raise sqlite3.OperationalError("disk I/O error")
+        return transaction(connection)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(forwarder, "transaction", sometimes)
+        for _ in range(30):
+            with suppress(sqlite3.OperationalError):
+                story.tick()
+    story.finish()
+    assert receiver.held.keys() == {f"{run}:2" for run in runs}
 
 
 @pytest.mark.parametrize("block", range(_REAL_BLOCKS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 from collections.abc import AsyncIterator
 from typing import Callable
 
@@ -129,3 +130,19 @@ def test_an_attempt_ends_within_its_time_whatever_holds_it_up() -> None:
     hint.close()
     assert list(outcomes) == ["other", "stuck"]
     assert outcomes["stuck"] == Verdict(FAILED, NO_ANSWER)
+
+
+def test_where_no_thread_is_to_be_had_an_attempt_has_come_to_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is an outcome like any other, and the next one may fare better."""
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    messenger = Messenger()
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", fail)
+        messenger.send(a_target(), _PARCEL)
+    ((parcel, verdict),) = messenger.outcomes()
+    assert (parcel, verdict) == (_PARCEL, Verdict(FAILED, "RuntimeError"))

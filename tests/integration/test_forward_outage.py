@@ -42,7 +42,7 @@ def test_runs_of_an_outage_of_three_days_drain_in_order_at_a_bounded_rate(tmp_pa
     receiver = Away(time)
     target = a_target(rate=_RATE, in_flight=_IN_FLIGHT)
     story = Story(tmp_path, receiver.for_another_process, target, random.Random(4))
-    story.shortest_wait = 0.2
+    story.shortest_wait, story.longest_attempt = 0.2, 0.0
     began = story.now
     receiver.is_down = lambda: story.now < began + _OUTAGE_SECONDS
     events = [event for n in range(_RUNS) for event in a_run(f"run-{n:05d}", 10 * n)]

@@ -111,6 +111,8 @@ class Story:
     ) -> None:
         self.now = 1_800_000_000.0
         self.shortest_wait = 0.0
+        self.longest_attempt = 3.0
+        """Seconds; longer than what some wait for their next attempt."""
         self.target = target
         self.revisions: dict[str, int] = {}
         self._directory = directory
@@ -172,8 +174,7 @@ class Story:
         self.forwarder.step(self.queue.connection)
         if any(lane.under_way for lane in self.forwarder._lanes.values()):
             self._await_outcome()
-            # An attempt takes its time, and that is longer than some wait for their next one.
-            self.now += 3 * self._dice.random()
+            self.now += self.longest_attempt * self._dice.random()
         elif self.forwarder.wait not in (0.0, float("inf")):
             self.now += max(self.forwarder.wait + 0.001, self.shortest_wait)
 

@@ -43,7 +43,7 @@ def command(settings: Settings, *, as_json: bool, as_metrics: bool, integrity: b
 
     Exits 3 if something needs looking after: a daemon that is silent, an error, lines that are
     no events and that nobody acknowledged, files that can't be read, events that were dropped, a
-    disk that is nearly full. That no daemon runs is fine.
+    disk that is nearly full, a target that takes no runs. That no daemon runs is fine.
     """
     if as_json and as_metrics:
         raise click.UsageError("--json and --prometheus exclude each other")

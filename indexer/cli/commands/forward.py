@@ -16,7 +16,7 @@ from indexer.cli.output import Column, print_json, print_table
 from indexer.cli.run_rows import short_id
 from indexer.errors import NoSuchTarget
 from indexer.forward.gate import DOWN, OPEN, PAUSED
-from indexer.forward.overview import OFF, overview
+from indexer.forward.overview import OFF, UNKNOWN, overview
 from indexer.forward.receipts import Parked, Receipts, dead_letters, retry_of
 from indexer.forward.targets import load_targets
 from indexer.forward.verdict import DELIVERED
@@ -87,6 +87,9 @@ def _show(config: TelemetryConfig, as_json: bool, is_rest_bad: bool = False) -> 
         print_json(found)
     else:
         _print_targets(found["targets"])
+    # What waits for a target that is unknown here waits for somebody else.
+    if all(one["state"] == UNKNOWN for one in found["targets"]):
+        click.echo("no target is configured: see docs/forwarding.md", err=True)
     for problem in found["problems"]:
         warn(plain(problem))
     bad = any(
@@ -100,7 +103,6 @@ def _show(config: TelemetryConfig, as_json: bool, is_rest_bad: bool = False) -> 
 
 def _print_targets(targets: list[dict[str, Any]]) -> None:
     if not targets:
-        click.echo("no target is configured: see docs/forwarding.md", err=True)
         return
     columns = [Column("TARGET"), Column("KIND"), Column("STATE", styles=_STYLES),
                Column("WAITING", right=True), Column("DEAD", right=True),

@@ -10,23 +10,27 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from indexer import database
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
 from indexer.filesystem import identity
-from indexer.forward.due import DueRuns
 from indexer.forward.targets import load_targets
 from indexer.ingest import Ingest, PassResult
 from indexer.own_state import (
     note_gone_processes,
     read_status,
+    set_queued_for,
     set_stale_after,
     update_status,
 )
 from indexer.places import write_lease
 from indexer.rebuild import rebuild
 from telemetry_core.config import TelemetryConfig
+
+if TYPE_CHECKING:
+    from indexer.events import Placed
+    from indexer.forward.due import DueRuns
 
 Result = TypeVar("Result")
 
@@ -52,22 +56,23 @@ class View:
         self.connection = self._open()
         self._identity = identity(config.database_path)
         self._companions = self._find_companions()
-        self._due = DueRuns(self.connection, load_targets(config).targets)
+        self._due = _due_runs(self.connection, config)
         self._is_read = False
-        self._ingest = Ingest(self.connection, config.ndjson_dir, on_folded=self._due.take)
+        on_folded = self._forget_queue if self._due is None else self._due.take
+        self._ingest = Ingest(self.connection, config.ndjson_dir, on_folded=on_folded)
 
     def run_pass(self) -> PassResult:
         """Bring the view up to date with the log. Raises TelemetryError or OSError."""
         with self._writing():
             result = self._ingest.run_pass(self._should_stop, self._on_progress)
             self._is_read = result.is_complete
-            if result.is_complete:
+            if result.is_complete and self._due is not None:
                 self._due.catch_up(self._should_stop)
             return result
 
     def holds_all_that_is_due(self) -> bool:
         """Whether the log was read to its end, and what is to be forwarded is in the outbox."""
-        return self._is_read and self._due.is_complete()
+        return self._is_read and self._due is not None and self._due.is_complete()
 
     def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Have something else written, alone. Raises TelemetryError."""
@@ -109,6 +114,10 @@ class View:
                 raise DatabaseDamaged(f"readers can't open what is written: {error}") from error
             if not is_seen:
                 raise DatabaseDamaged(f"{path}: readers do not see what is written")
+
+    def _forget_queue(self, _: Placed) -> None:
+        """What is folded without a target in mind is queued for none."""
+        set_queued_for(self.connection, None)
 
     def is_in_place(self) -> bool:
         """Whether the open database is still the file that readers would open."""
@@ -160,3 +169,13 @@ class View:
                     return connection
         connection.close()
         return None
+
+
+def _due_runs(connection: sqlite3.Connection, config: TelemetryConfig) -> Optional[DueRuns]:
+    targets = load_targets(config).targets
+    if not targets:
+        return None
+    # Imported here: most bases forward nothing, and every command that reads opens the view.
+    from indexer.forward.due import DueRuns
+
+    return DueRuns(connection, targets)

@@ -7,7 +7,6 @@ the same key would come with other bytes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -42,6 +41,9 @@ def key_of(run_id: str, revision: int, names: tuple[str, ...]) -> str:
     """
     name = quote(run_id, safe="")
     if len(name) > _KEY_LENGTH:
+        # Imported here: it loads OpenSSL.
+        import hashlib
+
         digest = hashlib.blake2b(run_id.encode(), digest_size=16).hexdigest()
         # `=` stands in no quoted name, so that this is no other run's.
         name = f"{name[: _KEY_LENGTH // 2]}={digest}"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer import tail
-from indexer.tail import Line, read_lines, text_of_line
+from indexer.tail import Block, Line, read_lines, text_of_line
 
 
 def _lines(data: bytes, chunk: int = 7, offset: int = 0) -> list[Line]:
@@ -92,3 +92,24 @@ def test_a_line_of_the_greatest_length_is_whole(monkeypatch: pytest.MonkeyPatch)
     assert (whole.content, whole.too_long) == (b"123456789", False)
     (long,) = _lines(b"1234567890X\n", 100)
     assert (long.content, long.length, long.too_long) == (b"1234567890", 12, True)
+
+
+def test_a_line_is_too_long_by_a_single_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its newline counts; of one that is too long only the first bytes are kept."""
+    monkeypatch.setattr(tail, "MAX_LINE_BYTES", 10)
+    lines = _lines(b"a" * 9 + b"\n" + b"b" * 10 + b"\n" + b"c\n", chunk=4)
+    assert [(line.content, line.length, line.too_long) for line in lines] == [
+        (b"a" * 9, 10, False), (b"b" * 10, 11, True), (b"c", 2, False)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("offset", "whole", "end"),
+    [(0, 0, 7), (7, 0, 7), (9, 1, 9), (10, 1, 9), (13, 3, 13), (99, 3, 13)],
+)
+def test_a_block_is_cut_between_two_lines(offset: int, whole: int, end: int) -> None:
+    """What ends at or before the offset stays a block, the rest are lines."""
+    block = Block(7, [b"a", b"b", b"c"], 13)
+    before, after = block.cut(offset)
+    assert (before.offset, before.contents, before.end) == (7, block.contents[:whole], end)
+    assert after == list(block.lines())[whole:]

@@ -8,6 +8,9 @@ run context. It never starts a process and never reads the log.
 from __future__ import annotations
 
 import contextvars
+
+# With the rest, though it loads OpenSSL: every run needs it, maybe when no descriptor is left.
+import hashlib
 import os
 import re
 import threading
@@ -100,9 +103,6 @@ def _put(run_id: str) -> None:
 
 def _traceparent(run_id: str, inherited: Optional[str]) -> str:
     """A W3C trace context: the inherited trace, or one made of the run; the run as its span."""
-    # Imported here: it brings OpenSSL along, and only a run with child processes needs it.
-    import hashlib
-
     digest = hashlib.blake2b(run_id.encode("utf-8", "replace"), digest_size=24).hexdigest()
     known = _TRACEPARENT.fullmatch(inherited or "")
     return f"00-{known.group(1) if known else digest[:32]}-{digest[32:]}-01"

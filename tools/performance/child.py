@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 _ROOT = Path(__file__).resolve().parents[2]
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+_LOOK_SECONDS = 0.02
 
 
 class Cost(NamedTuple):
@@ -22,7 +23,7 @@ class Cost(NamedTuple):
 
     seconds: float
     peak_bytes: int
-    """Of memory, resident at once."""
+    """Of memory, resident at once; 0 where the system does not tell."""
 
 
 def run_python(arguments: Sequence[str | Path], **variables: str) -> Cost:
@@ -32,19 +33,41 @@ def run_python(arguments: Sequence[str | Path], **variables: str) -> Cost:
     """
     ours = ("TELEMETRY_", "METRICS_API_")
     rest = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    begun = time.perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=_ROOT,
-        env={**rest, **variables},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    assert child.stderr is not None  # a pipe was asked for
-    told = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - begun
-    if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, child.args, stderr=told)
-    return Cost(seconds, usage.ru_maxrss * _RSS_UNIT)
+    with tempfile.TemporaryFile() as told:
+        begun = time.perf_counter()
+        child = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=_ROOT,
+            env={**rest, **variables},
+            stdout=subprocess.DEVNULL,
+            stderr=told,
+        )
+        peak = _watch(child)
+        seconds = time.perf_counter() - begun
+        if child.returncode:
+            told.seek(0)
+            raise subprocess.CalledProcessError(
+                child.returncode, child.args, stderr=told.read().decode(errors="replace")
+            )
+    return Cost(seconds, peak)
+
+
+def _watch(child: subprocess.Popen[bytes]) -> int:
+    """Wait for a child's end; return the most memory that it had."""
+    peak = 0
+    while True:
+        peak = max(peak, _peak(child.pid))
+        try:
+            child.wait(_LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+        return peak
+
+
+def _peak(pid: int) -> int:
+    # Not from `wait4`: what that tells begins with what the parent had when it forked.
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

@@ -13,9 +13,9 @@ from tools.performance.history import SHAPES, write
 from tools.performance.section import Bench, Section
 from tools.performance.turns import by_turns
 
-_EVENTS = 400_000
+_EVENTS = 200_000
 _QUICK_EVENTS = 100_000
-_ROUNDS = 5
+_ROUNDS = 3
 _USUAL, _TINY = SHAPES[1], SHAPES[2]
 
 

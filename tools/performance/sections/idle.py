@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+from indexer.daemon import HEARTBEAT_SECONDS
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tools.performance.figure import Figure, Goal
 from tools.performance.own_process import daemon
@@ -23,8 +24,8 @@ def _run(bench: Bench) -> Iterator[Figure]:
         _record(base, days)
         bench.say(f"with {name} in the log")
         with daemon(base) as pid:
-            # What it does in its first seconds it does once: the first look, the first heartbeat.
-            time.sleep(seconds / 4)
+            # What it does at first it does once: the first look, and a last heartbeat after it.
+            time.sleep(1.5 * HEARTBEAT_SECONDS)
             share, written = _taken(pid, seconds)
         goal = Goal(0.1, of="ours") if days == 0 else None
         note = f"over {seconds:.0f} s"

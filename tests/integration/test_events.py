@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.events import StoredEvent, id_of_other, to_event, to_row
+from indexer.events import StoredEvent, id_of_other, place_events, to_event, to_row
 from telemetry_core.event import Event
 from tests.support.view import Passes, event, lines_of, tables
 
@@ -155,4 +155,24 @@ def test_a_row_follows_the_event_that_has_the_id(tmp_path: Path, order: tuple[in
     made = _indexed(tmp_path, [[event(1, "run.started")], *([one] for one in claims)], order)
     row = made.run_row("run")
     assert (row["product"], row["website"], row["event_count"]) == ("b", "w", 3)
+    _assert_as_in_one_pass(made, tmp_path)
+
+
+def test_a_line_that_is_met_again_has_its_run_folded_anew(tmp_path: Path) -> None:
+    """Cursors see to it that none is; if one were, it would not be counted twice."""
+    made = _indexed(tmp_path, [[_FIRST]], (0,))
+    (row,) = made.all("SELECT * FROM run_events")
+    placed = place_events(made.connection, [row])
+    assert (placed.duplicates, placed.refold) == (0, {_FIRST.run_id})
+    other = place_events(made.connection, [(*row[:1], "id-new", *row[2:9], row[9] + 1, row[10])])
+    assert (len(other.new), other.refold) == (1, set())
+
+
+def test_many_events_are_placed_as_one_by_one(tmp_path: Path) -> None:
+    """Fifty go in at a time; among them may be any number that are known."""
+    events = [event(number) for number in range(120)]
+    made = _indexed(tmp_path, [events, events[::7]], (0, 1))
+    assert made.all("SELECT count(*) FROM run_events") == [(120,)]
+    assert made.all("SELECT indexed, duplicate FROM log_files ORDER BY name") == [(120, 0), (0, 18)]
+    assert made.all("SELECT event_count FROM agent_runs") == [(120,)]
     _assert_as_in_one_pass(made, tmp_path)

@@ -60,7 +60,7 @@ class Disasters(RuleBasedStateMachine):
         self.removed = False
         self.torn: dict[str, bytes] = {}
         self.copies: list[tuple[str, bytes]] = []
-        self.patch = small_batches(3)
+        self.patch = small_batches(3, chunk_bytes=256)
         self.patch.__enter__()
 
     @initialize(lines=LINES, more=LINES)

@@ -25,7 +25,7 @@ def index(say: Say, base: Path, work: str, fault: Fault) -> None:
     config = TelemetryConfig.for_base(base)
     # Small batches, so that there are many; and nobody waits long for a lock that can't be had.
     with (
-        small_batches(20),
+        small_batches(20, chunk_bytes=1024),
         mock.patch.multiple(rebuild_module, _SWAP_PAGES=20),
         mock.patch.multiple(database, BUSY_SECONDS=0.1),
         shim.armed(base, fault),

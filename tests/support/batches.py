@@ -8,12 +8,10 @@ from unittest import mock
 
 from indexer import batch, reading
 
-_CHUNK_BYTES = 16
-
 
 @contextmanager
-def small_batches(lines: int) -> Iterator[None]:
-    """Have a pass read a line or less at a time, and commit after so many events."""
+def small_batches(lines: int, chunk_bytes: int = 16) -> Iterator[None]:
+    """Have a pass commit after so many events, and read a line or less of them at a time."""
     batches = mock.patch.object(batch, "MAX_LINES", lines)
-    with batches, mock.patch.object(reading, "CHUNK_BYTES", _CHUNK_BYTES):
+    with batches, mock.patch.object(reading, "CHUNK_BYTES", chunk_bytes):
         yield

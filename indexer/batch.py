@@ -52,11 +52,9 @@ class Batch:
         name = portion.cursor.name
         rows, faults = decode_block(portion.block, file_id(name), ordinals)
         self.rows += rows
-        self.bytes += portion.block.end - portion.block.offset
+        self.bytes += portion.block.length
         bad_bytes = sum(fault.length for fault in faults)
-        tally = Tally(
-            len(rows), portion.block.end - portion.block.offset - bad_bytes, len(faults), bad_bytes
-        )
+        tally = Tally(len(rows), portion.block.length - bad_bytes, len(faults), bad_bytes)
         known = self.parts.get(name)
         if known is not None:
             before, faults = known.before, known.faults + faults

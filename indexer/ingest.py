@@ -81,7 +81,8 @@ class Ingest:
             except FileChanged as change:
                 # Not what the cursor knows: read it from its beginning, and with it whatever
                 # file repeats lines that it may have had.
-                self._forget([change.name])
+                with transaction(self._connection):
+                    cursors.forget_files(self._connection, [change.name])
 
     def _try_pass(
         self, total: Counter[str], should_stop: Callable[[], bool], on_progress: _Progress
@@ -159,11 +160,6 @@ class Ingest:
             else:
                 cursors.forget_files(self._connection, moves.keys())
         return True
-
-    def _forget(self, names: Collection[str]) -> None:
-        if names:
-            with transaction(self._connection):
-                cursors.forget_files(self._connection, names)
 
     def _commit(self, batch: Batch, total: Counter[str], on_progress: _Progress) -> None:
         """Store a batch and move the cursors behind it, all of it or nothing."""

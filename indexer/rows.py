@@ -29,8 +29,7 @@ def decode_block(block: Block, file: int, ordinals: Ordinals) -> tuple[list[Row]
     `file` is the number of the block's file, `ordinals` its count of earlier lines.
     """
     if block.too_long:
-        length = block.end - block.offset
-        return [], [Fault(block.offset, length, TOO_LONG, block.contents[0])]
+        return [], [Fault(block.offset, block.length, TOO_LONG, block.contents[0])]
     rows: list[Row] = []
     faults: list[Fault] = []
     offset = block.offset

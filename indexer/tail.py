@@ -45,10 +45,15 @@ class Block(NamedTuple):
     too_long: bool = False
     """Whether this is one line that is too long, and its content only its first bytes."""
 
+    @property
+    def length(self) -> int:
+        """Its bytes in the file, newlines included."""
+        return self.end - self.offset
+
     def lines(self) -> Iterator[Line]:
         """Yield the lines one by one."""
         if self.too_long:
-            yield Line(self.offset, self.end - self.offset, self.contents[0], too_long=True)
+            yield Line(self.offset, self.length, self.contents[0], too_long=True)
             return
         offset = self.offset
         for content in self.contents:

@@ -104,10 +104,10 @@ class _Verification:
             read, unread = block.cut(offset)
             more, faults = decode_block(read, file_id(file.name), ordinals)
             rows += more
-            counts.bytes[INDEXED] += read.end - read.offset
+            counts.bytes[INDEXED] += read.length
             self._check_faults(file.name, faults, counts)
             self._note_unread(file, unread)
-            on_progress(block.end - block.offset)
+            on_progress(block.length)
             if len(rows) >= MAX_LINES:
                 self._check_rows(file.name, rows, counts)
                 rows = []

@@ -138,17 +138,11 @@ def _insert(connection: sqlite3.Connection, rows: list[Row]) -> tuple[list[Row],
         else:
             stored = connection.executemany(_INSERT, some).rowcount
         if stored < len(some):
-            found = [row for row in some if not _stands_there(connection, row)]
-            taken += found
-            if stored + len(found) < len(some):
+            missing = rows_not_stored(connection, some)
+            taken += missing
+            if stored + len(missing) < len(some):
                 again.update(row[0] for row in some)
     return taken, again
-
-
-def _stands_there(connection: sqlite3.Connection, row: Row) -> bool:
-    """Whether the event stored under a row's id is the one of its very line."""
-    stored = find_event(connection, row[0], row[1])
-    return stored is not None and (stored.file_id, stored.offset) == row[_PLACE]
 
 
 def changes(connection: sqlite3.Connection, run_id: Optional[str] = None) -> Iterator[Event]:
@@ -260,22 +254,24 @@ def find_event(connection: sqlite3.Connection, run_id: str, event_id: str) -> Op
     return None if row is None else StoredEvent(*row)
 
 
-def stored_rows(connection: sqlite3.Connection, rows: list[Row]) -> set[Row]:
-    """Return what is stored under the ids of the rows."""
-    found: set[Row] = set()
+def rows_not_stored(connection: sqlite3.Connection, rows: list[Row]) -> list[Row]:
+    """Return those of the rows that do not stand in the table just as they are."""
+    missing: list[Row] = []
     _sort(rows)
     for start in range(0, len(rows), _AT_ONCE):
         some = rows[start : start + _AT_ONCE]
         # CROSS: SQLite would else look for each row of the table among the few that are wanted.
-        found.update(
-            connection.execute(
-                f"WITH wanted (run, event) AS (VALUES (?, ?){', (?, ?)' * (len(some) - 1)})"
-                f" SELECT {', '.join(EVENT_COLUMNS)} FROM wanted CROSS JOIN run_events"
-                " ON run_id = run AND event_id = event",
-                [value for row in some for value in row[:2]],
-            )
-        )
-    return found
+        found = connection.execute(
+            f"WITH wanted (run, event) AS (VALUES (?, ?){', (?, ?)' * (len(some) - 1)})"
+            f" SELECT {', '.join(EVENT_COLUMNS)} FROM wanted CROSS JOIN run_events"
+            " ON run_id = run AND event_id = event",
+            [value for row in some for value in row[:2]],
+        ).fetchall()
+        # Nearly always they are all there, and in this order: no row needs a hash.
+        if found != some:
+            stored = set(found)
+            missing += [row for row in some if row not in stored]
+    return missing
 
 
 def id_of_other(row: StoredEvent) -> str:

@@ -17,7 +17,7 @@ from indexer.batch import MAX_LINES
 from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED, Fault
 from indexer.database import reading
 from indexer.decode import Ordinals
-from indexer.events import Row, StoredEvent, find_event, id_of_other, stored_rows
+from indexer.events import Row, StoredEvent, find_event, id_of_other, rows_not_stored
 from indexer.fresh import bring_up_to_date
 from indexer.log_files import LogFile, file_id, list_log_files
 from indexer.news import fold_all
@@ -143,11 +143,9 @@ class _Verification:
                 self._differ(f"{name}: bad line at offset {fault.offset} is not quarantined")
 
     def _check_rows(self, name: str, rows: list[Row], counts: _Counts) -> None:
-        stored = stored_rows(self._connection, rows)
         counts.lines[INDEXED] += len(rows)
-        for row in rows:
-            if row not in stored:
-                self._check_row(name, StoredEvent._make(row), counts)
+        for row in rows_not_stored(self._connection, rows):
+            self._check_row(name, StoredEvent._make(row), counts)
 
     def _check_row(self, name: str, row: StoredEvent, counts: _Counts) -> None:
         """Check a row that is not stored just as it is: under another id, or as another's."""

@@ -18,6 +18,9 @@ _TELEMETRY_VARIABLES = {setting.variable for setting in SETTINGS} | {
     lineage.TRACE_VARIABLE,
 }
 
+# Hundreds of processes are started: each would compile all of it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Have the dice of the fault laboratory thrown again as they fell in another run."""

@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { KILL_BEFORE, KILL_AFTER, TORN, SHORT, ERROR };
@@ -210,3 +211,21 @@ WRITER(pwrite64, (int fd, const void *from, size_t size, off64_t at), (fd, from,
 
 CONTROL(fcntl)
 CONTROL(fcntl64)
+
+/* Where a lock fails for good SQLite tries for ten seconds, and counts its tries, not the time:
+ * once a fault was met, it sleeps for a hundredth of what it asks for. */
+static int is_hurried(void) { return directory_length && atomic_load(&met); }
+
+int usleep(useconds_t micros)
+{
+    REAL(usleep);
+    return real(is_hurried() ? micros / 100 : micros);
+}
+
+int nanosleep(const struct timespec *asked, struct timespec *left)
+{
+    REAL(nanosleep);
+    struct timespec hurried = {asked->tv_sec / 100,
+                               (asked->tv_sec % 100 * 1000000000L + asked->tv_nsec) / 100};
+    return real(is_hurried() ? &hurried : asked, left);
+}

@@ -107,11 +107,7 @@ def met() -> Met:
 
 def an_error(call: str, number: int, chance: random.Random) -> Fault:
     """Return some error that call `number`, which is of the kind `call`, may meet."""
-    error = chance.choice(ERRORS[call])
-    if error == errno.ENOLCK and chance.random() < 0.8:
-        # Rarely enough: SQLite goes on trying for ten seconds after it.
-        error = errno.EIO
-    return Fault(number, "error", error, chance.random() < 0.5)
+    return Fault(number, "error", chance.choice(ERRORS[call]), chance.random() < 0.5)
 
 
 def a_kill(call: str, number: int, chance: random.Random, action: Optional[str] = None) -> Fault:

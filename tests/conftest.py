@@ -35,6 +35,12 @@ def _default_seed() -> int:
     return 20261122 if os.environ.get("CI") else int.from_bytes(os.urandom(4), "big")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: a third of the time tests wait for processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     """Say what repeats this run."""
     return f"fault laboratory: --seed {config.getoption('seed')}"

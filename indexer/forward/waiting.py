@@ -6,7 +6,6 @@ Called by whoever decides what goes next. Pure: time and dice are given.
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import Optional
 
 FIRST_SECONDS = 2.0
@@ -34,6 +33,9 @@ def asked_patience(header: Optional[str], now: float) -> Optional[float]:
     if text.isascii() and text.isdigit():
         # Too many digits for an int are too many seconds for anybody.
         return min(float(text[:12]), LONGEST_ASKED_SECONDS)
+    # Imported here: it is large, and only an answer with a date needs it.
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError, IndexError, OverflowError):

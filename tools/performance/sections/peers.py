@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -90,13 +91,23 @@ def _record(name: str, python: str, directory: Path) -> Optional[_Outcome]:
         start_new_session=True,
     )
     try:
-        # Not to its end: a process beside it may have the pipe.
-        said = child.stdout.readline() if child.stdout else ""
+        said = _seconds(child.stdout or ())
         child.wait(_RECORDING)
         time.sleep(_AFTERMATH)
     finally:
         _end(child.pid)
-    return _Outcome(float(said), _kept(directory)) if said else None
+    return None if said is None else _Outcome(said, _kept(directory))
+
+
+def _seconds(output: Iterable[str]) -> Optional[float]:
+    """Return the first number that a peer says; None if it ends without one.
+
+    Some greet on stdout before. It is not read to its end: a process beside it may have the pipe.
+    """
+    for line in output:
+        with suppress(ValueError):
+            return float(line)
+    return None
 
 
 def _end(session: int) -> None:

@@ -129,20 +129,21 @@ class TelemetryClient:
     @_never_raises
     def log_events(self, run_id: str, events: Iterable[tuple[str, Any]]) -> Optional[list[str]]:
         """Record several `(event_type, payload)` under one lock, in one write; return their ids."""
-        ids, lines, day = [], [], ""
+        # One buffer: with a list of lines the memory of each is new to the processor.
+        ids, lines, day = [], bytearray(), ""
         source, subject, written = own_source(), run_id_of(run_id), True
         try:
             for event_type, payload in map(_pair, events):
                 event_id, moment, today = CLOCK.next()
                 data = {"event_type": event_type, "payload": payload}
-                lines.append(line_of(event_id, source, RUN_EVENT, subject, moment, data))
+                lines += line_of(event_id, source, RUN_EVENT, subject, moment, data)
                 ids.append(event_id)
                 day = day or today
         finally:
             # Also when the caller's iterable raises: what it gave before is no less true.
             if lines:
-                count = len(lines)
-                written = self._writer.write(b"".join(lines), day, count, self._sync, self._budget)
+                count = len(ids)
+                written = self._writer.write(bytes(lines), day, count, self._sync, self._budget)
         return ids if written else None
 
     @_never_raises

@@ -7,6 +7,7 @@ name of his own, so the function stays the same object, and only what it does is
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -17,11 +18,16 @@ def fits_in_place(source: str, original: str) -> bool:
     return _outside(source) == _outside(original)
 
 
-def put_in_place(source: str, module: ModuleType) -> None:
-    """Give the functions and methods of a module the code that they have in `source`."""
-    codes = {code.co_qualname: code for code in _codes(compile(source, module.__file__, "exec"))}
+def put_in_place(source: str, original: str, module: ModuleType) -> None:
+    """Give the functions and methods of a module, imported from `original`, the code of `source`.
+
+    A name that is defined in two branches has two codes: the function has that of its own place.
+    """
+    new, old = _by_name(source, module), _by_name(original, module)
     for function in _functions(module):
-        function.__code__ = codes[function.__code__.co_qualname]
+        code = function.__code__
+        lines = [one.co_firstlineno for one in old[code.co_qualname]]
+        function.__code__ = new[code.co_qualname][lines.index(code.co_firstlineno)]
 
 
 def _outside(source: str) -> str:
@@ -33,6 +39,13 @@ class _Outside(ast.NodeTransformer):
         # The class cell of `super` can't be put into a function that had none, or taken out.
         node.body = [each for each in node.body if "super()" in ast.unparse(each)]
         return node
+
+
+def _by_name(source: str, module: ModuleType) -> dict[str, list[CodeType]]:
+    found: defaultdict[str, list[CodeType]] = defaultdict(list)
+    for code in _codes(compile(source, module.__file__, "exec")):
+        found[code.co_qualname].append(code)
+    return found
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

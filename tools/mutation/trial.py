@@ -40,7 +40,7 @@ class Trial:
         source = Path(self._module).read_text()
         for mutant in self._mutants:
             self._write(mutant.source)
-            outcome = self._try(session, mutant)
+            outcome = self._try(session, mutant, source)
             self._write(source)
             os.write(self._output, json.dumps([mutant.key, outcome]).encode() + b"\n")
         return True
@@ -62,9 +62,9 @@ class Trial:
         Path(self._module).write_text(source)
         os.utime(self._module, (self._second, self._second))
 
-    def _try(self, session: pytest.Session, mutant: Mutant) -> str:
+    def _try(self, session: pytest.Session, mutant: Mutant, source: str) -> str:
         items = self._items(session, mutant)
-        pid = processes.start(partial(self._run, session, mutant, items))
+        pid = processes.start(partial(self._run, session, mutant, source, items))
         code = processes.end(pid, 300 + 8 * sum(self._reach.seconds[one.nodeid] for one in items))
         return _outcome(code)
 
@@ -76,8 +76,10 @@ class Trial:
         known = [item for item in session.items if item.nodeid in order]
         return new + sorted(known, key=lambda item: order[item.nodeid])
 
-    def _run(self, session: pytest.Session, mutant: Mutant, items: list[pytest.Item]) -> None:
-        put_in_place(mutant.source, sys.modules[_name_of(self._module)])
+    def _run(
+        self, session: pytest.Session, mutant: Mutant, source: str, items: list[pytest.Item]
+    ) -> None:
+        put_in_place(mutant.source, source, sys.modules[_name_of(self._module)])
         for item, following in zip(items, [*items[1:], None]):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.testsfailed:

@@ -41,6 +41,8 @@ class Bench:
         self._reach = reach
         self._scratch = Path(tempfile.mkdtemp(prefix="mutation-"))
         self._copy = self._scratch / "copy"
+        # Some tests have a child that gives up its user, which then runs what stands here.
+        self._scratch.chmod(0o755)
 
     def __enter__(self) -> Bench:
         ignore = shutil.ignore_patterns(".git", ".venv", ".mutation", ".nox", "__pycache__")
@@ -101,7 +103,8 @@ class Bench:
         signal.alarm(10 * limit)
         pytest.main(
             [*PYTEST, "--tb=line", "-ptelemetry_core.pytest_plugin",
-             f"--basetemp={self._scratch / 'tmp'}", *files],
+             # By this name such tests know what pytest made for nobody else, and open it.
+             f"--basetemp={self._scratch / 'pytest'}", *files],
             plugins=[trial],
         )  # fmt: skip
 

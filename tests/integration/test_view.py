@@ -1,20 +1,29 @@
-"""The view by itself: whether it is the file that readers open, and whether they can read it."""
+"""The view by itself: what it opens, what it writes and queues, and whether readers can see it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
 from indexer import database
-from indexer.database import wal_bytes
+from indexer.database import empty_wal, open_writer, wal_bytes
 from indexer.errors import DatabaseDamaged
+from indexer.own_state import queued_for, read_status
 from indexer.view import View
-from telemetry_core import TelemetryClient
+from telemetry_core import TelemetryClient, TelemetryConfig
+from telemetry_core.process import host_name
+from tests.support.batches import small_batches
+from tests.support.forward import a_run
+from tests.support.view import count_runs, event, lines_of
 
 
 @pytest.fixture
@@ -67,3 +76,178 @@ def test_a_write_ahead_log_is_shortened_only_beyond_its_limit(
     monkeypatch.setattr(database, "WAL_LIMIT_BYTES", size - 1)
     view.look_after_wal()
     assert wal_bytes(path) == 0
+
+
+def test_a_write_ahead_log_that_is_replaced_stops_every_write(
+    view: View, client: TelemetryClient
+) -> None:
+    """Who opens the database now agrees on nothing with who has it open."""
+    wal = Path(f"{client.config.database_path}-wal")
+    shutil.copyfile(wal, wal.with_suffix(".copy"))
+    os.replace(wal.with_suffix(".copy"), wal)
+    with pytest.raises(DatabaseDamaged, match="deleted or replaced"):
+        view.note_status(pid=1)
+
+
+def test_a_file_with_old_rows_where_it_stands_is_not_what_was_written(
+    view: View, client: TelemetryClient, tmp_path: Path
+) -> None:
+    """It opens and is whole; only its rows are those of before."""
+    path, old = client.config.database_path, tmp_path / "old"
+    view.note_status(pid=1)
+    empty_wal(view.connection)
+    shutil.copyfile(path, old)
+    view.note_status(pid=2)
+    empty_wal(view.connection)
+    path.write_bytes(old.read_bytes())
+    with pytest.raises(DatabaseDamaged, match="do not see"):
+        view.check_readers()
+
+
+def test_a_database_without_its_file_is_damaged(view: View, client: TelemetryClient) -> None:
+    """That it can't be opened is a matter for a rebuild, if nothing else is wrong."""
+    client.config.database_path.unlink()
+    with pytest.raises(DatabaseDamaged, match="readers can't open"):
+        view.check_readers()
+
+
+def test_a_pass_says_what_it_found_and_work_what_it_returned(
+    view: View, client: TelemetryClient
+) -> None:
+    """Whoever asks for something to be written hears what came of it."""
+    client.start_run("agent", "job")
+    assert view.run_pass().lines == {"indexed": 1}
+    assert view.write(lambda connection: connection.execute("SELECT 7").fetchone()) == (7,)
+    assert count_runs(client.config) == 2
+
+
+def test_status_is_noted_for_readers(view: View, client: TelemetryClient) -> None:
+    """Column by column: what is not named stays."""
+    view.note_status(pid=3)
+    view.note_status(last_error="none")
+    with closing(database.open_reader(client.config.database_path)) as reader:
+        status = read_status(reader)
+    assert (status["pid"], status["last_error"]) == (3, "none")
+
+
+def test_runs_that_lost_their_process_are_found(base: Path, client: TelemetryClient) -> None:
+    """By the process that their events come from, if it was on this host."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    source = f"{host_name()}/{ended.pid}"
+    (base / "raw").mkdir(parents=True)
+    (base / "raw" / "events_20260101.ndjson").write_bytes(
+        lines_of([event(1, "run.started")._replace(source=source)])
+    )
+    with closing(View(client.config)) as view:
+        view.run_pass()
+        view.look_after_runs()
+        gone = view.connection.execute("SELECT source FROM gone_processes").fetchall()
+    assert gone == [(source,)]
+
+
+def test_a_view_that_is_closed_has_given_up_its_connection(view: View) -> None:
+    """A daemon that opens another one does not gather them."""
+    view.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        view.connection.execute("SELECT 1")
+
+
+def _rubbish(path: Path) -> None:
+    path.write_bytes(b"no database at all" * 100)
+
+
+def _another_version(path: Path) -> None:
+    with closing(open_writer(path)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("CREATE TABLE agent_runs (run_id)")
+
+
+@pytest.mark.parametrize("harm", [_rubbish, _another_version])
+def test_what_is_no_view_of_ours_is_rebuilt_as_it_is_opened(
+    client: TelemetryClient, harm: Callable[[Path], None]
+) -> None:
+    """Before any pass the rows are there; whoever waits is told how far it is."""
+    client.start_run("agent", "job")
+    path = client.config.database_path
+    path.parent.mkdir()
+    harm(path)
+    told: list[int] = []
+    with closing(View(client.config, on_progress=told.append)):
+        assert count_runs(client.config) == 1
+    assert sum(told) > 0
+
+
+def test_a_view_opened_again_is_the_one_that_was_there(client: TelemetryClient) -> None:
+    """Nothing is rebuilt: what the log does not say is still in it."""
+    client.start_run("agent", "job")
+    for _ in range(2):
+        with closing(View(client.config)) as view:
+            view.run_pass()
+            view.connection.execute("UPDATE agent_runs SET agent_name = agent_name || '+'")
+    with closing(database.open_reader(client.config.database_path)) as reader:
+        assert reader.execute("SELECT agent_name FROM agent_runs").fetchall() == [("agent++",)]
+
+
+@pytest.fixture
+def forwarding(base: Path) -> TelemetryConfig:
+    """A base with a target and two runs that have ended."""
+    (base / "raw").mkdir(parents=True)
+    (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(a_run("r") + a_run("s", 10)))
+    return TelemetryConfig.for_base(base, {"METRICS_API_URL": "http://127.0.0.1:1/"})
+
+
+def _waiting(view: View) -> list[tuple[str]]:
+    return view.connection.execute("SELECT run_id FROM outbox ORDER BY run_id").fetchall()
+
+
+def test_what_is_due_is_queued_once_the_log_was_read(forwarding: TelemetryConfig) -> None:
+    """Not before: a view just opened knows nothing of what came while nobody looked."""
+    with closing(View(forwarding)) as view:
+        assert not view.holds_all_that_is_due()
+        view.run_pass()
+        assert view.holds_all_that_is_due()
+        assert _waiting(view) == [("r",), ("s",)]
+    with closing(View(forwarding)) as again:
+        assert queued_for(again.connection) is not None
+        assert not again.holds_all_that_is_due()
+        again.run_pass()
+        assert again.holds_all_that_is_due()
+
+
+def test_half_a_log_makes_nothing_due(forwarding: TelemetryConfig) -> None:
+    """Its states never lasted: a pass that is told to stop queues nothing."""
+    answers = iter([True])
+    with closing(View(forwarding, should_stop=lambda: next(answers, False))) as view:
+        with small_batches(1):
+            assert not view.run_pass().is_complete
+        assert not view.holds_all_that_is_due()
+        assert (_waiting(view), queued_for(view.connection)) == ([], None)
+        view.run_pass()
+        assert _waiting(view) == [("r",), ("s",)]
+
+
+def test_a_queue_that_was_not_filled_to_the_end_does_not_hold_all(
+    forwarding: TelemetryConfig,
+) -> None:
+    """Told to stop after the log was read: the next pass makes up for it."""
+    answers = iter([False, True])
+    with closing(View(forwarding, should_stop=lambda: next(answers, False))) as view:
+        assert view.run_pass().is_complete
+        assert not view.holds_all_that_is_due()
+        view.run_pass()
+        assert view.holds_all_that_is_due()
+
+
+def test_what_is_folded_without_a_target_is_queued_for_none(forwarding: TelemetryConfig) -> None:
+    """The mark goes, so that whoever has a target again makes up for it."""
+    with closing(View(forwarding)) as view:
+        view.run_pass()
+    without = TelemetryConfig.for_base(forwarding.metrics_dir)
+    with closing(View(without)) as view:
+        view.run_pass()
+        assert queued_for(view.connection) is not None, "nothing was folded yet"
+        TelemetryClient(without).start_run("agent", "job")
+        view.run_pass()
+        assert queued_for(view.connection) is None
+        assert not view.holds_all_that_is_due()

@@ -153,9 +153,7 @@ class Ingest:
         moves = find_moves([known[name] for name in gone], new)
         with transaction(self._connection):
             cursors.forget_files(self._connection, gone - moves.keys())
-            left = cursors.all_cursors(self._connection)
-            moves = {old: file for old, file in moves.items() if old in left}
-            if moves and keeps_order(left, moves):
+            if moves and keeps_order(cursors.all_cursors(self._connection), moves):
                 cursors.move_files(self._connection, moves)
             else:
                 cursors.forget_files(self._connection, moves.keys())

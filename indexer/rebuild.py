@@ -22,7 +22,6 @@ from indexer.places import rebuild_lease, shadow_path, write_lease
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.log_file import sync_path
-from telemetry_core.storage import make_directory
 
 _SWAP_PAGES = 2_000
 
@@ -75,7 +74,6 @@ def _build(
 
 def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
     """Open the database that is built: unsafe and quick, for if it breaks nobody has seen it."""
-    make_directory(path.parent)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     with database.translated(path):
         connection = sqlite3.connect(path, isolation_level=None)

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from indexer.events import StoredEvent, id_of_other, place_events, to_event, to_row
+from indexer.events import (
+    StoredEvent,
+    id_of_other,
+    place_events,
+    stored_rows,
+    to_event,
+    to_row,
+)
 from telemetry_core.event import Event
 from tests.support.view import Passes, event, lines_of, tables
 
@@ -166,6 +173,8 @@ def test_a_line_that_is_met_again_has_its_run_folded_anew(tmp_path: Path) -> Non
     assert (placed.duplicates, placed.refold) == (0, {_FIRST.run_id})
     other = place_events(made.connection, [(*row[:1], "id-new", *row[2:9], row[9] + 1, row[10])])
     assert (len(other.new), other.refold) == (1, set())
+    repeated = place_events(made.connection, [(*row[:9], row[9] + 1000, row[10])])
+    assert (repeated.duplicates, repeated.refold) == (1, set()), "another line of the same event"
 
 
 def test_many_events_are_placed_as_one_by_one(tmp_path: Path) -> None:
@@ -176,3 +185,33 @@ def test_many_events_are_placed_as_one_by_one(tmp_path: Path) -> None:
     assert made.all("SELECT indexed, duplicate FROM log_files ORDER BY name") == [(120, 0), (0, 18)]
     assert made.all("SELECT event_count FROM agent_runs") == [(120,)]
     _assert_as_in_one_pass(made, tmp_path)
+
+
+def test_a_line_met_again_among_events_that_displace_others_is_folded_anew(tmp_path: Path) -> None:
+    """Both are causes of their own, and neither takes the other's away."""
+    made = _indexed(tmp_path, [[_FIRST, event(9, run_id="other")]], (0,))
+    (row,) = made.all("SELECT * FROM run_events WHERE run_id = 'other'")
+    (smaller,) = _stored(_FIRST._replace(data={"payload": "Z"}))
+    placed = place_events(made.connection, [row, tuple(smaller)])
+    assert placed.refold == {"run", "other"}
+    (alone,) = _stored(_FIRST._replace(data={"payload": "Y"}))
+    assert place_events(made.connection, [tuple(alone)]).refold == {"run"}
+
+
+def test_events_that_claim_one_id_may_differ_in_having_a_payload(tmp_path: Path) -> None:
+    """What is nothing and what is text have no order, and are both kept."""
+    made = _indexed(tmp_path, [[_FIRST, event(1)]], (0,))
+    assert [payload for _, payload in _payloads(made)] == [None, '"a"']
+    _assert_as_in_one_pass(made, tmp_path)
+
+
+def test_what_is_stored_under_many_ids_is_found(tmp_path: Path) -> None:
+    """The rows as they are, and none for an id that nobody has."""
+    events = [event(number, run_id=f"run-{number % 7}") for number in range(120)]
+    made = _indexed(tmp_path, [events], (0,))
+    stored = made.all("SELECT * FROM run_events")
+    wanted = [(*row[:2], *("what", "ever") * 4, 0) for row in stored]
+    assert stored_rows(made.connection, [*wanted, ("run-0", "nobody", *wanted[0][2:])]) == set(
+        stored
+    )
+    made.connection.close()

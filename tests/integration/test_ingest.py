@@ -6,6 +6,7 @@ import gzip
 import os
 import shutil
 import sqlite3
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -682,3 +683,55 @@ def test_a_file_is_read_again_in_the_pass_that_finds_gone_what_it_repeats(
     passes.run()
     (raw / "events_20260101.ndjson").unlink()
     assert passes.run().lines == {"indexed": 4}
+
+
+def test_events_of_one_batch_are_folded_in_the_order_of_their_times(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """Whatever the order of their ids, and of their lines."""
+    later = event(3, "run.updated", product="later")._replace(id="id-a")
+    earlier = event(2, "run.updated", product="earlier")._replace(id="id-b")
+    (raw / "events_20260101.ndjson").write_bytes(lines_of([later, earlier]))
+    passes.run()
+    assert passes.run_row("run")["product"] == "later"
+
+
+def test_the_count_of_old_lines_begins_anew_with_a_file_that_changed(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """A line is the first of its kind again, and so has the id that it had."""
+    line = legacy_line(record_type="event", run_id="run", timestamp="2026-01-01T00:00:00Z")
+    path = raw / "events_20260101.ndjson"
+    path.write_bytes(line)
+    passes.run()
+    path.write_bytes(b"another beginning\n" + line)
+    passes.run()
+    assert passes.all("SELECT count(*) FROM run_events") == [(1,)]
+
+
+def test_a_file_that_nothing_here_can_read_is_a_problem_and_stops_nobody(
+    raw: Path, passes: Passes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what is missing; the next pass reads it if that is there by then."""
+    (raw / "events_20260101.ndjson.zst").write_bytes(zstandard.compress(lines_of(_RUN[:1])))
+    (raw / "events_20260102.ndjson").write_bytes(lines_of(_RUN[1:]))
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "zstandard", None)
+        result = passes.run()
+    assert (result.lines, result.is_complete) == ({"indexed": 3}, True)
+    (problem,) = result.problems
+    assert problem.startswith("events_20260101.ndjson.zst: ")
+    assert passes.run().lines == {"indexed": 1}
+
+
+def test_what_is_quarantined_goes_over_to_the_file_that_its_own_became(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """As a day's rows do when the day is compressed."""
+    path = raw / "events_20260101.ndjson"
+    path.write_bytes(b"bad\n" + lines_of(_RUN))
+    passes.run()
+    (raw / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    assert passes.run().lines == {}
+    assert passes.all("SELECT file, offset FROM quarantine") == [(f"{path.name}.gz", 0)]

@@ -243,6 +243,17 @@ def test_a_lock_that_comes_free_while_one_waits_is_had(tmp_path, monkeypatch):
     other.forget()
 
 
+def test_a_budget_of_less_than_a_second_is_waited_for_as_well(tmp_path, monkeypatch):
+    """An append has 50 milliseconds."""
+    one, other = SidecarLock(tmp_path / "lock"), SidecarLock(tmp_path / "lock")
+    one.acquire(0.0)
+    monkeypatch.setattr(time, "sleep", lambda _: one.release())
+    other.acquire(0.9)
+    assert other.is_current()
+    one.forget()
+    other.forget()
+
+
 def test_a_lock_that_nobody_opened_is_given_back_by_doing_nothing(tmp_path):
     """As after a fork, or after it was forgotten."""
     lock = SidecarLock(tmp_path / "lock")

@@ -41,3 +41,19 @@ def test_it_writes_the_whole_twice_and_no_more(own, monkeypatch):
     with pytest.raises(AppendFailed):
         own.append(b"a\n", DAY, sync=False)
     assert written == [b"\na\n"] * 2
+
+
+def test_a_file_that_is_moved_away_each_time_is_given_up(own, tmp_path, monkeypatch):
+    """Three times, and each holds what was written: the caller keeps it, for nobody may read it."""
+    path = tmp_path / "raw" / f"events_{DAY}.host-{os.getpid()}.ndjson"
+    real, moved = os.write, []
+
+    def write_and_move(fd, data):
+        written = real(fd, data)
+        moved.append(path.rename(tmp_path / f"moved-{len(moved)}"))
+        return written
+
+    monkeypatch.setattr(os, "write", write_and_move)
+    with pytest.raises(AppendFailed, match="moved away"):
+        own.append(b"a\n", DAY, sync=False)
+    assert [file.read_bytes() for file in moved] == [b"\na\n"] * 3

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from typing import Callable
 import pytest
 
 from indexer import rebuild as rebuild_module
-from indexer.database import open_writer
+from indexer.database import PAGE_BYTES, open_writer, wal_bytes
 from indexer.errors import AlreadyRunning, DatabaseUnusable, Interrupted
 from indexer.fresh import index_once
 from indexer.places import rebuild_lease, shadow_path
@@ -25,6 +26,7 @@ from indexer.verify import verify
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import SCHEMA_VERSION
 from telemetry_core.line import encode
+from telemetry_core.lock import try_lock
 from telemetry_core.process import host_name
 from tests.support.process import environment
 from tests.support.view import event, rows, tables
@@ -312,3 +314,102 @@ def test_a_database_that_is_busy_is_not_taken_for_broken(
     monkeypatch.setattr(rebuild_module, "copy_own_state", refuse)
     with pytest.raises(DatabaseUnusable, match="locked"):
         rebuild(config)
+
+
+def test_a_rebuild_says_what_all_of_its_passes_found(
+    config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came while it built is counted with the rest, whatever kind of line it is."""
+    first, *_ = config.ndjson_dir.glob("events_*")
+    shutil.copyfile(first, config.ndjson_dir / "events_20200101.ndjson")
+    real, late = rebuild_module.write_lease, b"not an event\n"
+
+    def write_first(given: TelemetryConfig) -> object:
+        (given.ndjson_dir / "events_20200102.ndjson").write_bytes(late)
+        TelemetryClient(given).start_run("meanwhile", "job")
+        return real(given)
+
+    monkeypatch.setattr(rebuild_module, "write_lease", write_first)
+    told: list[int] = []
+    result = rebuild(config, told.append)
+    assert result.lines == {"indexed": 61, "duplicate": 60, "quarantined": 1}
+    assert result.read_bytes == sum(path.stat().st_size for path in config.ndjson_dir.glob("e*"))
+    assert sum(told) == result.read_bytes
+    assert (result.problems, result.is_complete) == ([], True)
+
+
+def test_whoever_waits_for_the_swap_is_told_before_anybody_else_writes(
+    config: TelemetryConfig,
+) -> None:
+    """Once: the new rows are there to be read, and the lease on writing is not given back yet."""
+    seen: list[int] = []
+
+    def look() -> None:
+        with closing(_reader(config)) as reader:
+            seen.append(reader.execute(_COUNT).fetchone()[0])
+        assert not try_lock(lease)
+
+    config.database_path.parent.mkdir()
+    lease = os.open(config.database_path.parent / "write.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    rebuild(config, when_in_place=look)
+    assert try_lock(lease)
+    os.close(lease)
+    assert seen == [20]
+
+
+def test_a_view_that_was_not_there_is_the_owners_alone_and_knows_its_settings(
+    config: TelemetryConfig,
+) -> None:
+    """What a rebuild before this one left behind, when it was killed, does not stand in the way."""
+    config.stale_after = 77.0
+    config.database_path.parent.mkdir()
+    shadow_path(config).write_bytes(b"left behind" * 1000)
+    rebuild(config)
+    assert stat.S_IMODE(config.database_path.stat().st_mode) == 0o600
+    with closing(_reader(config)) as reader:
+        limit = reader.execute("SELECT value FROM settings WHERE name = 'stale_after'").fetchone()
+        assert reader.execute("PRAGMA page_size").fetchone() == (PAGE_BYTES,)
+    assert limit == (77.0,)
+
+
+def test_an_empty_file_in_the_views_place_is_nothing_to_keep(config: TelemetryConfig) -> None:
+    """It is replaced, and not copied over: it has no pages yet."""
+    config.database_path.parent.mkdir()
+    config.database_path.touch()
+    rebuild(config)
+    assert len(tables(config.database_path)["agent_runs"]) == 20
+    assert list(config.database_path.parent.glob("*.damaged-*")) == []
+
+
+def test_what_takes_the_place_of_nothing_is_on_the_disk_first(
+    config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut would else leave a name and no rows."""
+    synced: list[int] = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino) or real(fd))
+    rebuild(config)
+    assert config.database_path.stat().st_ino in synced
+
+
+def test_a_database_of_which_the_tables_can_not_be_told_is_kept_aside(
+    config: TelemetryConfig,
+) -> None:
+    """Its header is sound, and it opens; the new view is a file of its own."""
+    index_once(config)
+    live = tables(config.database_path)
+    with closing(open_writer(config.database_path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = 'CREATE' WHERE name = 'agent_runs'")
+    rebuild(config)
+    assert tables(config.database_path) == live
+    assert len(list(config.database_path.parent.glob("*.damaged-*"))) == 1
+
+
+def test_the_write_ahead_log_of_the_swap_is_not_left_to_readers(config: TelemetryConfig) -> None:
+    """It held the whole view; one that stays open would keep it for as long."""
+    index_once(config)
+    with closing(_reader(config)) as reader:
+        reader.execute(_COUNT).fetchone()
+        rebuild(config)
+        assert wal_bytes(config.database_path) == 0

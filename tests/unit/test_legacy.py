@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from indexer.decode import Entry, Ordinals, decode_lines
+from indexer.decode import TOO_LONG, Entry, Ordinals, decode_lines
 from indexer.tail import Line
 from telemetry_core.event import Event
 
@@ -102,3 +102,31 @@ def test_a_line_that_is_too_long_is_no_event_whatever_its_beginning_says() -> No
     line = Line(0, 20_000_000, orjson.dumps(_START), too_long=True)
     ((_, event, fault),) = decode_lines([line], Ordinals(tuple))
     assert (event, fault) == (None, "longer than 16777216 bytes")
+
+
+def test_an_event_that_also_has_the_earlier_name_is_an_event() -> None:
+    """What says which CloudEvents it is made by is no line of the earlier product."""
+    event = _event({
+        "specversion": "1.0", "id": "one", "source": "host/1", "type": "run.event",
+        "subject": "r", "time": "2025-12-10T12:00:01.000000Z", "record_type": "run",
+        "data": {"event_type": "step", "payload": None},
+    })  # fmt: skip
+    assert (event.id, event.type, event.run_id) == ("one", "run.event", "r")
+
+
+def test_the_name_alone_somewhere_inside_makes_no_record() -> None:
+    """Nor does it count among those of which lines before are counted."""
+    (entry,) = _entries(b'{"run_id":"r","data":{"record_type":"run"}}')
+    assert entry.fault is not None
+    assert entry.fault.startswith("not an event")
+    (escaped,) = _entries(orjson.dumps(_START).replace(b"record_type", b"record\\u005ftype"))
+    assert escaped.fault is not None
+    assert escaped.fault.startswith("not an event")
+
+
+def test_a_line_that_is_too_long_stops_none_that_follows() -> None:
+    """Each line has its entry, in order."""
+    lines = [Line(0, 9, b"x", too_long=True), Line(9, 1, orjson.dumps(_START))]
+    long, good = decode_lines(lines, Ordinals(list))
+    assert (long.event, long.fault) == (None, TOO_LONG)
+    assert good.event is not None

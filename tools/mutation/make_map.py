@@ -28,6 +28,8 @@ patch = _exit,fork
 def make_map() -> None:
     """Run the tests under coverage. The few that mind being measured may fail."""
     STATE.mkdir(exist_ok=True)
+    # A child that gave up its user tells of what it ran, too.
+    STATE.chmod(0o1777)
     for old in STATE.glob(f"{COVERAGE_DATA.name}*"):
         old.unlink()
     settings = STATE / "coverage.ini"

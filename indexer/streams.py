@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -55,12 +54,12 @@ def read_chunk(stream: BinaryIO, size: int) -> bytes:
         return cast("bytes", read(size))
     except EOFError as error:
         raise StreamUnfinished(UNFINISHED) from error
-    except (gzip.BadGzipFile, zlib.error) as error:
+    except gzip.BadGzipFile as error:
         raise StreamBroken(str(error)) from error
     except OSError:
         raise
     except Exception as error:
-        # zstandard has one error of its own, which can't be named where it is not installed.
+        # The libraries' own errors; zstandard's can't be named where it is not installed.
         raise StreamBroken(str(error)) from error
 
 

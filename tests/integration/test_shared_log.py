@@ -124,3 +124,14 @@ def test_a_directory_replaced_behind_the_lock_gets_nothing(raw, path, shared, mo
     assert path.read_bytes() == b""
     append(shared)
     assert path.read_bytes() == b"line\n"
+
+
+def test_forgetting_closes_every_descriptor(raw, path, shared):
+    """A forked child has to, and so has whoever can't trust what it has open."""
+    before = len(os.listdir("/proc/self/fd"))
+    append(shared)
+    assert len(os.listdir("/proc/self/fd")) == before + 2, "the log and its lock"
+    shared.forget()
+    assert len(os.listdir("/proc/self/fd")) == before
+    append(shared)
+    assert path.read_bytes() == b"line\n" * 2

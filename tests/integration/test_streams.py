@@ -56,6 +56,16 @@ def test_a_broken_zstandard_file_is_told(tmp_path: Path) -> None:
         read_chunk(stream, 10)
 
 
+@pytest.mark.parametrize("at", [0, 40, -6])
+def test_a_broken_gzip_file_is_told(tmp_path: Path, at: int) -> None:
+    """In its head, in what is compressed, and in the sum at its end; each has its own error."""
+    data = bytearray(gzip.compress(_DATA[:1000]))
+    data[at : at + 4] = b"\xff" * 4
+    with open_stream(_made(tmp_path, ".gz", bytes(data))) as stream, pytest.raises(StreamBroken):
+        while read_chunk(stream, 10_000):
+            pass
+
+
 def test_an_error_of_the_disk_is_no_break(tmp_path: Path) -> None:
     """It says nothing about the file's bytes, and may be gone tomorrow."""
 

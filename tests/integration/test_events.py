@@ -12,7 +12,7 @@ from indexer.events import (
     StoredEvent,
     id_of_other,
     place_events,
-    stored_rows,
+    rows_not_stored,
     to_event,
     to_row,
 )
@@ -205,13 +205,15 @@ def test_events_that_claim_one_id_may_differ_in_having_a_payload(tmp_path: Path)
     _assert_as_in_one_pass(made, tmp_path)
 
 
-def test_what_is_stored_under_many_ids_is_found(tmp_path: Path) -> None:
-    """The rows as they are, and none for an id that nobody has."""
+def test_rows_that_do_not_stand_there_as_they_are_are_told(tmp_path: Path) -> None:
+    """Of many: one that nobody has, one that says something else, and one of another line."""
     events = [event(number, run_id=f"run-{number % 7}") for number in range(120)]
     made = _indexed(tmp_path, [events], (0,))
-    stored = made.all("SELECT * FROM run_events")
-    wanted = [(*row[:2], *("what", "ever") * 4, 0) for row in stored]
-    assert stored_rows(made.connection, [*wanted, ("run-0", "nobody", *wanted[0][2:])]) == set(
-        stored
-    )
+    rows = made.all("SELECT * FROM run_events")
+    assert rows_not_stored(made.connection, list(reversed(rows))) == []
+    for place in (0, 49, 50, 119):
+        row = rows[place]
+        others = [("aa", *row[1:]), (*row[:3], "never", *row[4:]), (*row[:9], row[9] + 1, row[10])]
+        given = [*rows[:place], *others, *rows[place + 1 :]]
+        assert set(rows_not_stored(made.connection, given)) == set(others)
     made.connection.close()

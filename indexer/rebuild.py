@@ -121,12 +121,9 @@ def _open_live(config: TelemetryConfig) -> Optional[sqlite3.Connection]:
     if not path.is_file() or path.stat().st_size == 0:
         return None
     try:
-        connection = database.open_writer(path, config.journal_mode)
-        with database.closed_on_error(connection), database.translated(path):
-            database.is_empty(connection)
+        return database.open_writer(path, config.journal_mode)
     except DatabaseDamaged:
         return None
-    return connection
 
 
 def page_size_of(path: Path) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import stat
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.fresh import index_once
 from indexer.rebuild import rebuild
 from telemetry_core import TelemetryClient, TelemetryConfig
+from tests.support.process import run
 from tests.support.view import rows
 
 OLD_COLUMNS = (
@@ -187,3 +191,42 @@ def test_what_sqlite_undid_already_is_not_undone_again(tmp_path: Path) -> None:
             connection.execute("ROLLBACK")
             raise KeyError
         assert not connection.in_transaction
+
+
+_POWERLESS = """
+    import os, stat, sys
+    from contextlib import closing
+    from pathlib import Path
+    from indexer.database import open_writer
+    path = Path(sys.argv[1]) / "telemetry.sqlite"
+    # Permissions don't apply to root.
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    with closing(open_writer(path, "WAL")) as connection:
+        connection.execute("CREATE TABLE kept (number)")
+    for suffix, mode in (("-wal", 0o400), ("-journal", 0o640)):
+        os.close(os.open(f"{path}{suffix}", os.O_WRONLY | os.O_CREAT, mode))
+    with closing(open_writer(path, "WAL")) as connection:
+        connection.execute("INSERT INTO kept VALUES (1)")
+        for suffix in ("-wal", "-journal"):
+            print(oct(stat.S_IMODE(os.stat(f"{path}{suffix}").st_mode)))
+    path.chmod(0o400)
+    try:
+        open_writer(path, "WAL")
+    except PermissionError as error:
+        print(error.filename == str(path))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="is about permissions")
+def test_what_a_reader_made_unwritable_beside_a_database_is_made_writable() -> None:
+    """It has the mode that the database had for a while; the database's own mode is obeyed."""
+    # Not below pytest's directories, which are closed to whoever is not root.
+    directory = Path(tempfile.mkdtemp(prefix="telemetry-"))
+    try:
+        if os.geteuid() == 0:
+            os.chown(directory, 65534, 65534)
+        made = run(_POWERLESS, str(directory))
+        assert made.split() == ["0o600", "0o640", "True"]
+    finally:
+        shutil.rmtree(directory)

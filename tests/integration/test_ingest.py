@@ -735,3 +735,32 @@ def test_what_is_quarantined_goes_over_to_the_file_that_its_own_became(
     path.unlink()
     assert passes.run().lines == {}
     assert passes.all("SELECT file, offset FROM quarantine") == [(f"{path.name}.gz", 0)]
+
+
+def test_rows_go_along_though_their_files_name_is_taken_by_another(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """A late event makes the plain file of a compressed day anew; only that event is read."""
+    path = raw / "events_20260101.ndjson"
+    path.write_bytes(lines_of(_RUN))
+    passes.run()
+    (raw / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    path.write_bytes(lines_of([event(9)]))
+    assert passes.run().lines == {"indexed": 1}
+
+
+def test_a_file_that_changes_places_with_one_that_repeats_it_is_read_again(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """Of two files that hold an event it is the first one's, by name, in the very same pass."""
+    path, copy = raw / "events_20260101.ndjson", raw / "events_20260101.ndjson.a.ndjson"
+    for one in (path, copy):
+        one.write_bytes(lines_of(_RUN))
+    passes.run()
+    (raw / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    passes.run()
+    assert passes.all("SELECT name, indexed, duplicate FROM log_files ORDER BY name") == [
+        (copy.name, 4, 0), (f"{path.name}.gz", 0, 4),
+    ]  # fmt: skip

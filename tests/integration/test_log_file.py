@@ -10,6 +10,7 @@ import pytest
 from telemetry_core import log_file
 from telemetry_core.errors import AppendFailed
 from telemetry_core.log_file import LogFile, write_whole
+from tests.support.process import run
 
 
 @pytest.fixture
@@ -130,3 +131,32 @@ def test_a_directory_is_synced_like_a_file(tmp_path, monkeypatch):
     log_file.sync_path(tmp_path / "file")
     assert len(synced) == 2
     assert descriptors() == before
+
+
+def test_a_directory_that_became_a_file_leads_nowhere(tmp_path):
+    """That is known, and no matter of permissions."""
+    directory = tmp_path / "raw"
+    file = LogFile(directory / "events.ndjson")
+    assert file.is_at_its_path()
+    directory.rename(tmp_path / "moved")
+    directory.touch()
+    assert not file.is_at_its_path()
+    file.close()
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 2)], ids=str)
+def test_the_number_of_a_closed_standard_descriptor_is_left_alone(path, closed):
+    """What the host prints there later must reach nobody, and the log least of all."""
+    run(
+        f"""
+        import os, sys
+        from pathlib import Path
+        from telemetry_core.log_file import LogFile
+        for fd in {closed}:
+            os.close(fd)
+        file = LogFile(Path(sys.argv[1]))
+        taken = [fd for fd in {closed} if os.path.exists(f"/proc/self/fd/{{fd}}")]
+        os._exit(0 if file.fd > 2 and not taken else 1)
+        """,
+        str(path),
+    )

@@ -131,9 +131,12 @@ def page_size_of(path: Path) -> int:
     try:
         # Not read from the header by hand: see `open_writer` for what closing the file does.
         with database.reading(path) as connection:
-            return int(connection.execute("PRAGMA page_size").fetchone()[0])
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            (size,) = connection.execute("PRAGMA page_size").fetchone()
     except DatabaseUnusable:
         return database.PAGE_BYTES
+    # Of a file without pages SQLite tells the size that it would choose itself.
+    return int(size) if pages else database.PAGE_BYTES
 
 
 def _set_aside(path: Path) -> None:

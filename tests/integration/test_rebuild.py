@@ -373,10 +373,12 @@ def test_a_view_that_was_not_there_is_the_owners_alone_and_knows_its_settings(
 
 
 def test_an_empty_file_in_the_views_place_is_nothing_to_keep(config: TelemetryConfig) -> None:
-    """It is replaced, and not copied over: it has no pages yet."""
+    """It is replaced, and not copied over: it has no pages yet, and so none of another size."""
     config.database_path.parent.mkdir()
     config.database_path.touch()
     rebuild(config)
+    with closing(_reader(config)) as reader:
+        assert reader.execute("PRAGMA page_size").fetchone() == (PAGE_BYTES,)
     assert len(tables(config.database_path)["agent_runs"]) == 20
     assert list(config.database_path.parent.glob("*.damaged-*")) == []
 

@@ -77,16 +77,19 @@ def test_an_open_connection_sees_the_old_rows_or_the_new(config: TelemetryConfig
     with closing(open_writer(config.database_path)) as connection:
         # A view that has less than the log: the rebuild has something to change.
         connection.execute("DELETE FROM agent_runs")
-    seen, done = [], threading.Event()
+    seen, looked, done = [], threading.Event(), threading.Event()
 
     def poll() -> None:
         with closing(_reader(config)) as reader:
             while not done.is_set():
                 seen.append(reader.execute(_COUNT).fetchone()[0])
+                looked.set()
             seen.append(reader.execute(_COUNT).fetchone()[0])
 
     poller = threading.Thread(target=poll)
     poller.start()
+    # However late the thread gets its turn, its first look is at the old rows.
+    assert looked.wait(30)
     for _ in range(5):
         rebuild(config)
     done.set()

@@ -224,7 +224,7 @@ def test_a_process_without_descriptors_does_not_take_its_database_for_damaged(
 
 
 _FORKS = """
-    import os, signal, sys
+    import os, signal, sys, warnings
     from pathlib import Path
     from indexer.database import open_reader
     from indexer.view import View
@@ -246,6 +246,8 @@ _FORKS = """
             if sys.argv[2] == "close":
                 view.close()
                 reader.close()
+            # To leave them open is what is tried here.
+            warnings.simplefilter("ignore", ResourceWarning)
             sys.exit(0)
         view.run_pass()
         os.waitpid(pid, 0)

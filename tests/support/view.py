@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -74,6 +75,7 @@ class Passes:
     def __init__(self, log_directory: Path, database: Path) -> None:
         self.database = database
         self.connection = open_writer(database)
+        weakref.finalize(self, self.connection.close)
         create_schema(self.connection)
         self.ingest = Ingest(self.connection, log_directory)
 

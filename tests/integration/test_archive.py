@@ -431,7 +431,8 @@ def test_rows_go_along_though_a_late_event_made_the_file_anew(
     (config.ndjson_dir / OWN).write_bytes(b"\n" + lines_of([event(50)]))
     index_once(config)
     archive(config, MONTH, packing.GZIP, NOW)
-    late = {SHARED: lines_of([event(51)]), OWN: b"\n" + lines_of([event(52)])}
+    # Shorter than what was read: it may well get the number of the file that went.
+    late = {SHARED: lines_of([event(51)]), OWN: lines_of([event(52)])}
     for name, data in late.items():
         (config.ndjson_dir / name).write_bytes(data)
     assert index_once(config).read_bytes == sum(map(len, late.values()))

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexer.database import open_writer
 from indexer.errors import CursorMoved
 from indexer.events import Placed
 from indexer.fresh import index_once
 from indexer.rebuild import rebuild
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
+from tests.support import forward
 from tests.support.batches import small_batches
 from tests.support.forward import Queue, a_run, a_target, delivered, parked
 from tests.support.view import event, lines_of
 
 API, OTHER = a_target(), a_target("other")
+
+
+@pytest.fixture(autouse=True)
+def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The queues of a test are closed when it is over."""
+    with ExitStack() as opened:
+
+        def open_for_now(path: Path, journal_mode: str) -> sqlite3.Connection:
+            return opened.enter_context(closing(open_writer(path, journal_mode)))
+
+        monkeypatch.setattr(forward, "open_writer", open_for_now)
+        yield
 
 
 @pytest.fixture
@@ -242,9 +259,6 @@ def _configured(base: Path, monkeypatch: pytest.MonkeyPatch) -> TelemetryConfig:
 
 
 def _outbox(config: TelemetryConfig) -> list[tuple[object, ...]]:
-    import sqlite3
-    from contextlib import closing
-
     with closing(sqlite3.connect(config.database_path)) as connection:
         return connection.execute("SELECT run_id, attempts FROM outbox ORDER BY 1").fetchall()
 
@@ -257,8 +271,6 @@ def test_a_rebuild_keeps_what_was_tried_and_queues_what_came_since(
     log = base / "raw" / "events_20260101.ndjson"
     log.write_bytes(lines_of(a_run("a") + a_run("b", 10) + a_run("c", 20)))
     index_once(config)
-    import sqlite3
-
     with sqlite3.connect(config.database_path) as connection:
         connection.execute("UPDATE outbox SET attempts = 4 WHERE run_id IN ('a', 'b')")
     connection.close()

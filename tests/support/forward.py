@@ -6,7 +6,6 @@ import json
 import sqlite3
 import subprocess
 import sys
-import weakref
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,6 @@ class Queue:
             with closing(sqlite3.connect(path)) as connection, closing(empty_database()) as empty:
                 empty.backup(connection)
         self.connection = open_writer(path, "TRUNCATE")
-        weakref.finalize(self, self.connection.close)
         # Neither is this database what survives anything here: the log is.
         self.connection.execute("PRAGMA synchronous = OFF")
         self.due = DueRuns(self.connection, targets)

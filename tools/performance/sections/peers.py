@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+import click
+
 from tools.performance.figure import Figure, compared
 from tools.performance.peer import PEERS
 from tools.performance.section import Bench, Section
@@ -44,8 +46,12 @@ def _run(bench: Bench) -> Iterator[Figure]:
             continue
         bench.say(name)
         theirs = _environment(bench.directory / name.split()[0], requirements)
-        if theirs is not None:
-            yield from _beside(bench, name, ours, theirs)
+        figure = theirs and _beside(bench, name, ours, theirs)
+        if figure:
+            yield figure
+        else:
+            why = "does not record here" if theirs else "can't be installed here"
+            click.echo(f"{name} {why}: it is left out", err=True)
 
 
 def _environment(directory: Path, requirements: tuple[str, ...]) -> Optional[str]:
@@ -62,20 +68,20 @@ def _environment(directory: Path, requirements: tuple[str, ...]) -> Optional[str
     return python
 
 
-def _beside(bench: Bench, name: str, ours: str, theirs: str) -> Iterator[Figure]:
+def _beside(bench: Bench, name: str, ours: str, theirs: str) -> Optional[Figure]:
     found: dict[str, list[_Outcome]] = {"ours": [], name: []}
     for number in range(bench.rounds(_ROUNDS)):
         room = bench.directory / f"{name} {number}"
         mine = _record(_OURS, ours, room / "ours")
         other = _record(name, theirs, room / "theirs")
         if mine is None or other is None:
-            return
+            return None
         found["ours"].append(mine)
         found[name].append(other)
     sides = {side: [one.seconds for one in outcomes] for side, outcomes in found.items()}
     least = {side: min(one.kept for one in outcomes) for side, outcomes in found.items()}
     note = f"on disk after kill -9: ours {least['ours']:.1%}, theirs {least[name]:.1%}"
-    yield compared(f"an event beside {name}", sides, "us", scale=1e6)._replace(note=note)
+    return compared(f"an event beside {name}", sides, "us", scale=1e6)._replace(note=note)
 
 
 def _record(name: str, python: str, directory: Path) -> Optional[_Outcome]:

@@ -12,7 +12,7 @@ from indexer.report.markup import Markup, element, together
 from tools.performance.figure import Figure
 
 _WIDTH, _ROW = 760, 26
-_LEFT, _RIGHT = 250, 60
+_LEFT, _RIGHT = 270, 60
 _TOP, _BOTTOM = 34, 12
 _INK, _PALE, _GOAL = "#1f4e79", "#c9d6e2", "#b3261e"
 

@@ -59,7 +59,7 @@ def _beside(
     ratio = Spread.of_ratios(found[floor], found["ours"])
     goal = Goal(limit, at_least=True)
     rates = (events / ours, events / theirs)
-    return Figure(f"{shape.name}: indexing", "events/s", *rates, floor, ratio, goal)
+    return Figure(f"{shape.name}, beside {floor}", "events/s", *rates, floor, ratio, goal)
 
 
 def _index(base: Path, peaks: list[int]) -> Callable[[], float]:

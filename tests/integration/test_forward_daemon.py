@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from indexer.rebuild import rebuild
@@ -151,7 +152,16 @@ def test_a_slow_api_never_delays_indexing(base: Path, server: Hostile) -> None:
 
 @pytest.mark.parametrize(
     "variables",
-    [{"HTTP_PROXY": "nonsense://user:pr0xy-s3cret@host"}, {"SSL_CERT_FILE": "/nowhere/at.all"}],
+    [
+        {"HTTP_PROXY": "nonsense://user:pr0xy-s3cret@host"},
+        pytest.param(
+            {"SSL_CERT_FILE": "/nowhere/at.all"},
+            marks=pytest.mark.skipif(
+                httpx.__version__ < "0.28",
+                reason="older httpx passes over a file that is not there",
+            ),
+        ),
+    ],
 )
 def test_a_bad_proxy_or_certificate_variable_is_an_error_in_the_status(
     base: Path, server: Hostile, variables: dict[str, str]

@@ -17,7 +17,7 @@ from typing import BinaryIO, Callable, NamedTuple, Optional
 
 from indexer import database
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
-from indexer.log_files import LogFile, list_log_files
+from indexer.log.segments import LogFile, list_log_files
 from indexer.places import backup_directory, keeping_lease
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from indexer.cursors import Cursor, Fault, Tally
-from indexer.decode import Ordinals
+from indexer.cursors import Fault, Tally
 from indexer.events import Row
-from indexer.log_files import file_id
-from indexer.reading import Portion
+from indexer.log.cursor import Cursor
+from indexer.log.decode import Ordinals
+from indexer.log.reader import Portion
+from indexer.log.segments import file_id
 from indexer.rows import decode_block
 
 MAX_LINES = 25_000

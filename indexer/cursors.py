@@ -12,32 +12,13 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
 from indexer.errors import CursorMoved
-from indexer.log_files import LogFile, file_id
+from indexer.log.cursor import Cursor
+from indexer.log.segments import LogFile, file_id
 
 EXCERPT_BYTES = 200
 
 NO_FILE = 0
 """The file id of an event whose place in the log is gone."""
-
-
-class Cursor(NamedTuple):
-    """Where reading of one file goes on, and by what the file is recognised."""
-
-    name: str
-    device: int
-    inode: int
-    size: int
-    """Bytes on disk when it was last read to its end."""
-    changed: int
-    """When it had last been changed then: a file of the same size may have other bytes."""
-    head_length: int
-    head_hash: str
-    guard_length: int
-    guard_hash: str
-    offset: int
-    """Plain bytes read, all of them accounted for."""
-    duplicate: int = 0
-    fault: Optional[str] = None
 
 
 class Tally(NamedTuple):
@@ -177,8 +158,3 @@ def quarantine(connection: sqlite3.Connection, name: str, faults: Iterable[Fault
             for offset, length, reason, content in faults
         ),
     )
-
-
-def new_cursor(file: LogFile) -> Cursor:
-    """Return the cursor of a file of which nothing was read."""
-    return Cursor(file.name, file.device, file.inode, 0, 0, 0, "", 0, "", 0)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Optional
 import orjson
 
 from indexer.cursors import DUPLICATE, INDEXED, count_as_duplicates
-from indexer.log_files import fingerprint
+from indexer.log.segments import fingerprint
 from indexer.schema import EVENT_COLUMNS
 from telemetry_core.event import RUN_EVENT, Event
 

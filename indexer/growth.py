@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from indexer.filesystem import free_bytes
-from indexer.log_files import LogFile, list_log_files
+from indexer.log.segments import LogFile, list_log_files
 
 LOW_BYTES = 500_000_000
 LOW_DAYS = 7.0

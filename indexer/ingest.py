@@ -15,15 +15,16 @@ from typing import Callable, NamedTuple, Optional
 
 from indexer import cursors
 from indexer.batch import Batch
-from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED, Cursor
+from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED
 from indexer.database import transaction
-from indexer.decode import Ordinals
 from indexer.events import Placed, place_events
-from indexer.log_files import LogFile, list_log_files
-from indexer.moves import find_moves, is_another, keeps_order
+from indexer.log.cursor import Cursor
+from indexer.log.decode import Ordinals
+from indexer.log.reader import FileChanged, Portion, is_unchanged, lines_before, read_portions
+from indexer.log.renames import find_moves, is_another, keeps_order
+from indexer.log.segments import LogFile, list_log_files
+from indexer.log.streams import StreamUnsupported
 from indexer.news import bring_up_to_date
-from indexer.reading import FileChanged, Portion, is_unchanged, lines_before, read_portions
-from indexer.streams import StreamUnsupported
 
 _Progress = Callable[[int], None]
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, Callable, Optional, cast
 
-from indexer.streams import (
+from indexer.log.streams import (
     StreamBroken,
     StreamUnfinished,
     StreamUnsupported,

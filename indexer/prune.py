@@ -14,17 +14,17 @@ from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple, Optional
 
 from indexer import cursors, database
-from indexer.cursors import Cursor
 from indexer.errors import DatabaseUnusable
 from indexer.events import has_other_under_an_id
 from indexer.forward.due import DueRuns
 from indexer.forward.targets import load_targets
 from indexer.ingest import Ingest
-from indexer.log_files import LogFile, file_id, list_log_files
-from indexer.log_names import parse_name
+from indexer.log.cursor import Cursor
+from indexer.log.names import parse_name
+from indexer.log.reader import is_unchanged
+from indexer.log.segments import LogFile, file_id, list_log_files
 from indexer.news import refold_runs
 from indexer.places import keeping_lease, write_lease
-from indexer.reading import is_unchanged
 from indexer.rebuild import rebuild
 from indexer.removal import (
     FileInUse,

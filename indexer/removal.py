@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexer.log_files import LogFile, list_log_files
-from indexer.log_names import PLAIN, free_name, parse_name
+from indexer.log.names import PLAIN, free_name, parse_name
+from indexer.log.segments import LogFile, list_log_files
 from telemetry_core.errors import TelemetryError
 from telemetry_core.lock import LOCK_NAME, SidecarLock
 from telemetry_core.log_file import sync_path

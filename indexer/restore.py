@@ -19,8 +19,8 @@ from indexer import database
 from indexer.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_view, stamp
 from indexer.errors import BackupUnusable, DatabaseUnusable
 from indexer.fresh import bring_up_to_date
-from indexer.log_files import is_log_name
-from indexer.log_names import free_name, parse_name
+from indexer.log.names import free_name, parse_name
+from indexer.log.segments import is_log_name
 from indexer.packing import length_of_beginning
 from indexer.places import (
     backup_directory,

@@ -11,9 +11,9 @@ from typing import Any, Optional
 import orjson
 
 from indexer.cursors import Fault
-from indexer.decode import TOO_LONG, Ordinals, decode
 from indexer.events import Row, to_row
-from indexer.tail import Block
+from indexer.log.decode import TOO_LONG, Ordinals, decode
+from indexer.log.lines import Block
 from telemetry_core.degrade import MAX_DEPTH
 from telemetry_core.event import RUN_EVENT
 from telemetry_core.line import BadLine

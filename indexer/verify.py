@@ -16,14 +16,14 @@ from indexer import runs
 from indexer.batch import MAX_LINES
 from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED, Fault
 from indexer.database import reading
-from indexer.decode import Ordinals
 from indexer.events import Row, StoredEvent, find_event, id_of_other, rows_not_stored
 from indexer.fresh import bring_up_to_date
-from indexer.log_files import LogFile, file_id, list_log_files
+from indexer.log.decode import Ordinals
+from indexer.log.lines import Block, Line, read_blocks
+from indexer.log.segments import LogFile, file_id, list_log_files
+from indexer.log.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream
 from indexer.news import fold_all
 from indexer.rows import decode_block
-from indexer.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream
-from indexer.tail import Block, Line, read_blocks
 from telemetry_core.config import TelemetryConfig
 
 MAX_DIFFERENCES = 100

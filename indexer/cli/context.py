@@ -141,7 +141,7 @@ def open_view(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
 def is_recorded(config: TelemetryConfig) -> bool:
     """Whether there is a log or a database at all; if not, say where it was looked for."""
     from indexer.cli.human import plain
-    from indexer.log_files import list_log_files
+    from indexer.log.segments import list_log_files
 
     if list_log_files(config.ndjson_dir):
         return True

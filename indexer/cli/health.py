@@ -21,9 +21,9 @@ from indexer.forward.overview import overview
 from indexer.growth import growth
 from indexer.integrity import check_integrity
 from indexer.lag import lag_bytes, lag_seconds, lagging_files
+from indexer.log.streams import UNFINISHED
 from indexer.own_state import read_status
 from indexer.places import DAEMON, indexer_lease
-from indexer.streams import UNFINISHED
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT
 

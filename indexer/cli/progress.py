@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional
 
 from indexer.database import reading
 from indexer.lag import lag_bytes
-from indexer.log_files import list_log_files
+from indexer.log.segments import list_log_files
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 

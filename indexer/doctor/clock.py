@@ -11,7 +11,7 @@ from typing import Optional
 
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.log_files import LogFile, list_log_files
+from indexer.log.segments import LogFile, list_log_files
 from telemetry_core.timestamp import parse_time
 
 _TOLERANCE = timedelta(minutes=5)

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from indexer.log_names import parse_name
+from indexer.log.names import parse_name
 from indexer.verify import verify
 from telemetry_core import TelemetryConfig
 from tests.support.daemon import eventually, start_daemon

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from indexer.doctor.examination import CHECKS
-from indexer.streams import UNFINISHED, StreamBroken
+from indexer.log.streams import UNFINISHED, StreamBroken
 from tests.support.process import ROOT
 
 _RUNBOOK = " ".join((ROOT / "docs" / "RUNBOOK.md").read_text(encoding="utf-8").split())

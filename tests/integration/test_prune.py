@@ -15,7 +15,7 @@ import pytest
 from indexer import prune as prune_module
 from indexer.errors import AlreadyRunning
 from indexer.fresh import index_once
-from indexer.log_files import list_log_files
+from indexer.log.segments import list_log_files
 from indexer.places import keeping_lease
 from indexer.prune import plan_prune, prune
 from indexer.verify import verify

@@ -8,11 +8,12 @@ from typing import Callable, Optional
 
 import pytest
 
-from indexer import reading, tail
-from indexer.cursors import Cursor, new_cursor
-from indexer.log_files import LogFile, fingerprint, list_log_files
-from indexer.reading import FileChanged, Portion, is_unchanged, lines_before, read_portions
-from indexer.streams import UNFINISHED
+from indexer.log import lines as tail
+from indexer.log import reader as reading
+from indexer.log.cursor import Cursor, new_cursor
+from indexer.log.reader import FileChanged, Portion, is_unchanged, lines_before, read_portions
+from indexer.log.segments import LogFile, fingerprint, list_log_files
+from indexer.log.streams import UNFINISHED
 
 _LINES = b"".join(b"%d %s\n" % (number, b"x" * number) for number in range(100))
 

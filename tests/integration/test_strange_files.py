@@ -16,7 +16,7 @@ import zstandard
 
 from indexer import ingest
 from indexer.fresh import index_once
-from indexer.log_files import LogFile, list_log_files
+from indexer.log.segments import LogFile, list_log_files
 from indexer.rebuild import rebuild
 from indexer.verify import verify
 from telemetry_core import TelemetryClient, TelemetryConfig

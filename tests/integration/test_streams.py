@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import zstandard
 
-from indexer import log_files
-from indexer.log_files import LogFile, file_id, fingerprint, list_log_files
-from indexer.streams import (
+from indexer.log import segments as log_files
+from indexer.log.segments import LogFile, file_id, fingerprint, list_log_files
+from indexer.log.streams import (
     StreamBroken,
     StreamUnfinished,
     StreamUnsupported,

@@ -29,10 +29,10 @@ from hypothesis.stateful import (
 from indexer import database
 from indexer import rebuild as rebuild_module
 from indexer.fresh import index_once
-from indexer.log_names import parse_name
+from indexer.log.names import parse_name
+from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.places import shadow_path
 from indexer.rebuild import rebuild
-from indexer.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.verify import verify
 from indexer.view import View
 from telemetry_core import TelemetryConfig

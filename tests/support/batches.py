@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from indexer import batch, reading
+from indexer import batch
+from indexer.log import reader as reading
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from indexer.decode import TOO_LONG, Entry, Ordinals, decode_lines
-from indexer.tail import Line
+from indexer.log.decode import TOO_LONG, Entry, Ordinals, decode_lines
+from indexer.log.lines import Line
 from telemetry_core.event import Event
 
 _START = {

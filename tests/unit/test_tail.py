@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer import tail
-from indexer.tail import Block, Line, read_lines, text_of_line
+from indexer.log import lines as tail
+from indexer.log.lines import Block, Line, read_lines, text_of_line
 
 
 def _lines(data: bytes, chunk: int = 7, offset: int = 0) -> list[Line]:

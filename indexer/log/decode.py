@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple, Optional, cast
 
-from indexer import legacy
-from indexer.tail import Line, text_of_line
+from indexer.log import legacy
+from indexer.log.lines import Line, text_of_line
 from telemetry_core.degrade import MAX_DEPTH, degraded, writable
 from telemetry_core.event import Event
 from telemetry_core.line import MAX_LINE_BYTES, BadLine, event_from, parse_object

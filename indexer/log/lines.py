@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, Optional
 
-from indexer.streams import read_chunk
+from indexer.log.streams import read_chunk
 from telemetry_core.line import MAX_LINE_BYTES
 
 CHUNK_BYTES = 256 * 1024

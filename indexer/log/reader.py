@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import BinaryIO, NamedTuple, Optional
 
-from indexer.cursors import Cursor, new_cursor
-from indexer.log_files import GUARD_BYTES, HEAD_BYTES, LogFile, fingerprint
-from indexer.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk, skip
-from indexer.tail import CHUNK_BYTES, Block, Line, read_blocks, read_lines
+from indexer.log.cursor import Cursor, new_cursor
+from indexer.log.lines import CHUNK_BYTES, Block, Line, read_blocks, read_lines
+from indexer.log.segments import GUARD_BYTES, HEAD_BYTES, LogFile, fingerprint
+from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk, skip
 
 
 class Portion(NamedTuple):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Optional
 
-from indexer.cursors import Cursor
-from indexer.log_files import LogFile, fingerprint
-from indexer.log_names import parse_name
-from indexer.reading import read_head
-from indexer.streams import StreamUnsupported
+from indexer.log.cursor import Cursor
+from indexer.log.names import parse_name
+from indexer.log.reader import read_head
+from indexer.log.segments import LogFile, fingerprint
+from indexer.log.streams import StreamUnsupported
 
 
 def find_moves(gone: Iterable[Cursor], new: Iterable[LogFile]) -> dict[str, LogFile]:

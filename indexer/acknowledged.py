@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from indexer.whole_file import write_whole_file
+from indexer.system.atomic_file import write_whole_file
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.storage import make_directory
 

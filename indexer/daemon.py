@@ -20,14 +20,14 @@ from typing import Any, Optional
 
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.forward.forwarding import Forwarding
-from indexer.hint import Hint
 from indexer.keeping import Keeping
 from indexer.lag import lag_bytes
-from indexer.lease import PAUSE_SECONDS
-from indexer.notify import Notifier
 from indexer.own_state import HEARTBEAT_SECONDS
 from indexer.places import DAEMON, indexer_lease, write_lease
 from indexer.rebuild import rebuild
+from indexer.system.lease import PAUSE_SECONDS
+from indexer.system.sd_notify import Notifier
+from indexer.system.wakeup import Hint
 from indexer.view import View
 from indexer.watch import RETRY_SECONDS, Watch
 from telemetry_core.clock import CLOCK

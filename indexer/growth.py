@@ -10,8 +10,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from indexer.filesystem import free_bytes
 from indexer.log.segments import LogFile, list_log_files
+from indexer.system.filesystem import free_bytes
 
 LOW_BYTES = 500_000_000
 LOW_DAYS = 7.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from indexer.lease import Lease
+from indexer.system.lease import Lease
 from telemetry_core.config import TelemetryConfig
 
 DAEMON = "daemon"

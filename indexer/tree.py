@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from indexer.places import ONE_PASS, indexer_lease
 from indexer.schema import schema_sql
+from indexer.system.atomic_file import write_whole_file
 from indexer.view import View
-from indexer.whole_file import write_whole_file
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.storage import make_directory
 

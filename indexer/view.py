@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from indexer import database
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
-from indexer.filesystem import identity
 from indexer.forward.targets import load_targets
 from indexer.ingest import Ingest, PassResult
 from indexer.own_state import (
@@ -26,6 +25,7 @@ from indexer.own_state import (
 )
 from indexer.places import write_lease
 from indexer.rebuild import rebuild
+from indexer.system.filesystem import identity
 from telemetry_core.config import TelemetryConfig
 
 if TYPE_CHECKING:

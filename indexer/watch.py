@@ -21,7 +21,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
-from indexer.filesystem import identity, is_shared
+from indexer.system.filesystem import identity, is_shared
 
 RETRY_SECONDS = 10.0
 """How long to do without events before trying for them again."""

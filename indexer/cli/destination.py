@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Callable, Optional, TypeVar, cast
 import click
 
 from indexer.cli.output import at_terminal, harmless
-from indexer.placed_file import dated_path, placed_file
+from indexer.system.published_file import dated_path, placed_file
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.lease import is_gone
 from indexer.places import DAEMON, indexer_lease
+from indexer.system.lease import is_gone
 from telemetry_core.process import host_name
 
 _START = "`telemetry index --watch`, or for good `telemetry service install`"

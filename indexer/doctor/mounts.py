@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.filesystem import filesystem_kind, is_shared
+from indexer.system.filesystem import filesystem_kind, is_shared
 
 _FLEETING = {
     "tmpfs": "gone after a reboot",

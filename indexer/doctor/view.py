@@ -11,8 +11,8 @@ from pathlib import Path
 from indexer.database import has_our_schema, is_damage
 from indexer.doctor.finding import Finding, failure, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.filesystem import is_shared
 from indexer.integrity import check_integrity
+from indexer.system.filesystem import is_shared
 from telemetry_core.fields import SCHEMA_VERSION
 
 _CHECK_SECONDS = 10.0

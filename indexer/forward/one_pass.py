@@ -10,8 +10,8 @@ from contextlib import closing
 from typing import Callable
 
 from indexer.forward.forwarding import Forwarding
-from indexer.hint import Hint
 from indexer.places import indexer_lease
+from indexer.system.wakeup import Hint
 from indexer.view import View
 from telemetry_core.config import TelemetryConfig
 

@@ -14,7 +14,7 @@ from indexer.forward.parcel import Parcel
 from indexer.forward.target import Target
 from indexer.forward.trouble import NO_ANSWER
 from indexer.forward.verdict import FAILED, Verdict
-from indexer.hint import Hint
+from indexer.system.wakeup import Hint
 from telemetry_core.clock import CLOCK
 from telemetry_core.process import host_name
 from telemetry_core.run_id import new_run_id

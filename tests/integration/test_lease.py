@@ -16,8 +16,8 @@ import orjson
 import pytest
 
 from indexer.errors import AlreadyRunning
-from indexer.lease import Lease
 from indexer.places import DAEMON, ONE_PASS, indexer_lease
+from indexer.system.lease import Lease
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name, own_start
 from tests.support.daemon import delete, eventually, running_daemon, start_daemon
@@ -88,7 +88,7 @@ def test_a_lock_file_deleted_as_it_was_locked_is_locked_again(
         taken.append(fd)
         return True
 
-    monkeypatch.setattr("indexer.lease.try_lock", lock_late)
+    monkeypatch.setattr("indexer.system.lease.try_lock", lock_late)
     with Lease(path):
         assert path.exists()
     assert len(taken) == 2
@@ -103,7 +103,7 @@ def test_a_note_that_cannot_be_written_leaves_no_lock(
     def refuse(*_: Any) -> None:
         raise OSError(28, "no space left")
 
-    monkeypatch.setattr("indexer.lease.os.replace", refuse)
+    monkeypatch.setattr("indexer.system.lease.os.replace", refuse)
     with pytest.raises(OSError, match="no space"):
         lease.__enter__()
     monkeypatch.undo()
@@ -118,7 +118,7 @@ def _waiter(path: Path) -> Iterator[subprocess.Popen[bytes]]:
     code = """
 import sys
 from pathlib import Path
-from indexer.lease import Lease
+from indexer.system.lease import Lease
 Lease(Path(sys.argv[1]), patience=3600).__enter__()
 """
     process = subprocess.Popen([sys.executable, "-c", code, str(path)], env=environment())

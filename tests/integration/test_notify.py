@@ -8,8 +8,8 @@ import uuid
 
 import pytest
 
-from indexer.notify import Notifier
 from indexer.places import write_lease
+from indexer.system.sd_notify import Notifier
 from tests.support.daemon import running_daemon, start_daemon
 from tests.support.view import tables
 

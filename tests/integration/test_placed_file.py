@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from indexer.placed_file import NotWritten, dated_path, placed_file
+from indexer.system.published_file import NotWritten, dated_path, placed_file
 
 
 def _write(path, text, **options):

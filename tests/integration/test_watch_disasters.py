@@ -15,8 +15,8 @@ import pytest
 
 from indexer import watch as watch_module
 from indexer.database import open_reader
-from indexer.hint import Hint
 from indexer.own_state import read_status
+from indexer.system.wakeup import Hint
 from indexer.watch import Watch
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.line import encode

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer import filesystem
+from indexer.system import filesystem
 
 _MOUNTS = (
     ("/", "ext4"),

@@ -16,7 +16,7 @@ from indexer.forward.messenger import Messenger
 from indexer.forward.parcel import Parcel
 from indexer.forward.trouble import NO_ANSWER, verdict_on
 from indexer.forward.verdict import FAILED, Verdict
-from indexer.hint import Hint
+from indexer.system.wakeup import Hint
 from tests.support.forward import a_target
 
 _PARCEL = Parcel("api", "run", 2, "run:2", b'{"run_id":"run"}', 1)

@@ -16,7 +16,7 @@ from typing import Any, Optional
 import orjson
 
 from indexer.errors import AlreadyRunning
-from indexer.whole_file import write_whole_file
+from indexer.system.atomic_file import write_whole_file
 from telemetry_core.clock import CLOCK
 from telemetry_core.lock import try_lock, unlock
 from telemetry_core.log_file import LogFile

@@ -1,0 +1,1 @@
+"""What the operating system offers: locks, file systems, atomic files, wake-ups."""

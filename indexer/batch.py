@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from indexer.cursors import Fault, Tally
-from indexer.events import Row
 from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals
 from indexer.log.reader import Portion
 from indexer.log.segments import file_id
 from indexer.rows import decode_block
+from indexer.store.cursors import Fault, Tally
+from indexer.store.events import Row
 
 MAX_LINES = 25_000
 """The more lines of a backlog go in at once, the more of them share a page of the database; this

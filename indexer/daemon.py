@@ -22,9 +22,9 @@ from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.forward.forwarding import Forwarding
 from indexer.keeping import Keeping
 from indexer.lag import lag_bytes
-from indexer.own_state import HEARTBEAT_SECONDS
 from indexer.places import DAEMON, indexer_lease, write_lease
 from indexer.rebuild import rebuild
+from indexer.store.status import HEARTBEAT_SECONDS
 from indexer.system.lease import PAUSE_SECONDS
 from indexer.system.sd_notify import Notifier
 from indexer.system.wakeup import Hint

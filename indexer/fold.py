@@ -19,7 +19,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 import orjson
 
-from indexer.columns import RUN_COLUMNS
+from indexer.store.columns import RUN_COLUMNS
 from telemetry_core.event import (
     API_TARGET,
     RUN_DELIVERED,

@@ -11,12 +11,12 @@ import time
 from contextlib import closing
 from typing import Callable
 
-from indexer.database import reading
 from indexer.errors import AlreadyRunning, DatabaseDamaged, DatabaseUnusable
 from indexer.ingest import PassResult
 from indexer.lag import is_caught_up
 from indexer.places import ONE_PASS, indexer_lease
 from indexer.rebuild import rebuild
+from indexer.store.connection import reading
 from indexer.view import View
 from telemetry_core.config import TelemetryConfig
 

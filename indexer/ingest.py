@@ -13,11 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
-from indexer import cursors
 from indexer.batch import Batch
-from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED
-from indexer.database import transaction
-from indexer.events import Placed, place_events
 from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals
 from indexer.log.reader import FileChanged, Portion, is_unchanged, lines_before, read_portions
@@ -25,6 +21,10 @@ from indexer.log.renames import find_moves, is_another, keeps_order
 from indexer.log.segments import LogFile, list_log_files
 from indexer.log.streams import StreamUnsupported
 from indexer.news import bring_up_to_date
+from indexer.store import cursors
+from indexer.store.connection import transaction
+from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED
+from indexer.store.events import Placed, place_events
 
 _Progress = Callable[[int], None]
 

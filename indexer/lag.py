@@ -12,13 +12,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional
 
-from indexer.cursors import all_cursors
 from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals, decode_lines
 from indexer.log.lines import read_lines
 from indexer.log.reader import is_unchanged
 from indexer.log.segments import LogFile, list_log_files
 from indexer.log.streams import open_stream, skip
+from indexer.store.cursors import all_cursors
 from telemetry_core.errors import TelemetryError
 from telemetry_core.line import MAX_LINE_BYTES
 from telemetry_core.timestamp import parse_time

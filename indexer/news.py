@@ -13,10 +13,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Optional
 
-from indexer.events import Row, StoredEvent, activities, changes, to_event
 from indexer.fold import CHANGES, STANDING, Activity, add_activity, continues, fold
 from indexer.fold import Row as RunRow
-from indexer.runs import delete_runs, load_runs, save_runs, update_runs
+from indexer.store.events import Row, StoredEvent, activities, changes, to_event
+from indexer.store.runs import delete_runs, load_runs, save_runs, update_runs
 from telemetry_core.event import RUN_EVENT
 
 

@@ -13,9 +13,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple, Optional
 
-from indexer import cursors, database
 from indexer.errors import DatabaseUnusable
-from indexer.events import has_other_under_an_id
 from indexer.forward.due import DueRuns
 from indexer.forward.targets import load_targets
 from indexer.ingest import Ingest
@@ -33,6 +31,9 @@ from indexer.removal import (
     withdraw,
     writers_waiting,
 )
+from indexer.store import connection as database
+from indexer.store import cursors
+from indexer.store.events import has_other_under_an_id
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 

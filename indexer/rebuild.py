@@ -14,11 +14,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Callable, Optional
 
-from indexer import database
 from indexer.errors import DatabaseDamaged, DatabaseUnusable, Interrupted
 from indexer.ingest import Ingest, PassResult
-from indexer.own_state import copy_own_state, set_stale_after
 from indexer.places import rebuild_lease, shadow_path, write_lease
+from indexer.store import connection as database
+from indexer.store.status import copy_own_state, set_stale_after
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.log_file import sync_path

@@ -15,7 +15,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from indexer import database
 from indexer.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_view, stamp
 from indexer.errors import BackupUnusable, DatabaseUnusable
 from indexer.fresh import bring_up_to_date
@@ -31,6 +30,7 @@ from indexer.places import (
     write_lease,
 )
 from indexer.rebuild import page_size_of, put_in_place
+from indexer.store import connection as database
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.log_file import sync_path

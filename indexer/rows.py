@@ -10,10 +10,10 @@ from typing import Any, Optional
 
 import orjson
 
-from indexer.cursors import Fault
-from indexer.events import Row, to_row
 from indexer.log.decode import TOO_LONG, Ordinals, decode
 from indexer.log.lines import Block
+from indexer.store.cursors import Fault
+from indexer.store.events import Row, to_row
 from telemetry_core.degrade import MAX_DEPTH
 from telemetry_core.event import RUN_EVENT
 from telemetry_core.line import BadLine

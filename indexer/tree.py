@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from indexer.places import ONE_PASS, indexer_lease
-from indexer.schema import schema_sql
+from indexer.store.schema import schema_sql
 from indexer.system.atomic_file import write_whole_file
 from indexer.view import View
 from telemetry_core.config import TelemetryConfig

@@ -12,11 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Callable, NamedTuple, Optional
 
-from indexer import runs
 from indexer.batch import MAX_LINES
-from indexer.cursors import DUPLICATE, INDEXED, QUARANTINED, Fault
-from indexer.database import reading
-from indexer.events import Row, StoredEvent, find_event, id_of_other, rows_not_stored
 from indexer.fresh import bring_up_to_date
 from indexer.log.decode import Ordinals
 from indexer.log.lines import Block, Line, read_blocks
@@ -24,6 +20,10 @@ from indexer.log.segments import LogFile, file_id, list_log_files
 from indexer.log.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream
 from indexer.news import fold_all
 from indexer.rows import decode_block
+from indexer.store import runs
+from indexer.store.connection import reading
+from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED, Fault
+from indexer.store.events import Row, StoredEvent, find_event, id_of_other, rows_not_stored
 from telemetry_core.config import TelemetryConfig
 
 MAX_DIFFERENCES = 100

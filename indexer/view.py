@@ -12,25 +12,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
-from indexer import database
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
 from indexer.forward.targets import load_targets
 from indexer.ingest import Ingest, PassResult
-from indexer.own_state import (
+from indexer.places import write_lease
+from indexer.rebuild import rebuild
+from indexer.store import connection as database
+from indexer.store.status import (
     note_gone_processes,
     read_status,
     set_queued_for,
     set_stale_after,
     update_status,
 )
-from indexer.places import write_lease
-from indexer.rebuild import rebuild
 from indexer.system.filesystem import identity
 from telemetry_core.config import TelemetryConfig
 
 if TYPE_CHECKING:
-    from indexer.events import Placed
     from indexer.forward.due import DueRuns
+    from indexer.store.events import Placed
 
 Result = TypeVar("Result")
 

@@ -110,7 +110,7 @@ def bring_up_to_date(config: TelemetryConfig) -> str:
 
 
 def _has_view(config: TelemetryConfig) -> bool:
-    from indexer.database import has_our_schema, reading
+    from indexer.store.connection import has_our_schema, reading
     from telemetry_core.errors import TelemetryError
 
     try:
@@ -130,7 +130,7 @@ def open_view(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
             connection.row_factory = sqlite3.Row
             yield connection
         return
-    from indexer.database import reading
+    from indexer.store.connection import reading
 
     warn(bring_up_to_date(config))
     with reading(config.database_path) as connection:
@@ -156,7 +156,7 @@ def empty_view() -> Iterator[sqlite3.Connection]:
     import sqlite3
     from contextlib import closing
 
-    from indexer.database import create_schema
+    from indexer.store.connection import create_schema
 
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create_schema(connection)

@@ -9,10 +9,10 @@ from typing import Any, Optional
 
 from indexer.batch import MAX_BYTES
 from indexer.cli.human import count, duration, many, plain, seconds_since, size
-from indexer.database import WAL_LIMIT_BYTES
 from indexer.forward.gate import DOWN, PAUSED
 from indexer.growth import Growth
-from indexer.own_state import HEARTBEAT_SECONDS
+from indexer.store.connection import WAL_LIMIT_BYTES
+from indexer.store.status import HEARTBEAT_SECONDS
 
 _LONGEST_SILENCE = 3 * HEARTBEAT_SECONDS
 _ROOM_FOR_A_BATCH = 2 * MAX_BYTES

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from indexer.database import reading
 from indexer.lag import lag_bytes
 from indexer.log.segments import list_log_files
+from indexer.store.connection import reading
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 

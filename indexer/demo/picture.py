@@ -10,8 +10,8 @@ from collections.abc import Collection
 from typing import NamedTuple, Optional
 
 from indexer.cli.human import seconds_since
-from indexer.database import reading
 from indexer.errors import DatabaseUnusable
+from indexer.store.connection import reading
 from telemetry_core.config import TelemetryConfig
 
 _FAMILY = (

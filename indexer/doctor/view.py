@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from indexer.database import has_our_schema, is_damage
 from indexer.doctor.finding import Finding, failure, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.integrity import check_integrity
+from indexer.store.connection import has_our_schema, is_damage
+from indexer.store.integrity import check_integrity
 from indexer.system.filesystem import is_shared
 from telemetry_core.fields import SCHEMA_VERSION
 

@@ -11,16 +11,16 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Callable, NamedTuple
 
-from indexer.database import transaction
-from indexer.events import Placed
 from indexer.forward import outbox
 from indexer.forward.body import body_of, key_of
 from indexer.forward.outbox import Waiting
 from indexer.forward.receipts import NOTHING, Delivery, deliveries
 from indexer.forward.target import Target
-from indexer.own_state import queued_for, set_queued_for
-from indexer.runs import load_runs
-from indexer.schema import EVENT_COLUMNS
+from indexer.store.connection import transaction
+from indexer.store.events import Placed
+from indexer.store.runs import load_runs
+from indexer.store.schema import EVENT_COLUMNS
+from indexer.store.status import queued_for, set_queued_for
 from telemetry_core.event import RUN_EVENT
 
 # SQLite takes 999 parameters in its oldest builds.

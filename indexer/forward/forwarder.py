@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Callable, Optional, Protocol
 
-from indexer.database import transaction
 from indexer.forward import outbox
 from indexer.forward.gate import OPEN, PAUSED, Gate
 from indexer.forward.messenger import Outcome
@@ -25,6 +24,7 @@ from indexer.forward.target import Target
 from indexer.forward.target_state import TargetState, load_state, save_state
 from indexer.forward.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict
 from indexer.forward.waiting import backoff
+from indexer.store.connection import transaction
 from telemetry_core.timestamp import format_time
 
 logger = logging.getLogger(__name__)

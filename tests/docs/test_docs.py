@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from indexer.cli.main import COMMANDS
-from indexer.columns import RUN_COLUMNS
 from indexer.forward.settings_file import TARGET_SETTINGS
 from indexer.forward.targets import load_targets
-from indexer.schema import TABLES, VIEWS
+from indexer.store.columns import RUN_COLUMNS
+from indexer.store.schema import TABLES, VIEWS
 from telemetry_core.config import SETTINGS, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
 from tests.support.process import ROOT, environment

@@ -17,12 +17,13 @@ import pytest
 import zstandard
 
 from indexer import archive as archive_module
-from indexer import cursors, packing
+from indexer import packing
 from indexer import verify as verify_module
 from indexer.archive import archive, files_to_archive
 from indexer.errors import AlreadyRunning
 from indexer.fresh import index_once
 from indexer.places import keeping_lease
+from indexer.store import cursors
 from indexer.verify import verify
 from telemetry_core import TelemetryConfig
 from telemetry_core.lock import LOCK_NAME, SidecarLock

@@ -17,9 +17,9 @@ from indexer import watch as watch_module
 from indexer.daemon import Daemon
 from indexer.errors import AlreadyRunning, DatabaseUnusable
 from indexer.fresh import bring_up_to_date, index_once
-from indexer.own_state import read_status
 from indexer.places import DAEMON, indexer_lease, write_lease
 from indexer.rebuild import rebuild
+from indexer.store.status import read_status
 from indexer.system.lease import PAUSE_SECONDS, Lease
 from indexer.system.wakeup import Hint
 from indexer.verify import verify

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from indexer.database import (
+from indexer.errors import DatabaseDamaged, DatabaseUnusable
+from indexer.fresh import index_once
+from indexer.rebuild import rebuild
+from indexer.store.connection import (
     closed_on_error,
     create_schema,
     has_our_schema,
@@ -23,9 +26,6 @@ from indexer.database import (
     transaction,
     translated,
 )
-from indexer.errors import DatabaseDamaged, DatabaseUnusable
-from indexer.fresh import index_once
-from indexer.rebuild import rebuild
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.process import run
 from tests.support.view import rows
@@ -197,7 +197,7 @@ _POWERLESS = """
     import os, stat, sys
     from contextlib import closing
     from pathlib import Path
-    from indexer.database import open_writer
+    from indexer.store.connection import open_writer
     path = Path(sys.argv[1]) / "telemetry.sqlite"
     # Permissions don't apply to root.
     if os.geteuid() == 0:

@@ -17,12 +17,12 @@ import pytest
 
 from indexer.cli.health import health
 from indexer.daemon import Daemon
-from indexer.database import open_reader, open_writer
 from indexer.errors import DatabaseOutOfReach
 from indexer.fresh import index_once
-from indexer.own_state import read_status
 from indexer.places import DAEMON, indexer_lease
 from indexer.rebuild import rebuild
+from indexer.store.connection import open_reader, open_writer
+from indexer.store.status import read_status
 from indexer.view import View
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.clock import CLOCK
@@ -226,7 +226,7 @@ def test_a_process_without_descriptors_does_not_take_its_database_for_damaged(
 _FORKS = """
     import os, signal, sys, warnings
     from pathlib import Path
-    from indexer.database import open_reader
+    from indexer.store.connection import open_reader
     from indexer.view import View
     from telemetry_core import TelemetryClient, TelemetryConfig
     config = TelemetryConfig.for_base(Path(sys.argv[1]))
@@ -300,7 +300,7 @@ def test_opening_a_database_takes_no_lock_from_who_has_it_open(client: Telemetry
 _HOT = """
     import os, signal, sys
     from pathlib import Path
-    from indexer.database import open_writer
+    from indexer.store.connection import open_writer
     connection = open_writer(Path(sys.argv[1]), "DELETE")
     connection.execute("PRAGMA cache_size = 1")
     connection.execute("BEGIN IMMEDIATE")

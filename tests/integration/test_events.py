@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.events import (
+from indexer.store.events import (
     StoredEvent,
     id_of_other,
     place_events,

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.database import open_writer
 from indexer.errors import CursorMoved
-from indexer.events import Placed
 from indexer.fresh import index_once
 from indexer.rebuild import rebuild
+from indexer.store.connection import open_writer
+from indexer.store.events import Placed
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from tests.support import forward

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer import ingest
-from indexer.cursors import Tally, advance, all_cursors
 from indexer.errors import CursorMoved
 from indexer.ingest import Ingest
 from indexer.log import reader as reading
+from indexer.store.cursors import Tally, advance, all_cursors
 from telemetry_core.line import encode
 from tests.support.batches import small_batches
 from tests.support.view import Passes, event, legacy_line, lines_of, tables

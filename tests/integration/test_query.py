@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from indexer.database import create_schema, open_reader
 from indexer.errors import QueryFailed
 from indexer.fresh import index_once
-from indexer.query import Query
+from indexer.store.connection import create_schema, open_reader
+from indexer.store.query import Query
 from telemetry_core import TelemetryClient, TelemetryConfig
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"

@@ -17,11 +17,11 @@ from typing import Callable
 import pytest
 
 from indexer import rebuild as rebuild_module
-from indexer.database import PAGE_BYTES, open_writer, wal_bytes
 from indexer.errors import AlreadyRunning, DatabaseUnusable, Interrupted
 from indexer.fresh import index_once
 from indexer.places import rebuild_lease, shadow_path
 from indexer.rebuild import rebuild
+from indexer.store.connection import PAGE_BYTES, open_writer, wal_bytes
 from indexer.verify import verify
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import SCHEMA_VERSION

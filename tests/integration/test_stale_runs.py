@@ -12,7 +12,7 @@ from typing import Optional
 
 import pytest
 
-from indexer import own_state
+from indexer.store import status as own_state
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.line import encode

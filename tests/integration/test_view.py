@@ -14,10 +14,10 @@ from typing import Callable
 
 import pytest
 
-from indexer import database
-from indexer.database import empty_wal, open_writer, wal_bytes
 from indexer.errors import DatabaseDamaged
-from indexer.own_state import queued_for, read_status
+from indexer.store import connection as database
+from indexer.store.connection import empty_wal, open_writer, wal_bytes
+from indexer.store.status import queued_for, read_status
 from indexer.view import View
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name

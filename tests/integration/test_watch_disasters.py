@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from indexer import watch as watch_module
-from indexer.database import open_reader
-from indexer.own_state import read_status
+from indexer.store.connection import open_reader
+from indexer.store.status import read_status
 from indexer.system.wakeup import Hint
 from indexer.watch import Watch
 from telemetry_core import TelemetryClient, TelemetryConfig

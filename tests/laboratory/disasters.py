@@ -26,13 +26,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from indexer import database
 from indexer import rebuild as rebuild_module
 from indexer.fresh import index_once
 from indexer.log.names import parse_name
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.places import shadow_path
 from indexer.rebuild import rebuild
+from indexer.store import connection as database
 from indexer.verify import verify
 from indexer.view import View
 from telemetry_core import TelemetryConfig

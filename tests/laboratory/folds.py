@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from indexer.fold import Activity, add_activity, continues, fold
-from indexer.runs import load_runs, save_runs
+from indexer.store.runs import load_runs, save_runs
 from telemetry_core.event import Event
 from telemetry_core.fields import RUN_FIELDS
 from tests.laboratory.experiment import Bench

@@ -10,11 +10,11 @@ import io
 import random
 from typing import Callable
 
-from indexer.events import StoredEvent, to_event, to_row
 from indexer.fold import fold
 from indexer.log.decode import Entry, Ordinals, decode_lines
 from indexer.log.lines import Block, Line, read_blocks, read_lines
 from indexer.rows import decode_block
+from indexer.store.events import StoredEvent, to_event, to_row
 from telemetry_core.event import Event
 from tests.laboratory.corpora import CORPORA
 from tests.laboratory.experiment import Bench

@@ -10,10 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from indexer.database import open_writer
 from indexer.forward.due import DueRuns
 from indexer.forward.target import Target
 from indexer.ingest import Ingest
+from indexer.store.connection import open_writer
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
 from tests.support.log import Log

@@ -12,7 +12,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Optional
 
-from indexer.database import remove_database
 from indexer.fold import fold
 from indexer.fresh import index_once
 from indexer.log.decode import Ordinals, decode_lines
@@ -20,7 +19,8 @@ from indexer.log.lines import Line
 from indexer.log.segments import list_log_files
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.rebuild import rebuild
-from indexer.schema import EVENT_COLUMNS
+from indexer.store.connection import remove_database
+from indexer.store.schema import EVENT_COLUMNS
 from indexer.verify import verify
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event

@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
-from indexer.database import create_schema, open_writer
 from indexer.fresh import index_once
 from indexer.ingest import Ingest, PassResult
-from indexer.schema import TABLES
+from indexer.store.connection import create_schema, open_writer
+from indexer.store.schema import TABLES
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.line import encode

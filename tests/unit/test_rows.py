@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.events import to_row
 from indexer.log.decode import Ordinals, decode_lines
 from indexer.log.lines import Block, Line
 from indexer.rows import decode_block
+from indexer.store.events import to_row
 
 _USUAL: dict[str, Any] = {
     "specversion": "1.0", "id": "id-1", "source": "host/1", "type": "run.event",

@@ -18,11 +18,11 @@ from typing import Any, Optional
 
 import orjson
 
-from indexer.events import Row
 from indexer.log.decode import Ordinals
 from indexer.log.lines import read_blocks
 from indexer.rows import decode_block
-from indexer.schema import EVENT_COLUMNS, RUN_EVENTS
+from indexer.store.events import Row
+from indexer.store.schema import EVENT_COLUMNS, RUN_EVENTS
 
 _BATCH = 10_000
 _AT_ONCE = 50

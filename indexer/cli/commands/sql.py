@@ -1,6 +1,6 @@
 """`telemetry sql`: a query of the user's own, read-only for certain.
 
-Called by the command line. What may be asked is decided by indexer/query.py; here it is read,
+Called by the command line. What may be asked is decided by indexer/store/query.py; here it is read,
 and the rows are printed as they come.
 """
 
@@ -18,7 +18,7 @@ from indexer.cli.human import plain
 from indexer.cli.output import Column, at_terminal, print_json_line, print_plain_table, to_json
 from indexer.cli.records import print_table_or_records
 from indexer.csv_text import csv_line
-from indexer.query import DEFAULT_TIMEOUT, Query
+from indexer.store.query import DEFAULT_TIMEOUT, Query
 
 EXAMPLES = """\b
 Examples:

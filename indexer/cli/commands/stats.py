@@ -13,7 +13,7 @@ import click
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.cli.human import count, duration, local_time, plain
 from indexer.cli.output import Column, at_terminal, print_json, print_table
-from indexer.schema import TOTALS_BY_AGENT
+from indexer.store.schema import TOTALS_BY_AGENT
 
 EXAMPLES = """\b
 Examples:

@@ -25,7 +25,7 @@ from indexer.cli.context import (
 from indexer.cli.human import local_time, plain
 from indexer.cli.output import at_terminal, console, parsed_row, print_json_line, to_json
 from indexer.cli.run_rows import find_run, short_id
-from indexer.database import reading
+from indexer.store.connection import reading
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_SUBJECT
 from telemetry_core.timestamp import parse_time

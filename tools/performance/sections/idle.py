@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
-from indexer.own_state import HEARTBEAT_SECONDS
+from indexer.store.status import HEARTBEAT_SECONDS
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tools.performance.figure import Figure, Goal
 from tools.performance.own_process import daemon

@@ -6,7 +6,7 @@ fields. No CHECK and no column type that could reject or change what an agent sa
 
 from __future__ import annotations
 
-from indexer.columns import RUN_COLUMNS
+from indexer.store.columns import RUN_COLUMNS
 from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
 
 APPLICATION_ID = 0x7E1E3E7A

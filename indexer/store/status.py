@@ -10,8 +10,8 @@ import re
 import sqlite3
 from typing import Any, Optional
 
-from indexer.database import transaction
-from indexer.schema import OWN_TABLES
+from indexer.store.connection import transaction
+from indexer.store.schema import OWN_TABLES
 from telemetry_core.process import host_name, process_is_gone
 
 HEARTBEAT_SECONDS = 10.0

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, Optional
 
 import orjson
 
-from indexer.cursors import DUPLICATE, INDEXED, count_as_duplicates
 from indexer.log.segments import fingerprint
-from indexer.schema import EVENT_COLUMNS
+from indexer.store.cursors import DUPLICATE, INDEXED, count_as_duplicates
+from indexer.store.schema import EVENT_COLUMNS
 from telemetry_core.event import RUN_EVENT, Event
 
 _VALUES = f"({', '.join('?' * len(EVENT_COLUMNS))})"

@@ -1,0 +1,1 @@
+"""SQL lives here and nowhere else: the schema, the connection, and one module a table."""

@@ -20,8 +20,8 @@ from typing import Any, Optional
 
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.forward.forwarding import Forwarding
+from indexer.ingest.lag import lag_bytes
 from indexer.keeping import Keeping
-from indexer.lag import lag_bytes
 from indexer.places import DAEMON, indexer_lease, write_lease
 from indexer.rebuild import rebuild
 from indexer.store.status import HEARTBEAT_SECONDS

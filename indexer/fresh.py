@@ -12,8 +12,8 @@ from contextlib import closing
 from typing import Callable
 
 from indexer.errors import AlreadyRunning, DatabaseDamaged, DatabaseUnusable
-from indexer.ingest import PassResult
-from indexer.lag import is_caught_up
+from indexer.ingest.ingest import PassResult
+from indexer.ingest.lag import is_caught_up
 from indexer.places import ONE_PASS, indexer_lease
 from indexer.rebuild import rebuild
 from indexer.store.connection import reading

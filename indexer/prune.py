@@ -16,12 +16,12 @@ from typing import Callable, NamedTuple, Optional
 from indexer.errors import DatabaseUnusable
 from indexer.forward.due import DueRuns
 from indexer.forward.targets import load_targets
-from indexer.ingest import Ingest
+from indexer.ingest.apply import refold_runs
+from indexer.ingest.ingest import Ingest
 from indexer.log.cursor import Cursor
 from indexer.log.names import parse_name
 from indexer.log.reader import is_unchanged
 from indexer.log.segments import LogFile, file_id, list_log_files
-from indexer.news import refold_runs
 from indexer.places import keeping_lease, write_lease
 from indexer.rebuild import rebuild
 from indexer.removal import (

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Callable, NamedTuple, Optional
 
-from indexer.batch import MAX_LINES
 from indexer.fresh import bring_up_to_date
+from indexer.ingest.apply import fold_all
+from indexer.ingest.batch import MAX_LINES
+from indexer.ingest.parse import decode_block
 from indexer.log.decode import Ordinals
 from indexer.log.lines import Block, Line, read_blocks
 from indexer.log.segments import LogFile, file_id, list_log_files
 from indexer.log.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream
-from indexer.news import fold_all
-from indexer.rows import decode_block
 from indexer.store import runs
 from indexer.store.connection import reading
 from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED, Fault

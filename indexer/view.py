@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
 from indexer.forward.targets import load_targets
-from indexer.ingest import Ingest, PassResult
+from indexer.ingest.ingest import Ingest, PassResult
 from indexer.places import write_lease
 from indexer.rebuild import rebuild
 from indexer.store import connection as database

@@ -17,7 +17,7 @@ from indexer.cli.output import parsed
 from indexer.cli.problems import problems
 from indexer.forward.overview import overview
 from indexer.growth import growth
-from indexer.lag import lag_bytes, lag_seconds, lagging_files
+from indexer.ingest.lag import lag_bytes, lag_seconds, lagging_files
 from indexer.log.streams import UNFINISHED
 from indexer.places import DAEMON, indexer_lease
 from indexer.store.connection import wal_bytes

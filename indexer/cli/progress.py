@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from indexer.lag import lag_bytes
+from indexer.ingest.lag import lag_bytes
 from indexer.log.segments import list_log_files
 from indexer.store.connection import reading
 from telemetry_core.config import TelemetryConfig

@@ -17,9 +17,8 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer import ingest
 from indexer.errors import CursorMoved
-from indexer.ingest import Ingest
+from indexer.ingest.ingest import Ingest, ingest
 from indexer.log import reader as reading
 from indexer.store.cursors import Tally, advance, all_cursors
 from telemetry_core.line import encode

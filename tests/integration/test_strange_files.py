@@ -14,8 +14,8 @@ import orjson
 import pytest
 import zstandard
 
-from indexer import ingest
 from indexer.fresh import index_once
+from indexer.ingest.ingest import ingest
 from indexer.log.segments import LogFile, list_log_files
 from indexer.rebuild import rebuild
 from indexer.verify import verify

@@ -8,7 +8,7 @@ from typing import Any, Optional
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from indexer.fold import Activity, add_activity, continues, fold
+from indexer.ingest.fold import Activity, add_activity, continues, fold
 from indexer.store.runs import load_runs, save_runs
 from telemetry_core.event import Event
 from telemetry_core.fields import RUN_FIELDS

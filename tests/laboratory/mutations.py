@@ -10,10 +10,10 @@ import io
 import random
 from typing import Callable
 
-from indexer.fold import fold
+from indexer.ingest.fold import fold
+from indexer.ingest.parse import decode_block
 from indexer.log.decode import Entry, Ordinals, decode_lines
 from indexer.log.lines import Block, Line, read_blocks, read_lines
-from indexer.rows import decode_block
 from indexer.store.events import StoredEvent, to_event, to_row
 from telemetry_core.event import Event
 from tests.laboratory.corpora import CORPORA

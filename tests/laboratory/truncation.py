@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from indexer.ingest import Ingest
+from indexer.ingest.ingest import Ingest
 from telemetry_core.line import encode
 from telemetry_core.shared_log import SharedLog
 from tests.laboratory.corpora import ALL, CORPORA

@@ -12,7 +12,7 @@ from typing import Any
 
 from indexer.forward.due import DueRuns
 from indexer.forward.target import Target
-from indexer.ingest import Ingest
+from indexer.ingest.ingest import Ingest
 from indexer.store.connection import open_writer
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event

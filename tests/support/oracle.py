@@ -12,8 +12,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Optional
 
-from indexer.fold import fold
 from indexer.fresh import index_once
+from indexer.ingest.fold import fold
 from indexer.log.decode import Ordinals, decode_lines
 from indexer.log.lines import Line
 from indexer.log.segments import list_log_files

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from indexer.fresh import index_once
-from indexer.ingest import Ingest, PassResult
+from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store.connection import create_schema, open_writer
 from indexer.store.schema import TABLES
 from telemetry_core import TelemetryConfig

@@ -73,7 +73,7 @@ def test_fold_is_pure_and_does_not_know_the_store() -> None:
 def test_the_store_does_not_know_the_fold() -> None:
     """It takes rows as they come; only the names of their columns are shared."""
     for name in ("events", "runs", "cursors", "database", "schema"):
-        assert "indexer.fold" not in _imports(ROOT / "indexer" / f"{name}.py")
+        assert "indexer.ingest.fold" not in _imports(ROOT / "indexer" / f"{name}.py")
 
 
 def test_fold_and_store_meet_in_one_pass() -> None:
@@ -81,7 +81,7 @@ def test_fold_and_store_meet_in_one_pass() -> None:
     meeting = {
         path.name
         for path in INDEXER
-        if "indexer.fold.fold" in _imports(path) and _imports(path) & _STORE
+        if "indexer.ingest.fold.fold" in _imports(path) and _imports(path) & _STORE
     }
     assert meeting == {"news.py"}
 

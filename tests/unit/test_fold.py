@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer.fold import Activity, add_activity, continues, fold
+from indexer.ingest.fold import Activity, add_activity, continues, fold
 from indexer.store.columns import RUN_COLUMNS
 from telemetry_core.event import Event
 from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION

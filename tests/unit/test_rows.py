@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.ingest.parse import decode_block
 from indexer.log.decode import Ordinals, decode_lines
 from indexer.log.lines import Block, Line
-from indexer.rows import decode_block
 from indexer.store.events import to_row
 
 _USUAL: dict[str, Any] = {

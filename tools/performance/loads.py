@@ -18,9 +18,9 @@ from typing import Any, Optional
 
 import orjson
 
+from indexer.ingest.parse import decode_block
 from indexer.log.decode import Ordinals
 from indexer.log.lines import read_blocks
-from indexer.rows import decode_block
 from indexer.store.events import Row
 from indexer.store.schema import EVENT_COLUMNS, RUN_EVENTS
 

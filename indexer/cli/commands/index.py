@@ -12,7 +12,7 @@ from indexer.cli.context import Settings, base_option, is_recorded, warn
 from indexer.cli.human import count, size
 from indexer.cli.progress import byte_progress, unread_size
 from indexer.fresh import index_once
-from indexer.ingest import PassResult
+from indexer.ingest.ingest import PassResult
 from telemetry_core.config import TelemetryConfig
 
 EXAMPLES = """\b

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+from indexer.ingest.parse import decode_block
 from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals
 from indexer.log.reader import Portion
 from indexer.log.segments import file_id
-from indexer.rows import decode_block
 from indexer.store.cursors import Fault, Tally
 from indexer.store.events import Row
 

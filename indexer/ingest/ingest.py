@@ -13,14 +13,14 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
-from indexer.batch import Batch
+from indexer.ingest.apply import bring_up_to_date
+from indexer.ingest.batch import Batch
 from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals
 from indexer.log.reader import FileChanged, Portion, is_unchanged, lines_before, read_portions
 from indexer.log.renames import find_moves, is_another, keeps_order
 from indexer.log.segments import LogFile, list_log_files
 from indexer.log.streams import StreamUnsupported
-from indexer.news import bring_up_to_date
 from indexer.store import cursors
 from indexer.store.connection import transaction
 from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED

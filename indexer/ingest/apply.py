@@ -13,8 +13,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Optional
 
-from indexer.fold import CHANGES, STANDING, Activity, add_activity, continues, fold
-from indexer.fold import Row as RunRow
+from indexer.ingest.fold import CHANGES, STANDING, Activity, add_activity, continues, fold
+from indexer.ingest.fold import Row as RunRow
 from indexer.store.events import Row, StoredEvent, activities, changes, to_event
 from indexer.store.runs import delete_runs, load_runs, save_runs, update_runs
 from telemetry_core.event import RUN_EVENT

@@ -1,0 +1,1 @@
+"""From log to store, exactly once: batches, the fold, and the pass that commits both."""

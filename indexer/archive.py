@@ -14,11 +14,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
+from indexer.database.leases import keeping_lease, write_lease
 from indexer.errors import Interrupted
 from indexer.log.names import free_name, parse_name
 from indexer.log.segments import LogFile, list_log_files
 from indexer.packing import best_packing, length_of_beginning, new_file, pack
-from indexer.places import keeping_lease, write_lease
 from indexer.removal import FileInUse, check_untouched, unlink_synced, withdraw, writers_waiting
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError

@@ -15,9 +15,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, Callable, NamedTuple, Optional
 
+from indexer.database.leases import backup_directory, keeping_lease
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.log.segments import LogFile, list_log_files
-from indexer.places import backup_directory, keeping_lease
 from indexer.store import connection as database
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig

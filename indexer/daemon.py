@@ -18,17 +18,17 @@ import time
 from datetime import datetime, timezone
 from typing import Any, Optional
 
+from indexer.database.leases import DAEMON, indexer_lease, write_lease
+from indexer.database.rebuild import rebuild
+from indexer.database.session import View
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.forward.forwarding import Forwarding
 from indexer.ingest.lag import lag_bytes
 from indexer.keeping import Keeping
-from indexer.places import DAEMON, indexer_lease, write_lease
-from indexer.rebuild import rebuild
 from indexer.store.status import HEARTBEAT_SECONDS
 from indexer.system.lease import PAUSE_SECONDS
 from indexer.system.sd_notify import Notifier
 from indexer.system.wakeup import Hint
-from indexer.view import View
 from indexer.watch import RETRY_SECONDS, Watch
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig

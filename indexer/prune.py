@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple, Optional
 
+from indexer.database.leases import keeping_lease, write_lease
+from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseUnusable
 from indexer.forward.due import DueRuns
 from indexer.forward.targets import load_targets
@@ -22,8 +24,6 @@ from indexer.log.cursor import Cursor
 from indexer.log.names import parse_name
 from indexer.log.reader import is_unchanged
 from indexer.log.segments import LogFile, file_id, list_log_files
-from indexer.places import keeping_lease, write_lease
-from indexer.rebuild import rebuild
 from indexer.removal import (
     FileInUse,
     check_untouched,

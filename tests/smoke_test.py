@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from indexer.fresh import index_once
-from indexer.rebuild import rebuild
-from indexer.verify import verify
+from indexer.database.freshness import index_once
+from indexer.database.rebuild import rebuild
+from indexer.database.verify import verify
 from telemetry_core import TelemetryClient, TelemetryConfig
 
 

@@ -94,9 +94,9 @@ def warn(text: str) -> None:
 
 def bring_up_to_date(config: TelemetryConfig) -> str:
     """Index what is new, with a progress bar if that takes long; return a warning or nothing."""
-    from indexer import fresh
     from indexer.cli.progress import byte_progress, unread_size
     from indexer.cli.trouble import in_words, is_disk_full
+    from indexer.database import freshness as fresh
     from telemetry_core.errors import TelemetryError
 
     with byte_progress("indexing", unread_size(config)) as on_progress:

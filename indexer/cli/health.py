@@ -15,11 +15,11 @@ from indexer.acknowledged import load, new_lines
 from indexer.cli.commands.stats import runs_by_status
 from indexer.cli.output import parsed
 from indexer.cli.problems import problems
+from indexer.database.leases import DAEMON, indexer_lease
 from indexer.forward.overview import overview
 from indexer.growth import growth
 from indexer.ingest.lag import lag_bytes, lag_seconds, lagging_files
 from indexer.log.streams import UNFINISHED
-from indexer.places import DAEMON, indexer_lease
 from indexer.store.connection import wal_bytes
 from indexer.store.integrity import check_integrity
 from indexer.store.status import read_status

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from indexer.database.leases import DAEMON, indexer_lease
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.places import DAEMON, indexer_lease
 from indexer.system.lease import is_gone
 from telemetry_core.process import host_name
 

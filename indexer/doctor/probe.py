@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from indexer.cli.human import duration
+from indexer.database.freshness import index_once
 from indexer.doctor.finding import Finding, failure, ok
 from indexer.doctor.subject import Subject
-from indexer.fresh import index_once
 from indexer.store.connection import reading
 from telemetry_core.config import TelemetryConfig
 

@@ -14,9 +14,9 @@ from indexer.forward.targets import load_targets
 from telemetry_core.config import TelemetryConfig
 
 if TYPE_CHECKING:
+    from indexer.database.session import View
     from indexer.forward.forwarder import Forwarder
     from indexer.forward.messenger import Messenger
-    from indexer.view import View
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Callable
 
+from indexer.database.leases import indexer_lease
+from indexer.database.session import View
 from indexer.forward.forwarding import Forwarding
-from indexer.places import indexer_lease
 from indexer.system.wakeup import Hint
-from indexer.view import View
 from telemetry_core.config import TelemetryConfig
 
 _PURPOSE = "forward"

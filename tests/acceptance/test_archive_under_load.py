@@ -15,8 +15,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from indexer.database.verify import verify
 from indexer.log.names import parse_name
-from indexer.verify import verify
 from telemetry_core import TelemetryConfig
 from tests.support.daemon import eventually, start_daemon
 from tests.support.process import environment

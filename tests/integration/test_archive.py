@@ -18,13 +18,13 @@ import zstandard
 
 from indexer import archive as archive_module
 from indexer import packing
-from indexer import verify as verify_module
 from indexer.archive import archive, files_to_archive
+from indexer.database import verify as verify_module
+from indexer.database.freshness import index_once
+from indexer.database.leases import keeping_lease
+from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning
-from indexer.fresh import index_once
-from indexer.places import keeping_lease
 from indexer.store import cursors
-from indexer.verify import verify
 from telemetry_core import TelemetryConfig
 from telemetry_core.lock import LOCK_NAME, SidecarLock
 from telemetry_core.shared_log import SharedLog

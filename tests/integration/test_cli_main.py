@@ -240,7 +240,9 @@ def test_a_full_disk_still_shows_what_was_indexed(base, client, cli, monkeypatch
     """Where there is no room to index, the view is shown as it stands, with a warning."""
     client.start_run("agent", "job")
     assert cli("index").code == 0
-    monkeypatch.setattr("indexer.fresh.index_once", _refuse(OSError(errno.ENOSPC, "No space")))
+    monkeypatch.setattr(
+        "indexer.database.freshness.index_once", _refuse(OSError(errno.ENOSPC, "No space"))
+    )
     ran = cli("runs", "--json")
     assert (ran.code, len(ran.json)) == (0, 1)
     assert ran.err.startswith("warning: the view may be stale")
@@ -252,7 +254,7 @@ def test_a_full_disk_without_a_view_says_what_to_do(base, client, cli, monkeypat
     client.start_run("agent", "job")
     full = DatabaseUnusable("telemetry.sqlite: database or disk is full")
     full.__cause__ = sqlite3.OperationalError("database or disk is full")
-    monkeypatch.setattr("indexer.fresh.index_once", _refuse(full))
+    monkeypatch.setattr("indexer.database.freshness.index_once", _refuse(full))
     ran = cli("runs")
     assert (ran.code, ran.out) == (1, "")
     assert "Free some space" in ran.err
@@ -264,7 +266,7 @@ def test_a_locked_database_says_what_to_do(base, client, cli, monkeypatch):
     client.start_run("agent", "job")
     locked = DatabaseUnusable("telemetry.sqlite: database is locked")
     locked.__cause__ = sqlite3.OperationalError("database is locked")
-    monkeypatch.setattr("indexer.fresh.index_once", _refuse(locked))
+    monkeypatch.setattr("indexer.database.freshness.index_once", _refuse(locked))
     ran = cli("runs")
     assert (ran.code, ran.out) == (1, "")
     assert "End what keeps a transaction open" in ran.err

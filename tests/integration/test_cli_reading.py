@@ -272,7 +272,7 @@ def test_a_base_that_can_not_be_written_is_still_read(base, client, cli, monkeyp
     def refuse(path: Path, *rest: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("indexer.fresh.index_once", refuse)
+    monkeypatch.setattr("indexer.database.freshness.index_once", refuse)
     ran = cli("runs", "--json")
     assert len(ran.json) == 1
     assert ran.err.startswith("warning: the view may be stale")

@@ -13,7 +13,7 @@ import time
 import pytest
 import zstandard
 
-from indexer.places import DAEMON, indexer_lease
+from indexer.database.leases import DAEMON, indexer_lease
 from tests.support.cli import COMMAND, Cli, in_process
 from tests.support.process import environment, run
 

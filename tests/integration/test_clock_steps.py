@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from indexer.fresh import index_once
+from indexer.database.freshness import index_once
 from telemetry_core import TelemetryConfig
 from tests.support.agent import run_agent
 from tests.support.oracle import assert_kept

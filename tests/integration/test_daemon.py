@@ -15,14 +15,14 @@ import pytest
 
 from indexer import watch as watch_module
 from indexer.daemon import Daemon
+from indexer.database.freshness import bring_up_to_date, index_once
+from indexer.database.leases import DAEMON, indexer_lease, write_lease
+from indexer.database.rebuild import rebuild
+from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning, DatabaseUnusable
-from indexer.fresh import bring_up_to_date, index_once
-from indexer.places import DAEMON, indexer_lease, write_lease
-from indexer.rebuild import rebuild
 from indexer.store.status import read_status
 from indexer.system.lease import PAUSE_SECONDS, Lease
 from indexer.system.wakeup import Hint
-from indexer.verify import verify
 from indexer.watch import Watch
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.daemon import delete, eventually, running_daemon, start_daemon
@@ -180,7 +180,7 @@ def test_a_daemon_with_nothing_to_do_writes_nothing(
 ) -> None:
     """It looks at everything as ever, and leaves the disk alone; work makes its heart beat."""
     monkeypatch.setattr("indexer.daemon.HEARTBEAT_SECONDS", 0.0)
-    monkeypatch.setattr("indexer.view.View.check_readers", lambda _: looks.append(1))
+    monkeypatch.setattr("indexer.database.session.View.check_readers", lambda _: looks.append(1))
     client.start_run("agent", "job")
     daemon = Daemon(client.config)
     looks: list[int] = []
@@ -313,7 +313,7 @@ def test_readers_do_not_stop_each_other(base: Path, client: TelemetryClient) -> 
         import sys
         from pathlib import Path
         from telemetry_core import TelemetryConfig
-        from indexer.fresh import bring_up_to_date
+        from indexer.database.freshness import bring_up_to_date
         print(repr(bring_up_to_date(TelemetryConfig.for_base(Path(sys.argv[1])))))
     """
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -332,7 +332,7 @@ def test_a_view_that_may_not_be_written_is_read_with_a_warning(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "refused")
 
-    monkeypatch.setattr("indexer.fresh.index_once", refuse)
+    monkeypatch.setattr("indexer.database.freshness.index_once", refuse)
     assert "may be stale" in bring_up_to_date(client.config)
     assert tables(client.config.database_path) == before
 

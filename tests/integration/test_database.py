@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from indexer.database.freshness import index_once
+from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
-from indexer.fresh import index_once
-from indexer.rebuild import rebuild
 from indexer.store.connection import (
     closed_on_error,
     create_schema,

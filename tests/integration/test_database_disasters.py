@@ -17,13 +17,13 @@ import pytest
 
 from indexer.cli.health import health
 from indexer.daemon import Daemon
+from indexer.database.freshness import index_once
+from indexer.database.leases import DAEMON, indexer_lease
+from indexer.database.rebuild import rebuild
+from indexer.database.session import View
 from indexer.errors import DatabaseOutOfReach
-from indexer.fresh import index_once
-from indexer.places import DAEMON, indexer_lease
-from indexer.rebuild import rebuild
 from indexer.store.connection import open_reader, open_writer
 from indexer.store.status import read_status
-from indexer.view import View
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.clock import CLOCK
 from telemetry_core.line import encode
@@ -227,7 +227,7 @@ _FORKS = """
     import os, signal, sys, warnings
     from pathlib import Path
     from indexer.store.connection import open_reader
-    from indexer.view import View
+    from indexer.database.session import View
     from telemetry_core import TelemetryClient, TelemetryConfig
     config = TelemetryConfig.for_base(Path(sys.argv[1]))
     client = TelemetryClient(config)

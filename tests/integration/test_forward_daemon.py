@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from indexer.rebuild import rebuild
+from indexer.database.rebuild import rebuild
 from telemetry_core import TelemetryConfig
 from tests.support.cli import COMMAND, in_process
 from tests.support.daemon import eventually, running_daemon, start_daemon

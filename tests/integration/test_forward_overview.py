@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from indexer.fresh import index_once
+from indexer.database.freshness import index_once
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.forward import a_run, delivered, parked, record

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexer.database.freshness import index_once
+from indexer.database.rebuild import rebuild
 from indexer.errors import CursorMoved
-from indexer.fresh import index_once
-from indexer.rebuild import rebuild
 from indexer.store.connection import open_writer
 from indexer.store.events import Placed
 from telemetry_core import TelemetryConfig

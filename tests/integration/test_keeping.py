@@ -15,13 +15,13 @@ import pytest
 
 from indexer import keeping as keeping_module
 from indexer.cli.health import health
+from indexer.database.freshness import index_once
+from indexer.database.leases import keeping_lease
+from indexer.database.verify import verify
 from indexer.errors import DatabaseUnusable
-from indexer.fresh import index_once
 from indexer.keeping import Keeping
-from indexer.places import keeping_lease
 from indexer.store.connection import reading
 from indexer.store.status import read_status
-from indexer.verify import verify
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import COMMAND
 from tests.support.daemon import eventually

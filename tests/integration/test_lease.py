@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 import pytest
 
+from indexer.database.leases import DAEMON, ONE_PASS, indexer_lease
 from indexer.errors import AlreadyRunning
-from indexer.places import DAEMON, ONE_PASS, indexer_lease
 from indexer.system.lease import Lease
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name, own_start

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from indexer.places import write_lease
+from indexer.database.leases import write_lease
 from indexer.system.sd_notify import Notifier
 from tests.support.daemon import running_daemon, start_daemon
 from tests.support.view import tables

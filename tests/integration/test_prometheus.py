@@ -9,7 +9,7 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from indexer.places import DAEMON, indexer_lease
+from indexer.database.leases import DAEMON, indexer_lease
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.process import ROOT, environment

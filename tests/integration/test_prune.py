@@ -13,12 +13,12 @@ from unittest import mock
 import pytest
 
 from indexer import prune as prune_module
+from indexer.database.freshness import index_once
+from indexer.database.leases import keeping_lease
+from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning
-from indexer.fresh import index_once
 from indexer.log.segments import list_log_files
-from indexer.places import keeping_lease
 from indexer.prune import plan_prune, prune
-from indexer.verify import verify
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.own_log import OwnLog

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from indexer.database.freshness import index_once
 from indexer.errors import QueryFailed
-from indexer.fresh import index_once
 from indexer.store.connection import create_schema, open_reader
 from indexer.store.query import Query
 from telemetry_core import TelemetryClient, TelemetryConfig

@@ -16,13 +16,13 @@ from typing import Callable
 
 import pytest
 
-from indexer import rebuild as rebuild_module
+from indexer.database import rebuild as rebuild_module
+from indexer.database.freshness import index_once
+from indexer.database.leases import rebuild_lease, shadow_path
+from indexer.database.rebuild import rebuild
+from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning, DatabaseUnusable, Interrupted
-from indexer.fresh import index_once
-from indexer.places import rebuild_lease, shadow_path
-from indexer.rebuild import rebuild
 from indexer.store.connection import PAGE_BYTES, open_writer, wal_bytes
-from indexer.verify import verify
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import SCHEMA_VERSION
 from telemetry_core.line import encode
@@ -116,7 +116,7 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from telemetry_core import TelemetryConfig
-from indexer import rebuild as module
+from indexer.database import rebuild as module
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
 module._SWAP_PAGES = 1
 count = 0

@@ -14,11 +14,11 @@ import orjson
 import pytest
 import zstandard
 
-from indexer.fresh import index_once
+from indexer.database.freshness import index_once
+from indexer.database.rebuild import rebuild
+from indexer.database.verify import verify
 from indexer.ingest.ingest import ingest
 from indexer.log.segments import LogFile, list_log_files
-from indexer.rebuild import rebuild
-from indexer.verify import verify
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
 from telemetry_core.line import encode
@@ -235,7 +235,7 @@ def test_zeros_in_the_middle_after_a_power_cut(raw: Path, client: TelemetryClien
 _HUGE = """
 import resource, sys
 from pathlib import Path
-from indexer.fresh import index_once
+from indexer.database.freshness import index_once
 from telemetry_core import TelemetryConfig
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -14,11 +14,11 @@ from typing import Callable
 
 import pytest
 
+from indexer.database.session import View
 from indexer.errors import DatabaseDamaged
 from indexer.store import connection as database
 from indexer.store.connection import empty_wal, open_writer, wal_bytes
 from indexer.store.status import queued_for, read_status
-from indexer.view import View
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name
 from tests.support.batches import small_batches

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from indexer.cli import problems
-from indexer.fresh import index_once
-from indexer.rebuild import rebuild
+from indexer.database.freshness import index_once
+from indexer.database.rebuild import rebuild
+from indexer.database.session import View
 from indexer.store import connection as database
 from indexer.store.connection import open_reader, wal_bytes
-from indexer.view import View
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.line import encode
 from tests.support.cli import Cli

@@ -26,15 +26,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from indexer import rebuild as rebuild_module
-from indexer.fresh import index_once
+from indexer.database import rebuild as rebuild_module
+from indexer.database.freshness import index_once
+from indexer.database.leases import shadow_path
+from indexer.database.rebuild import rebuild
+from indexer.database.session import View
+from indexer.database.verify import verify
 from indexer.log.names import parse_name
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
-from indexer.places import shadow_path
-from indexer.rebuild import rebuild
 from indexer.store import connection as database
-from indexer.verify import verify
-from indexer.view import View
 from telemetry_core import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.line import encode

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from unittest import mock
 
-from indexer import rebuild as rebuild_module
 from indexer.daemon import Daemon
-from indexer.fresh import index_once
-from indexer.rebuild import rebuild
+from indexer.database import rebuild as rebuild_module
+from indexer.database.freshness import index_once
+from indexer.database.rebuild import rebuild
 from indexer.store import connection as database
 from telemetry_core import TelemetryConfig
 from telemetry_core.errors import TelemetryError

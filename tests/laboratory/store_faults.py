@@ -12,7 +12,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from indexer.fresh import index_once
+from indexer.database.freshness import index_once
 from telemetry_core import TelemetryConfig
 from tests.laboratory import children, shim
 from tests.laboratory.experiment import Bench, spread

@@ -12,16 +12,16 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Optional
 
-from indexer.fresh import index_once
+from indexer.database.freshness import index_once
+from indexer.database.rebuild import rebuild
+from indexer.database.verify import verify
 from indexer.ingest.fold import fold
 from indexer.log.decode import Ordinals, decode_lines
 from indexer.log.lines import Line
 from indexer.log.segments import list_log_files
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
-from indexer.rebuild import rebuild
 from indexer.store.connection import remove_database
 from indexer.store.schema import EVENT_COLUMNS
-from indexer.verify import verify
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from tests.support.log import Log

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from indexer.fresh import index_once
+from indexer.database.freshness import index_once
 from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store.connection import create_schema, open_writer
 from indexer.store.schema import TABLES

@@ -11,7 +11,7 @@ import click
 from indexer.cli.context import Settings, base_option, is_recorded, warn
 from indexer.cli.human import count, size
 from indexer.cli.progress import byte_progress, unread_size
-from indexer.fresh import index_once
+from indexer.database.freshness import index_once
 from indexer.ingest.ingest import PassResult
 from telemetry_core.config import TelemetryConfig
 

@@ -11,7 +11,7 @@ import click
 from indexer.cli.context import Settings, base_option, json_option
 from indexer.cli.human import plain
 from indexer.cli.output import Column, print_json, print_table
-from indexer.tree import PRESENT, Place, make_tree
+from indexer.database.init import PRESENT, Place, make_tree
 
 EXAMPLES = """\b
 Examples:

@@ -10,7 +10,7 @@ import click
 from indexer.cli.commands.index import summary
 from indexer.cli.context import Settings, base_option, is_recorded, warn
 from indexer.cli.progress import byte_progress, log_size
-from indexer.rebuild import rebuild
+from indexer.database.rebuild import rebuild
 
 EXAMPLES = """\b
 Examples:

@@ -11,7 +11,7 @@ from indexer.cli.context import Settings, base_option, is_recorded, json_option
 from indexer.cli.human import count, plain, size
 from indexer.cli.output import print_json
 from indexer.cli.progress import byte_progress, log_size
-from indexer.verify import Report, verify
+from indexer.database.verify import Report, verify
 
 EXAMPLES = """\b
 Examples:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
+from indexer.database.leases import write_lease
+from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
 from indexer.forward.targets import load_targets
 from indexer.ingest.ingest import Ingest, PassResult
-from indexer.places import write_lease
-from indexer.rebuild import rebuild
 from indexer.store import connection as database
 from indexer.store.status import (
     note_gone_processes,

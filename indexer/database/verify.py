@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Callable, NamedTuple, Optional
 
-from indexer.fresh import bring_up_to_date
+from indexer.database.freshness import bring_up_to_date
 from indexer.ingest.apply import fold_all
 from indexer.ingest.batch import MAX_LINES
 from indexer.ingest.parse import decode_block

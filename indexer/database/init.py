@@ -12,10 +12,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from indexer.places import ONE_PASS, indexer_lease
+from indexer.database.leases import ONE_PASS, indexer_lease
+from indexer.database.session import View
 from indexer.store.schema import schema_sql
 from indexer.system.atomic_file import write_whole_file
-from indexer.view import View
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.storage import make_directory
 

@@ -11,13 +11,13 @@ import time
 from contextlib import closing
 from typing import Callable
 
+from indexer.database.leases import ONE_PASS, indexer_lease
+from indexer.database.rebuild import rebuild
+from indexer.database.session import View
 from indexer.errors import AlreadyRunning, DatabaseDamaged, DatabaseUnusable
 from indexer.ingest.ingest import PassResult
 from indexer.ingest.lag import is_caught_up
-from indexer.places import ONE_PASS, indexer_lease
-from indexer.rebuild import rebuild
 from indexer.store.connection import reading
-from indexer.view import View
 from telemetry_core.config import TelemetryConfig
 
 _NOT_TO_BE_WRITTEN = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))

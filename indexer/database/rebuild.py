@@ -14,9 +14,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Callable, Optional
 
+from indexer.database.leases import rebuild_lease, shadow_path, write_lease
 from indexer.errors import DatabaseDamaged, DatabaseUnusable, Interrupted
 from indexer.ingest.ingest import Ingest, PassResult
-from indexer.places import rebuild_lease, shadow_path, write_lease
 from indexer.store import connection as database
 from indexer.store.status import copy_own_state, set_stale_after
 from telemetry_core.clock import CLOCK

@@ -24,7 +24,7 @@ from indexer.database.session import View
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.forward.forwarding import Forwarding
 from indexer.ingest.lag import lag_bytes
-from indexer.keeping import Keeping
+from indexer.retention.schedule import Keeping
 from indexer.store.status import HEARTBEAT_SECONDS
 from indexer.system.lease import PAUSE_SECONDS
 from indexer.system.sd_notify import Notifier

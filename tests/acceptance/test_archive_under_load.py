@@ -48,7 +48,9 @@ _ARCHIVER = """
 import os, signal, sys, time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from indexer import archive, packing, removal
+from indexer.retention import archive
+from indexer.retention import compression as packing
+from indexer.retention import segment_removal as removal
 from telemetry_core import TelemetryConfig
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
 left = iter(range(int(sys.argv[2])))

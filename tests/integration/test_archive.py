@@ -16,14 +16,14 @@ from unittest import mock
 import pytest
 import zstandard
 
-from indexer import archive as archive_module
-from indexer import packing
-from indexer.archive import archive, files_to_archive
 from indexer.database import verify as verify_module
 from indexer.database.freshness import index_once
 from indexer.database.leases import keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning
+from indexer.retention import archive as archive_module
+from indexer.retention import compression as packing
+from indexer.retention.archive import archive, files_to_archive
 from indexer.store import cursors
 from telemetry_core import TelemetryConfig
 from telemetry_core.lock import LOCK_NAME, SidecarLock
@@ -232,7 +232,7 @@ def test_a_writer_that_is_stopped_with_the_lock_is_not_waited_for_long(
     config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is left as it is and named, and no temporary stays behind."""
-    monkeypatch.setattr("indexer.removal._PATIENCE", 0.05)
+    monkeypatch.setattr("indexer.retention.segment_removal._PATIENCE", 0.05)
     holder = SidecarLock(config.ndjson_dir / LOCK_NAME)
     holder.acquire(1.0)
     result = archive(config, MONTH, packing.GZIP, NOW)

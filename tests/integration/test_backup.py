@@ -18,13 +18,13 @@ from unittest import mock
 
 import pytest
 
-from indexer import backup as backup_module
-from indexer.backup import backup
 from indexer.database.freshness import index_once
 from indexer.database.leases import backup_directory, keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning, BackupUnusable, DatabaseDamaged
-from indexer.restore import PUT_BACK, PUT_BESIDE, THERE_ALREADY, inspect, restore
+from indexer.retention import backup as backup_module
+from indexer.retention.backup import backup
+from indexer.retention.restore import PUT_BACK, PUT_BESIDE, THERE_ALREADY, inspect, restore
 from telemetry_core import TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.daemon import eventually, running_daemon

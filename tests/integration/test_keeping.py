@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from indexer import keeping as keeping_module
 from indexer.cli.health import health
 from indexer.database.freshness import index_once
 from indexer.database.leases import keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import DatabaseUnusable
-from indexer.keeping import Keeping
+from indexer.retention import schedule as keeping_module
+from indexer.retention.schedule import Keeping
 from indexer.store.connection import reading
 from indexer.store.status import read_status
 from telemetry_core import TelemetryClient, TelemetryConfig

@@ -12,13 +12,13 @@ from unittest import mock
 
 import pytest
 
-from indexer import prune as prune_module
 from indexer.database.freshness import index_once
 from indexer.database.leases import keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning
 from indexer.log.segments import list_log_files
-from indexer.prune import plan_prune, prune
+from indexer.retention import prune as prune_module
+from indexer.retention.prune import plan_prune, prune
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.own_log import OwnLog
@@ -277,7 +277,7 @@ _KILLED = """
 import os, signal, sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from indexer import prune
+from indexer.retention import prune
 from telemetry_core import TelemetryConfig
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
 left = iter(range(int(sys.argv[2])))

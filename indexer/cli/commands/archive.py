@@ -1,6 +1,6 @@
 """`telemetry archive`: log files of past days, compressed.
 
-Called by the command line. The work is in indexer/archive.py.
+Called by the command line. The work is in indexer/retention/archive.py.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from datetime import timedelta
 
 import click
 
-from indexer.archive import Archived, ArchiveResult, archive, files_to_archive
 from indexer.cli.age import age_option
 from indexer.cli.context import Settings, base_option, is_recorded, json_option, warn
 from indexer.cli.human import many, plain, size
 from indexer.cli.output import print_json
 from indexer.cli.progress import byte_progress
-from indexer.packing import GZIP, ZSTD
+from indexer.retention.archive import Archived, ArchiveResult, archive, files_to_archive
+from indexer.retention.compression import GZIP, ZSTD
 from telemetry_core.config import TelemetryConfig
 
 EXAMPLES = """\b

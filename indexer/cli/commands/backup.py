@@ -1,6 +1,6 @@
 """`telemetry backup`: a copy of the database, and of the log if asked, while all goes on.
 
-Called by the command line, and by tools/backup_telemetry_db.py. The work is in indexer/backup.py.
+Called by the command line, and by tools/backup_telemetry_db.py. The work is in indexer/retention/backup.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from typing import Optional
 
 import click
 
-from indexer.backup import backup
 from indexer.cli.context import (
     Settings,
     base_option,
@@ -21,6 +20,7 @@ from indexer.cli.context import (
 from indexer.cli.human import many, plain, size
 from indexer.cli.output import print_json
 from indexer.cli.progress import byte_progress, log_size
+from indexer.retention.backup import backup
 
 EXAMPLES = """\b
 Examples:

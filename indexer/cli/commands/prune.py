@@ -1,6 +1,6 @@
 """`telemetry prune`: old days deleted from the log, and what they told from the database.
 
-Called by the command line. The work is in indexer/prune.py; here it is said what will go, and
+Called by the command line. The work is in indexer/retention/prune.py; here it is said what will go, and
 asked.
 """
 
@@ -22,7 +22,7 @@ from indexer.cli.context import (
 )
 from indexer.cli.human import count, many, plain, size
 from indexer.cli.output import print_json
-from indexer.prune import PrunePlan, plan_prune, prune
+from indexer.retention.prune import PrunePlan, plan_prune, prune
 
 EXAMPLES = """\b
 Examples:

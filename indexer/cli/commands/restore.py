@@ -1,6 +1,6 @@
 """`telemetry restore`: a backup put back.
 
-Called by the command line. The work is in indexer/restore.py; here it is said what the backup
+Called by the command line. The work is in indexer/retention/restore.py; here it is said what the backup
 holds, and asked.
 """
 
@@ -15,7 +15,7 @@ from indexer.cli.consent import demand
 from indexer.cli.context import Settings, base_option, json_option, warn
 from indexer.cli.human import count, many, plain
 from indexer.cli.output import print_json
-from indexer.restore import Contents, Restored, inspect, restore
+from indexer.retention.restore import Contents, Restored, inspect, restore
 
 EXAMPLES = """\b
 Examples:

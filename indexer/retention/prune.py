@@ -24,7 +24,7 @@ from indexer.log.cursor import Cursor
 from indexer.log.names import parse_name
 from indexer.log.reader import is_unchanged
 from indexer.log.segments import LogFile, file_id, list_log_files
-from indexer.removal import (
+from indexer.retention.segment_removal import (
     FileInUse,
     check_untouched,
     unlink_synced,

@@ -18,8 +18,14 @@ from indexer.database.leases import keeping_lease, write_lease
 from indexer.errors import Interrupted
 from indexer.log.names import free_name, parse_name
 from indexer.log.segments import LogFile, list_log_files
-from indexer.packing import best_packing, length_of_beginning, new_file, pack
-from indexer.removal import FileInUse, check_untouched, unlink_synced, withdraw, writers_waiting
+from indexer.retention.compression import best_packing, length_of_beginning, new_file, pack
+from indexer.retention.segment_removal import (
+    FileInUse,
+    check_untouched,
+    unlink_synced,
+    withdraw,
+    writers_waiting,
+)
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.log_file import sync_path

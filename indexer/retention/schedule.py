@@ -11,9 +11,9 @@ import time
 from datetime import timedelta
 from typing import Callable, Optional
 
-from indexer.archive import archive
 from indexer.errors import AlreadyRunning, Interrupted
-from indexer.prune import plan_prune, prune
+from indexer.retention.archive import archive
+from indexer.retention.prune import plan_prune, prune
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.duration import parse_duration
 

@@ -15,7 +15,6 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from indexer.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_view, stamp
 from indexer.database.freshness import bring_up_to_date
 from indexer.database.leases import (
     backup_directory,
@@ -29,7 +28,8 @@ from indexer.database.rebuild import page_size_of, put_in_place
 from indexer.errors import BackupUnusable, DatabaseUnusable
 from indexer.log.names import free_name, parse_name
 from indexer.log.segments import is_log_name
-from indexer.packing import length_of_beginning
+from indexer.retention.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_view, stamp
+from indexer.retention.compression import length_of_beginning
 from indexer.store import connection as database
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError

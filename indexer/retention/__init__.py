@@ -1,0 +1,1 @@
+"""How long data is kept: archive, prune, backup and restore."""

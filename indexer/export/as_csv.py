@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from indexer.csv_text import csv_line, defused
+from indexer.export.csv_text import csv_line, defused
 from indexer.export.formats import Format
 from indexer.export.rows import Column, Row
 

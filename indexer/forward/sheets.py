@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import orjson
 
-from indexer.csv_text import defused
+from indexer.export.csv_text import defused
 from indexer.forward.http import WHAT_IT_NEEDS, new_client, read_capped
 from indexer.forward.parcel import Parcel
 from indexer.forward.target import Target

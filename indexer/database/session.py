@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 from indexer.database.leases import write_lease
 from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
-from indexer.forward.targets import load_targets
 from indexer.ingest.ingest import Ingest, PassResult
+from indexer.outbox.targets import load_targets
 from indexer.store import connection as database
 from indexer.store.status import (
     note_gone_processes,
@@ -29,7 +29,7 @@ from indexer.system.filesystem import identity
 from telemetry_core.config import TelemetryConfig
 
 if TYPE_CHECKING:
-    from indexer.forward.due import DueRuns
+    from indexer.outbox.due import DueRuns
     from indexer.store.events import Placed
 
 Result = TypeVar("Result")
@@ -176,6 +176,6 @@ def _due_runs(connection: sqlite3.Connection, config: TelemetryConfig) -> Option
     if not targets:
         return None
     # Imported here: most bases forward nothing, and every command that reads opens the view.
-    from indexer.forward.due import DueRuns
+    from indexer.outbox.due import DueRuns
 
     return DueRuns(connection, targets)

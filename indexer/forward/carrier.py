@@ -9,10 +9,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Protocol
 
-from indexer.forward.parcel import Parcel
-from indexer.forward.target import Target
 from indexer.forward.trouble import NoCarrier
-from indexer.forward.verdict import Verdict
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.target import Target
+from indexer.outbox.verdict import Verdict
 
 _MODULES = {"http": "http", "sheets": "sheets", "file": "plain_file"}
 

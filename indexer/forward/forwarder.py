@@ -15,15 +15,15 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Callable, Optional, Protocol
 
-from indexer.forward import outbox
 from indexer.forward.gate import OPEN, PAUSED, Gate
 from indexer.forward.messenger import Outcome
-from indexer.forward.parcel import Parcel
-from indexer.forward.receipts import Receipts, last_lift, receipt_of
-from indexer.forward.target import Target
 from indexer.forward.target_state import TargetState, load_state, save_state
-from indexer.forward.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict
-from indexer.forward.waiting import backoff
+from indexer.outbox import queue as outbox
+from indexer.outbox.backoff import backoff
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.receipts import Receipts, last_lift, receipt_of
+from indexer.outbox.target import Target
+from indexer.outbox.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict
 from indexer.store.connection import transaction
 from telemetry_core.timestamp import format_time
 

@@ -10,7 +10,7 @@ import logging
 import math
 from typing import TYPE_CHECKING, Callable, Optional
 
-from indexer.forward.targets import load_targets
+from indexer.outbox.targets import load_targets
 from telemetry_core.config import TelemetryConfig
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Forwarding:
         # Imported here: most daemons forward nothing.
         from indexer.forward.forwarder import Forwarder
         from indexer.forward.messenger import Messenger
-        from indexer.forward.receipts import Receipts
+        from indexer.outbox.receipts import Receipts
 
         self._messenger = Messenger(self._on_outcome)
         receipts = Receipts(self._config)

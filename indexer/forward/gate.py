@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, Optional
 
-from indexer.forward.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict
-from indexer.forward.waiting import LONGEST_ASKED_SECONDS, backoff, is_time
+from indexer.outbox.backoff import LONGEST_ASKED_SECONDS, backoff, is_time
+from indexer.outbox.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict
 
 FAILURES_TO_SHUT = 5
 """So many failures in a row mean that the target is down, and not one parcel bad."""

@@ -11,10 +11,10 @@ import time
 
 import httpx
 
-from indexer.forward.parcel import Parcel
-from indexer.forward.target import Target
-from indexer.forward.verdict import Verdict, verdict_of
-from indexer.forward.waiting import asked_patience
+from indexer.outbox.backoff import asked_patience
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.target import Target
+from indexer.outbox.verdict import Verdict, verdict_of
 from telemetry_core import __version__
 
 WHAT_IT_NEEDS = (

@@ -12,10 +12,10 @@ from queue import Empty, SimpleQueue
 from typing import Callable, Optional
 
 from indexer.forward.carrier import Carrier, make_carrier
-from indexer.forward.parcel import Parcel
-from indexer.forward.target import Target
 from indexer.forward.trouble import verdict_on
-from indexer.forward.verdict import Verdict
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.target import Target
+from indexer.outbox.verdict import Verdict
 
 Outcome = tuple[Parcel, Verdict]
 

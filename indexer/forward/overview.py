@@ -11,10 +11,10 @@ from collections import Counter
 from typing import Any, Optional
 
 from indexer.forward.gate import Gate
-from indexer.forward.receipts import dead_letters
-from indexer.forward.target import Target
 from indexer.forward.target_state import load_state
-from indexer.forward.targets import load_targets
+from indexer.outbox.receipts import dead_letters
+from indexer.outbox.target import Target
+from indexer.outbox.targets import load_targets
 from telemetry_core.config import TelemetryConfig
 
 OFF, UNKNOWN = "off", "unknown"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import orjson
 
-from indexer.forward.parcel import Parcel
-from indexer.forward.target import Target
-from indexer.forward.verdict import DELIVERED, Verdict
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.target import Target
+from indexer.outbox.verdict import DELIVERED, Verdict
 from telemetry_core.log_file import LogFile, write_whole
 
 WHAT_IT_NEEDS = "a file that can be written"

@@ -15,9 +15,9 @@ import orjson
 
 from indexer.export.csv_text import defused
 from indexer.forward.http import WHAT_IT_NEEDS, new_client, read_capped
-from indexer.forward.parcel import Parcel
-from indexer.forward.target import Target
-from indexer.forward.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict, verdict_of
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.target import Target
+from indexer.outbox.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict, verdict_of
 
 __all__ = ["WHAT_IT_NEEDS", "SheetsCarrier", "carrier_to"]
 

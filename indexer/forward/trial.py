@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Optional
 
-from indexer.forward.body import body_of, key_of
 from indexer.forward.messenger import Messenger
-from indexer.forward.parcel import Parcel
-from indexer.forward.target import Target
 from indexer.forward.trouble import NO_ANSWER
-from indexer.forward.verdict import FAILED, Verdict
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.payload import body_of, key_of
+from indexer.outbox.target import Target
+from indexer.outbox.verdict import FAILED, Verdict
 from indexer.system.wakeup import Hint
 from telemetry_core.clock import CLOCK
 from telemetry_core.process import host_name

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Optional
 
-from indexer.forward.verdict import FAILED, Verdict
+from indexer.outbox.verdict import FAILED, Verdict
 
 NO_ANSWER = "no complete answer in time"
 

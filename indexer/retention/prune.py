@@ -16,14 +16,14 @@ from typing import Callable, NamedTuple, Optional
 from indexer.database.leases import keeping_lease, write_lease
 from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseUnusable
-from indexer.forward.due import DueRuns
-from indexer.forward.targets import load_targets
 from indexer.ingest.apply import refold_runs
 from indexer.ingest.ingest import Ingest
 from indexer.log.cursor import Cursor
 from indexer.log.names import parse_name
 from indexer.log.reader import is_unchanged
 from indexer.log.segments import LogFile, file_id, list_log_files
+from indexer.outbox.due import DueRuns
+from indexer.outbox.targets import load_targets
 from indexer.retention.segment_removal import (
     FileInUse,
     check_untouched,

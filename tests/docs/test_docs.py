@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from indexer.cli.main import COMMANDS
-from indexer.forward.settings_file import TARGET_SETTINGS
-from indexer.forward.targets import load_targets
+from indexer.outbox.settings_file import TARGET_SETTINGS
+from indexer.outbox.targets import load_targets
 from indexer.store.columns import RUN_COLUMNS
 from indexer.store.schema import TABLES, VIEWS
 from telemetry_core.config import SETTINGS, TelemetryConfig

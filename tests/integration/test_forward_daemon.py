@@ -89,7 +89,7 @@ _DIE = "import os, signal; die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     ("moment", "before", "tries"),
     [
         ("between the 200 and its receipt",
-         "from indexer.forward.receipts import Receipts; Receipts.write = die", 2),
+         "from indexer.outbox.receipts import Receipts; Receipts.write = die", 2),
         ("between the receipt and its commit",
          "from indexer.forward import forwarder; forwarder.save_state = die", 1),
         ("between the attempt's note and the attempt",

@@ -16,7 +16,7 @@ import pytest
 
 from indexer.forward import forwarder
 from indexer.forward.messenger import Messenger
-from indexer.forward.receipts import Receipts
+from indexer.outbox.receipts import Receipts
 from tests.support.forward import Hostile, a_target
 from tests.support.hostile_server import TAKEN_IN, WAYS
 from tests.support.story import FakeReceiver, OneLife, Story

@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from indexer.forward.due import DueRuns
-from indexer.forward.target import Target
 from indexer.ingest.ingest import Ingest
+from indexer.outbox.due import DueRuns
+from indexer.outbox.target import Target
 from indexer.store.connection import open_writer
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event

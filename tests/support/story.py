@@ -13,10 +13,10 @@ from typing import Any, Callable, Optional
 
 from indexer.forward.forwarder import Forwarder
 from indexer.forward.messenger import Messenger, Outcome
-from indexer.forward.parcel import Parcel
-from indexer.forward.receipts import Receipts, dead_letters, retry_of
-from indexer.forward.target import Target
-from indexer.forward.verdict import Verdict, verdict_of
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.receipts import Receipts, dead_letters, retry_of
+from indexer.outbox.target import Target
+from indexer.outbox.verdict import Verdict, verdict_of
 from indexer.store.connection import remove_database
 from telemetry_core import TelemetryConfig
 from tests.support.forward import Queue, a_run

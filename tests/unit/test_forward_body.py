@@ -8,8 +8,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.forward.body import ALL_FIELDS, KNOWN_FIELDS, body_of, key_of
 from indexer.ingest.fold import fold
+from indexer.outbox.payload import ALL_FIELDS, KNOWN_FIELDS, body_of, key_of
 from telemetry_core.event import Event
 from tests.support.view import event
 

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from indexer.forward.gate import DOWN, FAILURES_TO_SHUT, OPEN, PAUSED, Gate, GateState
-from indexer.forward.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict, verdict_of
-from indexer.forward.waiting import LONGEST_ASKED_SECONDS, asked_patience, backoff, is_time
+from indexer.outbox.backoff import LONGEST_ASKED_SECONDS, asked_patience, backoff, is_time
+from indexer.outbox.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict, verdict_of
 
 NOW = 1_800_000_000.0
 GOOD, BAD = Verdict(DELIVERED, "HTTP 200 OK"), Verdict(FAILED, "HTTP 500")

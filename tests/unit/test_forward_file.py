@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from indexer.forward.carrier import make_carrier
-from indexer.forward.parcel import Parcel
+from indexer.outbox.parcel import Parcel
 from tests.support.forward import a_target
 
 

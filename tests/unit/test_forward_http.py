@@ -13,9 +13,9 @@ import pytest
 
 from indexer.forward.http import MOST_READ_BYTES, HttpCarrier, new_client, read_capped
 from indexer.forward.messenger import Messenger
-from indexer.forward.parcel import Parcel
 from indexer.forward.trouble import NO_ANSWER, verdict_on
-from indexer.forward.verdict import FAILED, Verdict
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.verdict import FAILED, Verdict
 from indexer.system.wakeup import Hint
 from tests.support.forward import a_target
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.forward.target import Target
-from indexer.forward.targets import Targets, load_targets
+from indexer.outbox.target import Target
+from indexer.outbox.targets import Targets, load_targets
 from telemetry_core import TelemetryConfig
 
 _URL = {"METRICS_API_URL": "https://api.example.com/runs", "METRICS_API_TOKEN": "t0ken"}

@@ -17,9 +17,9 @@ from indexer.cli.run_rows import short_id
 from indexer.errors import NoSuchTarget
 from indexer.forward.gate import DOWN, OPEN, PAUSED
 from indexer.forward.overview import OFF, UNKNOWN, overview
-from indexer.forward.receipts import Parked, Receipts, dead_letters, retry_of
-from indexer.forward.targets import load_targets
-from indexer.forward.verdict import DELIVERED
+from indexer.outbox.receipts import Parked, Receipts, dead_letters, retry_of
+from indexer.outbox.targets import load_targets
+from indexer.outbox.verdict import DELIVERED
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import FORWARD_RETRIED, FORWARD_SUBJECT
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from indexer.forward.target import Target
+from indexer.outbox.target import Target
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Callable, NamedTuple
 
-from indexer.forward import outbox
-from indexer.forward.body import body_of, key_of
-from indexer.forward.outbox import Waiting
-from indexer.forward.receipts import NOTHING, Delivery, deliveries
-from indexer.forward.target import Target
+from indexer.outbox import queue as outbox
+from indexer.outbox.payload import body_of, key_of
+from indexer.outbox.queue import Waiting
+from indexer.outbox.receipts import NOTHING, Delivery, deliveries
+from indexer.outbox.target import Target
 from indexer.store.connection import transaction
 from indexer.store.events import Placed
 from indexer.store.runs import load_runs

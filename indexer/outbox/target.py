@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Optional
 
-from indexer.forward.body import ALL_FIELDS, KNOWN_FIELDS
+from indexer.outbox.payload import ALL_FIELDS, KNOWN_FIELDS
 from telemetry_core.config import without_secrets
 
 DEFAULT_RATE = 20.0

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Optional
 
 import orjson
 
-from indexer.forward.parcel import Parcel
-from indexer.forward.verdict import DELIVERED, PARKED, Verdict
+from indexer.outbox.parcel import Parcel
+from indexer.outbox.verdict import DELIVERED, PARKED, Verdict
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import (

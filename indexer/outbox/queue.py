@@ -10,8 +10,8 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import NamedTuple, Optional
 
-from indexer.forward.parcel import Parcel
-from indexer.forward.waiting import LONGEST_ASKED_SECONDS
+from indexer.outbox.backoff import LONGEST_ASKED_SECONDS
+from indexer.outbox.parcel import Parcel
 
 _FIRST_OF_ITS_RUN = (
     "NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.target = outbox.target"

@@ -11,7 +11,7 @@ import re
 from typing import Any, NamedTuple, Optional
 from urllib.parse import urlsplit
 
-from indexer.forward.target import Target
+from indexer.outbox.target import Target
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import API_TARGET
 
@@ -43,7 +43,7 @@ def load_targets(config: TelemetryConfig) -> Targets:
     path = config.metrics_dir / "config" / "telemetry.toml"
     if not config.api_url and not path.exists():
         return NONE
-    from indexer.forward.settings_file import NotUnderstood, read_tables, target_of
+    from indexer.outbox.settings_file import NotUnderstood, read_tables, target_of
 
     tables, problems = read_tables(path)
     named: dict[str, Any] = dict(tables)
@@ -82,7 +82,7 @@ def _is_off(name: str, table: Any, config: TelemetryConfig) -> bool:
 
 
 def _checked(target: Target) -> Target:
-    from indexer.forward.settings_file import NotUnderstood
+    from indexer.outbox.settings_file import NotUnderstood
 
     if not _NAME.fullmatch(target.name):
         raise NotUnderstood("a name has letters, digits, `_`, `.` and `-`, 64 at most")

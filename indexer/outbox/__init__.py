@@ -1,0 +1,1 @@
+"""What is due for delivery, decided inside the transaction that stores the events."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Callable, NamedTuple, Optional
 
-from indexer.forward.gate import PAUSED
+from indexer.forward.circuit_breaker import PAUSED
 from telemetry_core import __version__
 from telemetry_core.timestamp import parse_time
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from indexer.doctor.finding import Finding, ok, warning
 from indexer.doctor.subject import Subject
 from indexer.forward.carrier import make_carrier
-from indexer.forward.trouble import NoCarrier
+from indexer.forward.failure import NoCarrier
 from indexer.outbox.settings_file import settings_path
 from indexer.outbox.target import Target
 from indexer.outbox.targets import load_targets

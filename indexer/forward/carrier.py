@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Protocol
 
-from indexer.forward.trouble import NoCarrier
+from indexer.forward.failure import NoCarrier
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 from indexer.outbox.verdict import Verdict

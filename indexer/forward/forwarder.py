@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Callable, Optional, Protocol
 
-from indexer.forward.gate import OPEN, PAUSED, Gate
-from indexer.forward.messenger import Outcome
+from indexer.forward.circuit_breaker import OPEN, PAUSED, Gate
+from indexer.forward.sender import Outcome
 from indexer.forward.target_state import TargetState, load_state, save_state
 from indexer.outbox import queue as outbox
 from indexer.outbox.backoff import backoff

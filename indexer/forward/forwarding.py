@@ -16,7 +16,7 @@ from telemetry_core.config import TelemetryConfig
 if TYPE_CHECKING:
     from indexer.database.session import View
     from indexer.forward.forwarder import Forwarder
-    from indexer.forward.messenger import Messenger
+    from indexer.forward.sender import Messenger
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Forwarding:
     def _begin(self) -> Forwarder:
         # Imported here: most daemons forward nothing.
         from indexer.forward.forwarder import Forwarder
-        from indexer.forward.messenger import Messenger
+        from indexer.forward.sender import Messenger
         from indexer.outbox.receipts import Receipts
 
         self._messenger = Messenger(self._on_outcome)

@@ -10,7 +10,7 @@ import sqlite3
 from collections import Counter
 from typing import Any, Optional
 
-from indexer.forward.gate import Gate
+from indexer.forward.circuit_breaker import Gate
 from indexer.forward.target_state import load_state
 from indexer.outbox.receipts import dead_letters
 from indexer.outbox.target import Target

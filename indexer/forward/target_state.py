@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple, Optional
 
-from indexer.forward.gate import GateState
+from indexer.forward.circuit_breaker import GateState
 
 
 class TargetState(NamedTuple):

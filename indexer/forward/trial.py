@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-from indexer.forward.messenger import Messenger
-from indexer.forward.trouble import NO_ANSWER
+from indexer.forward.failure import NO_ANSWER
+from indexer.forward.sender import Messenger
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.payload import body_of, key_of
 from indexer.outbox.target import Target

@@ -93,7 +93,7 @@ _DIE = "import os, signal; die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         ("between the receipt and its commit",
          "from indexer.forward import forwarder; forwarder.save_state = die", 1),
         ("between the attempt's note and the attempt",
-         "from indexer.forward.messenger import Messenger; Messenger.send = die", 1),
+         "from indexer.forward.sender import Messenger; Messenger.send = die", 1),
     ],
 )  # fmt: skip
 def test_a_killed_daemon_sends_the_same_bytes_under_the_same_key(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from indexer.forward import forwarder
-from indexer.forward.messenger import Messenger
+from indexer.forward.sender import Messenger
 from indexer.outbox.receipts import Receipts
 from tests.support.forward import Hostile, a_target
 from tests.support.hostile_server import TAKEN_IN, WAYS

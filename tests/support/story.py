@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from indexer.forward.forwarder import Forwarder
-from indexer.forward.messenger import Messenger, Outcome
+from indexer.forward.sender import Messenger, Outcome
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.receipts import Receipts, dead_letters, retry_of
 from indexer.outbox.target import Target

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from indexer.forward.gate import DOWN, FAILURES_TO_SHUT, OPEN, PAUSED, Gate, GateState
+from indexer.forward.circuit_breaker import DOWN, FAILURES_TO_SHUT, OPEN, PAUSED, Gate, GateState
 from indexer.outbox.backoff import LONGEST_ASKED_SECONDS, asked_patience, backoff, is_time
 from indexer.outbox.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict, verdict_of
 

@@ -11,9 +11,9 @@ from typing import Callable
 import httpx
 import pytest
 
+from indexer.forward.failure import NO_ANSWER, verdict_on
 from indexer.forward.http import MOST_READ_BYTES, HttpCarrier, new_client, read_capped
-from indexer.forward.messenger import Messenger
-from indexer.forward.trouble import NO_ANSWER, verdict_on
+from indexer.forward.sender import Messenger
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.verdict import FAILED, Verdict
 from indexer.system.wakeup import Hint

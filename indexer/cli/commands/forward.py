@@ -15,7 +15,7 @@ from indexer.cli.human import ago, count, local_time, many, plain
 from indexer.cli.output import Column, print_json, print_table
 from indexer.cli.run_rows import short_id
 from indexer.errors import NoSuchTarget
-from indexer.forward.gate import DOWN, OPEN, PAUSED
+from indexer.forward.circuit_breaker import DOWN, OPEN, PAUSED
 from indexer.forward.overview import OFF, UNKNOWN, overview
 from indexer.outbox.receipts import Parked, Receipts, dead_letters, retry_of
 from indexer.outbox.targets import load_targets

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Callable, Optional
 
 from indexer.forward.carrier import Carrier, make_carrier
-from indexer.forward.trouble import verdict_on
+from indexer.forward.failure import verdict_on
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 from indexer.outbox.verdict import Verdict

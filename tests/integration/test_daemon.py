@@ -13,8 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from indexer import watch as watch_module
-from indexer.daemon import Daemon
+from indexer.daemon.loop import Daemon
+from indexer.daemon.loop import watcher as watch_module
+from indexer.daemon.watcher import Watch
 from indexer.database.freshness import bring_up_to_date, index_once
 from indexer.database.leases import DAEMON, indexer_lease, write_lease
 from indexer.database.rebuild import rebuild
@@ -23,7 +24,6 @@ from indexer.errors import AlreadyRunning, DatabaseUnusable
 from indexer.store.status import read_status
 from indexer.system.lease import PAUSE_SECONDS, Lease
 from indexer.system.wakeup import Hint
-from indexer.watch import Watch
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.daemon import delete, eventually, running_daemon, start_daemon
 from tests.support.process import run
@@ -56,7 +56,7 @@ def test_a_busy_daemon_leaves_a_gap_if_somebody_waits_and_only_then(
     daemon = Daemon(client.config)
     lease = write_lease(client.config)
     pauses: list[float] = []
-    monkeypatch.setattr("indexer.daemon.time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr("indexer.daemon.loop.time", SimpleNamespace(sleep=pauses.append))
     with lease, closing(daemon._hint):
         waiter = threading.Thread(target=lambda: _take(write_lease(client.config)))
         if is_waited_for:
@@ -179,7 +179,7 @@ def test_a_daemon_with_nothing_to_do_writes_nothing(
     client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It looks at everything as ever, and leaves the disk alone; work makes its heart beat."""
-    monkeypatch.setattr("indexer.daemon.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("indexer.daemon.loop.HEARTBEAT_SECONDS", 0.0)
     monkeypatch.setattr("indexer.database.session.View.check_readers", lambda _: looks.append(1))
     client.start_run("agent", "job")
     daemon = Daemon(client.config)

@@ -16,7 +16,7 @@ from typing import Any, Callable
 import pytest
 
 from indexer.cli.health import health
-from indexer.daemon import Daemon
+from indexer.daemon.loop import Daemon
 from indexer.database.freshness import index_once
 from indexer.database.leases import DAEMON, indexer_lease
 from indexer.database.rebuild import rebuild
@@ -151,7 +151,7 @@ def test_a_database_on_a_disk_that_becomes_read_only(base: Path, client: Telemet
 _AT_ONCE = """
     import os, sys
     from pathlib import Path
-    from indexer.daemon import Daemon
+    from indexer.daemon.loop import Daemon
     from indexer.errors import AlreadyRunning
     from telemetry_core import TelemetryConfig
     base, count = Path(sys.argv[1]), int(sys.argv[2])

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from indexer import watch as watch_module
+from indexer.daemon.loop import watcher as watch_module
+from indexer.daemon.watcher import Watch
 from indexer.store.connection import open_reader
 from indexer.store.status import read_status
 from indexer.system.wakeup import Hint
-from indexer.watch import Watch
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.line import encode
 from tests.support.daemon import delete, eventually, running_daemon
@@ -88,7 +88,7 @@ def test_none_left_of_what_a_watch_needs(base: Path, client: TelemetryClient, li
 _RETRIES = """
 import os, sys, threading
 from pathlib import Path
-from indexer import watch as module
+from indexer.daemon.loop import watcher as module
 module.RETRY_SECONDS = 0.0
 Path(sys.argv[2]).write_text("0")
 watch = module.Watch(Path(sys.argv[1]), lambda: None)
@@ -187,7 +187,7 @@ def test_a_log_behind_a_link_is_seen_at_once(
 _REFUSED = """
 import os, sys
 from pathlib import Path
-from indexer import watch as module
+from indexer.daemon.loop import watcher as module
 module.RETRY_SECONDS = 0.0
 raw = Path(sys.argv[1])
 os.setuid(65534)

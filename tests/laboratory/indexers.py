@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from unittest import mock
 
-from indexer.daemon import Daemon
+from indexer.daemon.loop import Daemon
 from indexer.database import rebuild as rebuild_module
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild

@@ -57,7 +57,7 @@ def summary(result: PassResult) -> str:
 def keep_watch(settings: Settings, config: TelemetryConfig) -> int:
     """Be the daemon until told to stop."""
     # Imported here: watchdog is large, and one pass needs none of it.
-    from indexer.daemon import Daemon
+    from indexer.daemon.loop import Daemon
 
     settings.log_to_stderr()
     Daemon(config).run()

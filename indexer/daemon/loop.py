@@ -18,6 +18,7 @@ import time
 from datetime import datetime, timezone
 from typing import Any, Optional
 
+from indexer.daemon.watcher import RETRY_SECONDS, Watch
 from indexer.database.leases import DAEMON, indexer_lease, write_lease
 from indexer.database.rebuild import rebuild
 from indexer.database.session import View
@@ -29,7 +30,6 @@ from indexer.store.status import HEARTBEAT_SECONDS
 from indexer.system.lease import PAUSE_SECONDS
 from indexer.system.sd_notify import Notifier
 from indexer.system.wakeup import Hint
-from indexer.watch import RETRY_SECONDS, Watch
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.process import host_name

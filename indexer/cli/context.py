@@ -54,7 +54,7 @@ class Settings:
 
     def report(self, error: Exception) -> None:
         """Print an error: one line if it is ours or the system's, a traceback if it is a bug."""
-        from indexer.cli.trouble import in_words
+        from indexer.terminal.error_message import in_words
         from telemetry_core.errors import TelemetryError
 
         if self.verbose or not isinstance(error, (TelemetryError, OSError)):
@@ -94,9 +94,9 @@ def warn(text: str) -> None:
 
 def bring_up_to_date(config: TelemetryConfig) -> str:
     """Index what is new, with a progress bar if that takes long; return a warning or nothing."""
-    from indexer.cli.progress import byte_progress, unread_size
-    from indexer.cli.trouble import in_words, is_disk_full
     from indexer.database import freshness as fresh
+    from indexer.terminal.error_message import in_words, is_disk_full
+    from indexer.terminal.progress import byte_progress, unread_size
     from telemetry_core.errors import TelemetryError
 
     with byte_progress("indexing", unread_size(config)) as on_progress:
@@ -140,8 +140,8 @@ def open_view(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
 
 def is_recorded(config: TelemetryConfig) -> bool:
     """Whether there is a log or a database at all; if not, say where it was looked for."""
-    from indexer.cli.human import plain
     from indexer.log.segments import list_log_files
+    from indexer.terminal.human import plain
 
     if list_log_files(config.ndjson_dir):
         return True

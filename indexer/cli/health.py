@@ -13,7 +13,6 @@ from typing import Any, Optional
 
 from indexer.acknowledged import load, new_lines
 from indexer.cli.commands.stats import runs_by_status
-from indexer.cli.output import parsed
 from indexer.cli.problems import problems
 from indexer.database.leases import DAEMON, indexer_lease
 from indexer.forward.overview import overview
@@ -24,6 +23,7 @@ from indexer.store.connection import wal_bytes
 from indexer.store.integrity import check_integrity
 from indexer.store.status import read_status
 from indexer.system.filesystem import free_bytes
+from indexer.terminal.output import parsed
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple, Optional
 
-from indexer.cli.human import seconds_since
 from indexer.errors import DatabaseUnusable
 from indexer.store.connection import reading
+from indexer.terminal.human import seconds_since
 from telemetry_core.config import TelemetryConfig
 
 _FAMILY = (

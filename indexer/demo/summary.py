@@ -16,11 +16,11 @@ import click
 from indexer.cli.commands.stats import in_words as runs_in_words
 from indexer.cli.commands.verify import in_words as report_in_words
 from indexer.cli.context import warn
-from indexer.cli.human import count, many, plain
-from indexer.cli.output import Column, heading, print_fields, print_table
-from indexer.cli.run_rows import short_id
 from indexer.demo.picture import AgentRun
 from indexer.demo.stage import Outcome
+from indexer.terminal.human import count, many, plain
+from indexer.terminal.output import Column, heading, print_fields, print_table
+from indexer.terminal.run_rows import short_id
 
 _SHOWN_FAILURES = 12
 

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from indexer.cli.human import size
 from indexer.doctor.finding import Finding, failure, ok, warning
 from indexer.doctor.subject import Subject
 from indexer.growth import growth
+from indexer.terminal.human import size
 
 _FULL_BYTES = 50_000_000
 _FEW_FILES = 1_000

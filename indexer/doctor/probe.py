@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from indexer.cli.human import duration
 from indexer.database.freshness import index_once
 from indexer.doctor.finding import Finding, failure, ok
 from indexer.doctor.subject import Subject
 from indexer.store.connection import reading
+from indexer.terminal.human import duration
 from telemetry_core.config import TelemetryConfig
 
 PROBE_PREFIX = ".telemetry-probe-"

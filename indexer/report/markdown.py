@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from indexer.cli.human import count, duration, plain
-from indexer.cli.run_rows import short_id
 from indexer.report import words
 from indexer.report.figures import Figure, Figures
 from indexer.report.period import Period, key_in_words
 from indexer.report.picture import STACKED
+from indexer.terminal.human import count, duration, plain
+from indexer.terminal.run_rows import short_id
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#!|~$])")
 _BLOCKS = 24

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from indexer.cli.human import count, duration
-from indexer.cli.run_rows import short_id
 from indexer.report import words
 from indexer.report.figures import Figure, Figures
 from indexer.report.markup import Markup, element, together
 from indexer.report.period import Period, key_in_words
 from indexer.report.picture import STACKED, TimeScale, rate_bar, stacked_bars, swatch
 from indexer.report.table import Cell, table
+from indexer.terminal.human import count, duration
+from indexer.terminal.run_rows import short_id
 
 
 def sections(figures: Figures) -> list[Markup]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional
 
-from indexer.cli.human import count, duration, many
 from indexer.report.figures import Figure, Figures
 from indexer.report.period import Period, day_in_words, moment_in_words, zone_in_words
+from indexer.terminal.human import count, duration, many
 
 NOBODY = "(no name)"
 _LONGEST_TEXT = 300

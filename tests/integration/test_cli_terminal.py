@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from indexer.cli import human
-from indexer.cli.output import Column, print_plain_table
+from indexer.terminal import human
+from indexer.terminal.output import Column, print_plain_table
 from telemetry_core.timestamp import format_time
 from tests.support.cli import at_terminal, in_process
 

@@ -277,7 +277,7 @@ def test_somebody_who_waits_sees_how_far_it_is(base, client, recorded, monkeypat
         def isatty(self):
             return True
 
-    monkeypatch.setattr("indexer.cli.progress._PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("indexer.terminal.progress._PATIENCE_SECONDS", 0)
     shown = Terminal()
     monkeypatch.setattr(sys, "stderr", shown)
     monkeypatch.setenv("TERM", "xterm")

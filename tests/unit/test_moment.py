@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import click
 import pytest
 
-from indexer.cli.moment import check_order, moment
+from indexer.terminal.moment import check_order, moment
 from telemetry_core.timestamp import parse_time
 
 

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 import click
 
-from indexer.cli.age import age_option
 from indexer.cli.context import Settings, base_option, is_recorded, json_option, warn
-from indexer.cli.human import many, plain, size
-from indexer.cli.output import print_json
-from indexer.cli.progress import byte_progress
 from indexer.retention.archive import Archived, ArchiveResult, archive, files_to_archive
 from indexer.retention.compression import GZIP, ZSTD
+from indexer.terminal.age import age_option
+from indexer.terminal.human import many, plain, size
+from indexer.terminal.output import print_json
+from indexer.terminal.progress import byte_progress
 from telemetry_core.config import TelemetryConfig
 
 EXAMPLES = """\b

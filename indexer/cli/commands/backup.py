@@ -17,10 +17,10 @@ from indexer.cli.context import (
     json_option,
     warn,
 )
-from indexer.cli.human import many, plain, size
-from indexer.cli.output import print_json
-from indexer.cli.progress import byte_progress, log_size
 from indexer.retention.backup import backup
+from indexer.terminal.human import many, plain, size
+from indexer.terminal.output import print_json
+from indexer.terminal.progress import byte_progress, log_size
 
 EXAMPLES = """\b
 Examples:

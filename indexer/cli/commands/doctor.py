@@ -14,11 +14,11 @@ from typing import Any
 import click
 
 from indexer.cli.context import Settings, base_option, json_option
-from indexer.cli.human import plain
 from indexer.doctor.examination import examine
 from indexer.doctor.finding import FAILURE, NOTE, OK, TROUBLE, WARNING, Finding
 from indexer.doctor.settings import values
 from indexer.doctor.subject import Subject
+from indexer.terminal.human import plain
 
 EXAMPLES = """\b
 Examples:

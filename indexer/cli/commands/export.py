@@ -11,13 +11,13 @@ from typing import Optional
 import click
 
 from indexer.cli.context import Settings, base_option, open_view, warn
-from indexer.cli.destination import STDOUT, destination, output_option
-from indexer.cli.human import count, plain
-from indexer.cli.moment import MOMENT_HELP, check_order, moment
-from indexer.cli.output import at_terminal
-from indexer.cli.progress import row_progress
 from indexer.export.formats import FORMATS, find_format, format_of, write_rows
 from indexer.export.rows import SUBJECTS, Chosen, Rows
+from indexer.terminal.destination import STDOUT, destination, output_option
+from indexer.terminal.human import count, plain
+from indexer.terminal.moment import MOMENT_HELP, check_order, moment
+from indexer.terminal.output import at_terminal
+from indexer.terminal.progress import row_progress
 from telemetry_core.status import normalise_status
 
 EXAMPLES = f"""\b

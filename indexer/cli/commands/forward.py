@@ -11,15 +11,15 @@ import click
 
 from indexer.cli.commands.index import keep_watch
 from indexer.cli.context import Settings, base_option, is_recorded, json_option, open_view, warn
-from indexer.cli.human import ago, count, local_time, many, plain
-from indexer.cli.output import Column, print_json, print_table
-from indexer.cli.run_rows import short_id
 from indexer.errors import NoSuchTarget
 from indexer.forward.circuit_breaker import DOWN, OPEN, PAUSED
 from indexer.forward.overview import OFF, UNKNOWN, overview
 from indexer.outbox.receipts import Parked, Receipts, dead_letters, retry_of
 from indexer.outbox.targets import load_targets
 from indexer.outbox.verdict import DELIVERED
+from indexer.terminal.human import ago, count, local_time, many, plain
+from indexer.terminal.output import Column, print_json, print_table
+from indexer.terminal.run_rows import short_id
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import FORWARD_RETRIED, FORWARD_SUBJECT
 

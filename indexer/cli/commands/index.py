@@ -9,10 +9,10 @@ from __future__ import annotations
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, warn
-from indexer.cli.human import count, size
-from indexer.cli.progress import byte_progress, unread_size
 from indexer.database.freshness import index_once
 from indexer.ingest.ingest import PassResult
+from indexer.terminal.human import count, size
+from indexer.terminal.progress import byte_progress, unread_size
 from telemetry_core.config import TelemetryConfig
 
 EXAMPLES = """\b

@@ -9,9 +9,9 @@ from __future__ import annotations
 import click
 
 from indexer.cli.context import Settings, base_option, json_option
-from indexer.cli.human import plain
-from indexer.cli.output import Column, print_json, print_table
 from indexer.database.init import PRESENT, Place, make_tree
+from indexer.terminal.human import plain
+from indexer.terminal.output import Column, print_json, print_table
 
 EXAMPLES = """\b
 Examples:

@@ -10,8 +10,6 @@ from datetime import timedelta
 
 import click
 
-from indexer.cli.age import age_option
-from indexer.cli.consent import demand
 from indexer.cli.context import (
     Settings,
     base_option,
@@ -20,9 +18,11 @@ from indexer.cli.context import (
     json_option,
     warn,
 )
-from indexer.cli.human import count, many, plain, size
-from indexer.cli.output import print_json
 from indexer.retention.prune import PrunePlan, plan_prune, prune
+from indexer.terminal.age import age_option
+from indexer.terminal.consent import demand
+from indexer.terminal.human import count, many, plain, size
+from indexer.terminal.output import print_json
 
 EXAMPLES = """\b
 Examples:

@@ -12,8 +12,8 @@ import click
 
 from indexer.acknowledged import acknowledge, all_lines, is_new, load, new_lines
 from indexer.cli.context import Settings, base_option, json_option, open_view
-from indexer.cli.human import count, many, plain
-from indexer.cli.output import Column, print_json, print_table
+from indexer.terminal.human import count, many, plain
+from indexer.terminal.output import Column, print_json, print_table
 
 EXAMPLES = """\b
 Examples:

@@ -9,8 +9,8 @@ import click
 
 from indexer.cli.commands.index import summary
 from indexer.cli.context import Settings, base_option, is_recorded, warn
-from indexer.cli.progress import byte_progress, log_size
 from indexer.database.rebuild import rebuild
+from indexer.terminal.progress import byte_progress, log_size
 
 EXAMPLES = """\b
 Examples:

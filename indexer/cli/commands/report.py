@@ -14,15 +14,15 @@ from typing import Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_view
-from indexer.cli.destination import STDOUT, destination, output_option
-from indexer.cli.human import plain
-from indexer.cli.moment import MOMENT_HELP, check_order, moment
-from indexer.cli.output import print_json
 from indexer.report.figures import Figures, gather
 from indexer.report.markdown import markdown
 from indexer.report.page import page
 from indexer.report.period import Period
 from indexer.report.words import Origin
+from indexer.terminal.destination import STDOUT, destination, output_option
+from indexer.terminal.human import plain
+from indexer.terminal.moment import MOMENT_HELP, check_order, moment
+from indexer.terminal.output import print_json
 from telemetry_core import __version__
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.timestamp import format_time

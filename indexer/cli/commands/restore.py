@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 
-from indexer.cli.consent import demand
 from indexer.cli.context import Settings, base_option, json_option, warn
-from indexer.cli.human import count, many, plain
-from indexer.cli.output import print_json
 from indexer.retention.restore import Contents, Restored, inspect, restore
+from indexer.terminal.consent import demand
+from indexer.terminal.human import count, many, plain
+from indexer.terminal.output import print_json
 
 EXAMPLES = """\b
 Examples:

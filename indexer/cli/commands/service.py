@@ -13,8 +13,6 @@ from typing import Any, Callable, Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, warn
-from indexer.cli.human import plain
-from indexer.cli.output import print_fields, print_json
 from indexer.service.duty import SECRETS, Duty, duty_of
 from indexer.service.install import (
     MANAGERS,
@@ -25,6 +23,8 @@ from indexer.service.install import (
     native_kind,
     uninstall,
 )
+from indexer.terminal.human import plain
+from indexer.terminal.output import print_fields, print_json
 
 EXAMPLES = """\b
 Examples:

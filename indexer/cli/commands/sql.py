@@ -14,11 +14,11 @@ from typing import Any, Callable, Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_view
-from indexer.cli.human import plain
-from indexer.cli.output import Column, at_terminal, print_json_line, print_plain_table, to_json
-from indexer.cli.records import print_table_or_records
 from indexer.export.csv_text import csv_line
 from indexer.store.query import DEFAULT_TIMEOUT, Query
+from indexer.terminal.human import plain
+from indexer.terminal.output import Column, at_terminal, print_json_line, print_plain_table, to_json
+from indexer.terminal.records import print_table_or_records
 
 EXAMPLES = """\b
 Examples:

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_view
-from indexer.cli.human import count, duration, local_time, plain
-from indexer.cli.output import Column, at_terminal, print_json, print_table
 from indexer.store.schema import TOTALS_BY_AGENT
+from indexer.terminal.human import count, duration, local_time, plain
+from indexer.terminal.output import Column, at_terminal, print_json, print_table
 
 EXAMPLES = """\b
 Examples:

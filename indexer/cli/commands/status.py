@@ -14,10 +14,10 @@ from indexer.cli.commands.quarantine import quarantine_cells
 from indexer.cli.commands.stats import in_words
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.cli.health import health
-from indexer.cli.human import ago, count, duration, local_time, many, plain, size
-from indexer.cli.output import Column, heading, print_fields, print_json, print_table
 from indexer.cli.prometheus import exposition
-from indexer.cli.run_rows import short_id
+from indexer.terminal.human import ago, count, duration, local_time, many, plain, size
+from indexer.terminal.output import Column, heading, print_fields, print_json, print_table
+from indexer.terminal.run_rows import short_id
 
 EXAMPLES = """\b
 Examples:

@@ -22,10 +22,10 @@ from indexer.cli.context import (
     open_view,
     warn,
 )
-from indexer.cli.human import local_time, plain
-from indexer.cli.output import at_terminal, console, parsed_row, print_json_line, to_json
-from indexer.cli.run_rows import find_run, short_id
 from indexer.store.connection import reading
+from indexer.terminal.human import local_time, plain
+from indexer.terminal.output import at_terminal, console, parsed_row, print_json_line, to_json
+from indexer.terminal.run_rows import find_run, short_id
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_SUBJECT
 from telemetry_core.timestamp import parse_time

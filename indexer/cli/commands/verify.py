@@ -8,10 +8,10 @@ from __future__ import annotations
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
-from indexer.cli.human import count, plain, size
-from indexer.cli.output import print_json
-from indexer.cli.progress import byte_progress, log_size
 from indexer.database.verify import Report, verify
+from indexer.terminal.human import count, plain, size
+from indexer.terminal.output import print_json
+from indexer.terminal.progress import byte_progress, log_size
 
 EXAMPLES = """\b
 Examples:

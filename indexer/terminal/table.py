@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from indexer.cli.human import width
+from indexer.terminal.human import width
 
 if TYPE_CHECKING:
-    from indexer.cli.output import Column
+    from indexer.terminal.output import Column
 
 _GAP = 2
 _SMALLEST = 8

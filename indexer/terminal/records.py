@@ -10,8 +10,8 @@ from itertools import chain, islice
 
 import click
 
-from indexer.cli.human import count, width
-from indexer.cli.output import Column, console, print_fields, print_plain_table
+from indexer.terminal.human import count, width
+from indexer.terminal.output import Column, console, print_fields, print_plain_table
 
 _MEASURED_ROWS = 1_000
 _GAP = 2

@@ -16,7 +16,7 @@ from typing import Any, Callable, NamedTuple, Optional
 import click
 import orjson
 
-from indexer.cli.human import plain, width
+from indexer.terminal.human import plain, width
 
 _MEASURED_ROWS = 1_000
 """A plain table is as wide as these rows need; what comes after is not waited for."""
@@ -116,7 +116,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Non
     """Print a table: with rich at a terminal, else plain."""
     if at_terminal():
         # Imported here: what is piped needs none of it.
-        from indexer.cli.terminal_table import print_terminal_table
+        from indexer.terminal.table import print_terminal_table
 
         print_terminal_table(console(), columns, rows)
     else:

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, Callable, Optional, TypeVar, cast
 
 import click
 
-from indexer.cli.output import at_terminal, harmless
 from indexer.system.published_file import dated_path, placed_file
+from indexer.terminal.output import at_terminal, harmless
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from indexer.doctor.finding import Finding, failure, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.growth import growth
+from indexer.health.growth import growth
 from indexer.terminal.human import size
 
 _FULL_BYTES = 50_000_000

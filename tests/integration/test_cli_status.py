@@ -159,7 +159,7 @@ def test_a_compressed_file_that_was_cut_is_trouble_once_it_rests(
     whole = gzip.compress(b"\n" * 9_000) if suffix == ".gz" else zstandard.compress(b"\n" * 9_000)
     (base / "raw" / f"events_20200101.ndjson{suffix}").write_bytes(whole[:-4])
     assert cli("status", "--json").json["problems"] == []
-    monkeypatch.setattr("indexer.cli.health._COMPRESSING_SECONDS", 0)
+    monkeypatch.setattr("indexer.health.health._COMPRESSING_SECONDS", 0)
     ran = cli("status", "--json")
     assert ran.code == 3
     assert "ends in the middle" in ran.json["file_faults"][0]["fault"]

@@ -15,13 +15,13 @@ from typing import Any, Callable
 
 import pytest
 
-from indexer.cli.health import health
 from indexer.daemon.loop import Daemon
 from indexer.database.freshness import index_once
 from indexer.database.leases import DAEMON, indexer_lease
 from indexer.database.rebuild import rebuild
 from indexer.database.session import View
 from indexer.errors import DatabaseOutOfReach
+from indexer.health.health import health
 from indexer.store.connection import open_reader, open_writer
 from indexer.store.status import read_status
 from telemetry_core import TelemetryClient, TelemetryConfig

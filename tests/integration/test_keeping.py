@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from indexer.cli.health import health
 from indexer.database.freshness import index_once
 from indexer.database.leases import keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import DatabaseUnusable
+from indexer.health.health import health
 from indexer.retention import schedule as keeping_module
 from indexer.retention.schedule import Keeping
 from indexer.store.connection import reading

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from indexer.cli import problems
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.database.session import View
+from indexer.health import problems
 from indexer.store import connection as database
 from indexer.store.connection import open_reader, wal_bytes
 from telemetry_core import TelemetryClient, TelemetryConfig

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from indexer.growth import growth
+from indexer.health.growth import growth
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from indexer.acknowledged import acknowledge, all_lines, is_new, load, new_lines
 from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.health.acknowledged import acknowledge, all_lines, is_new, load, new_lines
 from indexer.terminal.human import count, many, plain
 from indexer.terminal.output import Column, print_json, print_table
 

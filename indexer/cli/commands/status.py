@@ -1,6 +1,6 @@
 """`telemetry status`: how the log, the indexer and the database are.
 
-Called by the command line. What it knows is gathered in indexer/cli/health.py; here it is
+Called by the command line. What it knows is gathered in indexer/health/health.py; here it is
 printed, and trouble becomes exit code 3.
 """
 
@@ -13,8 +13,8 @@ import click
 from indexer.cli.commands.quarantine import quarantine_cells
 from indexer.cli.commands.stats import in_words
 from indexer.cli.context import Settings, base_option, json_option, open_view
-from indexer.cli.health import health
-from indexer.cli.prometheus import exposition
+from indexer.health.health import health
+from indexer.health.prometheus import exposition
 from indexer.terminal.human import ago, count, duration, local_time, many, plain, size
 from indexer.terminal.output import Column, heading, print_fields, print_json, print_table
 from indexer.terminal.run_rows import short_id

@@ -11,12 +11,12 @@ import time
 from itertools import islice
 from typing import Any, Optional
 
-from indexer.acknowledged import load, new_lines
 from indexer.cli.commands.stats import runs_by_status
-from indexer.cli.problems import problems
 from indexer.database.leases import DAEMON, indexer_lease
 from indexer.forward.overview import overview
-from indexer.growth import growth
+from indexer.health.acknowledged import load, new_lines
+from indexer.health.growth import growth
+from indexer.health.problems import problems
 from indexer.ingest.lag import lag_bytes, lag_seconds, lagging_files
 from indexer.log.streams import UNFINISHED
 from indexer.store.connection import wal_bytes

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from indexer.forward.circuit_breaker import DOWN, PAUSED
-from indexer.growth import Growth
+from indexer.health.growth import Growth
 from indexer.ingest.batch import MAX_BYTES
 from indexer.store.connection import WAL_LIMIT_BYTES
 from indexer.store.status import HEARTBEAT_SECONDS

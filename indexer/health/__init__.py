@@ -1,0 +1,1 @@
+"""What is wrong, measured: the health report, its problems, and its Prometheus text."""

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from indexer.errors import ServiceFailed
 from indexer.service import launchd, systemd, windows
-from indexer.service.duty import Duty
+from indexer.service.settings import Duty
 from indexer.system.atomic_file import write_whole_file
 from telemetry_core.storage import make_directory
 

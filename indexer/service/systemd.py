@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from indexer.service.duty import Duty
+from indexer.service.settings import Duty
 
 KIND = "systemd"
 

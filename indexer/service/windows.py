@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from indexer.service.duty import Duty
+from indexer.service.settings import Duty
 
 KIND = "windows"
 

@@ -16,8 +16,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from indexer.service import systemd, windows
-from indexer.service.duty import Duty, duty_of
 from indexer.service.install import native_kind
+from indexer.service.settings import Duty, duty_of
 from telemetry_core import TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.process import environment

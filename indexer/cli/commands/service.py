@@ -13,7 +13,6 @@ from typing import Any, Callable, Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, warn
-from indexer.service.duty import SECRETS, Duty, duty_of
 from indexer.service.install import (
     MANAGERS,
     Manager,
@@ -23,6 +22,7 @@ from indexer.service.install import (
     native_kind,
     uninstall,
 )
+from indexer.service.settings import SECRETS, Duty, duty_of
 from indexer.terminal.human import plain
 from indexer.terminal.output import print_fields, print_json
 

@@ -74,9 +74,12 @@ def _take_base(ctx: click.Context, _param: click.Parameter, value: Optional[str]
 def base_option(command: Function) -> Function:
     """Add `--base`, which may stand before the command's name or after it."""
     return click.option(
-        "--base", metavar="DIR", expose_value=False, callback=_take_base,
+        "--base",
+        metavar="DIR",
+        expose_value=False,
+        callback=_take_base,
         help="The base directory, instead of what the environment names.",
-    )(command)  # fmt: skip
+    )(command)
 
 
 def json_option(command: Function) -> Function:
@@ -84,12 +87,6 @@ def json_option(command: Function) -> Function:
     return click.option(
         "--json", "as_json", is_flag=True, help="JSON on stdout: keys are stable, times UTC."
     )(command)
-
-
-def warn(text: str) -> None:
-    """Say on stderr what the reader of the data should know."""
-    if text:
-        click.echo(f"warning: {text}", err=True)
 
 
 def bring_up_to_date(config: TelemetryConfig) -> str:
@@ -131,6 +128,7 @@ def open_view(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
             yield connection
         return
     from indexer.store.connection import reading
+    from indexer.terminal.human import warn
 
     warn(bring_up_to_date(config))
     with reading(config.database_path) as connection:

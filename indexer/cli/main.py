@@ -141,9 +141,13 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
     help="Print the version.",
-)  # fmt: skip
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log to stderr; show tracebacks of errors.")
 @base_option
 @click.pass_obj

@@ -13,12 +13,10 @@ from pathlib import Path
 
 import click
 
-from indexer.cli.commands.stats import in_words as runs_in_words
-from indexer.cli.commands.verify import in_words as report_in_words
-from indexer.cli.context import warn
 from indexer.demo.picture import AgentRun
 from indexer.demo.stage import Outcome
-from indexer.terminal.human import count, many, plain
+from indexer.health.sentences import runs_sentence, verification_sentence
+from indexer.terminal.human import count, many, plain, warn
 from indexer.terminal.output import Column, heading, print_fields, print_table
 from indexer.terminal.run_rows import short_id
 
@@ -34,8 +32,8 @@ def print_summary(outcome: Outcome, base: Path) -> None:
             ("parsed", f"{many(outcome.files, 'file')} of {outcome.root}"),
             ("took", f"{outcome.seconds:.1f} s"),
             ("recorded", f"{runs}, {many(picture.events, 'event')} in {base}"),
-            ("runs", runs_in_words(picture.runs)),
-            ("verify", report_in_words(outcome.report)),
+            ("runs", runs_sentence(picture.runs)),
+            ("verify", verification_sentence(outcome.report)),
         ]
     )
     _print_failures(outcome.failed)

@@ -13,9 +13,21 @@ from indexer.doctor.finding import Finding, failure, note
 from indexer.doctor.subject import Subject
 
 CHECKS = (
-    "python", "dependencies", "settings", "directories", "disk", "mounts", "inotify", "sqlite",
-    "view", "daemon", "forwarding", "clock", "leftovers", "probe",
-)  # fmt: skip
+    "python",
+    "dependencies",
+    "settings",
+    "directories",
+    "disk",
+    "mounts",
+    "inotify",
+    "sqlite",
+    "view",
+    "daemon",
+    "forwarding",
+    "clock",
+    "leftovers",
+    "probe",
+)
 """The checks in the order of the report: what others stand on comes first."""
 
 

@@ -21,14 +21,18 @@ def check(subject: Subject) -> Iterator[Finding]:
     found = [
         *_own_logs(config.ndjson_dir),
         *_remains(
-            config.database_path.parent, f"{config.database_path.name}.damaged-*",
-            "a damaged view that was set aside", "delete it once nobody wants to look at it",
+            config.database_path.parent,
+            f"{config.database_path.name}.damaged-*",
+            "a damaged view that was set aside",
+            "delete it once nobody wants to look at it",
         ),
         *_remains(
-            config.metrics_dir, f"{PROBE_PREFIX}*",
-            "the base of an examination that was killed", "delete it",
+            config.metrics_dir,
+            f"{PROBE_PREFIX}*",
+            "the base of an examination that was killed",
+            "delete it",
         ),
-    ]  # fmt: skip
+    ]
     yield from found or [ok("none")]
 
 

@@ -66,8 +66,11 @@ def _write(base: Path, durability: str) -> dict[str, Any]:
         [sys.executable, "-m", "indexer.doctor.agent", str(base), durability],
         # It finds what this process finds, a checkout that is not installed included.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=_PATIENCE_SECONDS,
+        check=False,
+    )
     try:
         told: dict[str, Any] = json.loads(done.stdout)
     except ValueError:

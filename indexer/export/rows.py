@@ -16,8 +16,14 @@ Row = tuple[Any, ...]
 
 _ROWS_AT_ONCE = 1_000
 _KINDS = {field.name: field.kind for field in RUN_FIELDS}
-_INTEGERS = ("schema_version", "event_count", "revision", "api_posted", "api_posted_revision",
-             "api_retry_count")  # fmt: skip
+_INTEGERS = (
+    "schema_version",
+    "event_count",
+    "revision",
+    "api_posted",
+    "api_posted_revision",
+    "api_retry_count",
+)
 _TIMES = ("last_event_time", "api_posted_at", "created_at", "updated_at", "timestamp")
 
 

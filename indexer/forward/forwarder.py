@@ -109,9 +109,13 @@ class Forwarder:
             if not room:
                 continue
             parcels = outbox.next_parcels(
-                connection, lane.target.name, now, room, lane.under_way | lane.settling,
+                connection,
+                lane.target.name,
+                now,
+                room,
+                lane.under_way | lane.settling,
                 least_tried_first=lane.gate.is_probing,
-            )  # fmt: skip
+            )
             if not parcels:
                 continue
             with transaction(connection):

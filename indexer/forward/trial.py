@@ -40,9 +40,15 @@ def _parcel(target: Target) -> Parcel:
     time = CLOCK.tick().time
     run_id = new_run_id(_AGENT, time)
     row = dict.fromkeys(target.names) | {
-        "run_id": run_id, "agent_name": _AGENT, "job_type": "test", "trigger_type": "manual",
-        "start_time": time, "end_time": time, "status": "success", "duration_ms": 0,
+        "run_id": run_id,
+        "agent_name": _AGENT,
+        "job_type": "test",
+        "trigger_type": "manual",
+        "start_time": time,
+        "end_time": time,
+        "status": "success",
+        "duration_ms": 0,
         "host": host_name(),
-    }  # fmt: skip
+    }
     key = key_of(run_id, 1, target.names)
     return Parcel(target.name, run_id, 1, key, body_of(row, target.names), 1)

@@ -11,7 +11,6 @@ import time
 from itertools import islice
 from typing import Any, Optional
 
-from indexer.cli.commands.stats import runs_by_status
 from indexer.database.leases import DAEMON, indexer_lease
 from indexer.forward.overview import overview
 from indexer.health.acknowledged import load, new_lines
@@ -22,6 +21,7 @@ from indexer.log.streams import UNFINISHED
 from indexer.store.connection import wal_bytes
 from indexer.store.integrity import check_integrity
 from indexer.store.status import read_status
+from indexer.store.totals import runs_by_status
 from indexer.system.filesystem import free_bytes
 from indexer.terminal.output import parsed
 from telemetry_core.config import TelemetryConfig

@@ -61,8 +61,12 @@ def _of_log(found: dict[str, Any]) -> Iterator[Metric]:
     yield _one("quarantined_lines_new", "Bad lines not looked at.", found["quarantine_new"])
     yield _one("unreadable_files", "Files that can't be read.", len(found["file_faults"]))
     dropped = found["events_dropped"]
-    yield Metric("writer_dropped_events_total", "Events that writers had to let go.",
-                 [({}, dropped)], "counter")  # fmt: skip
+    yield Metric(
+        "writer_dropped_events_total",
+        "Events that writers had to let go.",
+        [({}, dropped)],
+        "counter",
+    )
     yield _one("log_growth_bytes_per_second", "Mean of the last week.", per_day / _DAY_SECONDS)
     yield _one("disk_free_bytes", "Room on the log's disk.", growth["disk_free_bytes"])
     days = growth["disk_days_left"]
@@ -86,15 +90,22 @@ def _of_view(found: dict[str, Any]) -> Iterator[Metric]:
 
 def _of_forwarding(targets: list[dict[str, Any]]) -> Iterator[Metric]:
     def by_target(name: str, meaning: str, value: Callable[[dict[str, Any]], Any]) -> Metric:
-        return _by(f"forward_{name}", meaning, "target",
-                   {target["name"]: value(target) for target in targets})  # fmt: skip
+        return _by(
+            f"forward_{name}",
+            meaning,
+            "target",
+            {target["name"]: value(target) for target in targets},
+        )
 
     yield by_target("open", "Whether a target takes runs.", lambda one: one["state"] == "open")
     yield by_target("paused", "Whether it lets us in no more.", lambda one: one["state"] == PAUSED)
     yield by_target("waiting", "Runs that wait for it.", lambda one: one["waiting"])
     yield by_target("dead", "Runs that it did not want.", lambda one: one["dead"])
-    yield by_target("last_delivered_timestamp_seconds", "When it last took a run.",
-                    lambda one: _seconds(one["last_delivered_at"]))  # fmt: skip
+    yield by_target(
+        "last_delivered_timestamp_seconds",
+        "When it last took a run.",
+        lambda one: _seconds(one["last_delivered_at"]),
+    )
 
 
 def _one(name: str, meaning: str, value: Optional[float]) -> Metric:

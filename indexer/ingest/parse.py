@@ -85,7 +85,15 @@ def _own_event(content: bytes, file: int, offset: int, length: int) -> Optional[
     ):
         return None
     return (
-        run_id, event_id, event_type, time, RUN_EVENT, source,
+        run_id,
+        event_id,
+        event_type,
+        time,
+        RUN_EVENT,
+        source,
         None if payload is None else orjson.dumps(payload).decode(),
-        None, file, offset, length,
-    )  # fmt: skip
+        None,
+        file,
+        offset,
+        length,
+    )

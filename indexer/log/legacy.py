@@ -24,9 +24,18 @@ SOURCE = "legacy"
 # Bookkeeping of the earlier database, not facts about the run: our own columns of these names
 # say the same about ours.
 _NOT_ABOUT_THE_RUN = frozenset(
-    ("record_type", "run_id", "id", "schema_version", "api_posted", "api_posted_at",
-     "api_retry_count", "created_at", "updated_at")
-)  # fmt: skip
+    (
+        "record_type",
+        "run_id",
+        "id",
+        "schema_version",
+        "api_posted",
+        "api_posted_at",
+        "api_retry_count",
+        "created_at",
+        "updated_at",
+    )
+)
 
 
 def parse_legacy(content: bytes) -> Optional[dict[str, Any]]:

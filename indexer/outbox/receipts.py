@@ -97,17 +97,30 @@ class Receipts:
 def receipt_of(parcel: Parcel, verdict: Verdict) -> tuple[str, str, dict[str, Any]]:
     """Return what the log is told of one attempt."""
     kind = RUN_DELIVERED if verdict.outcome == DELIVERED else RUN_DELIVERY_FAILED
-    return kind, parcel.subject, {
-        "target": parcel.target, "revision": parcel.number, "attempt": parcel.attempt,
-        "outcome": verdict.outcome, "reason": verdict.reason,
-    }  # fmt: skip
+    return (
+        kind,
+        parcel.subject,
+        {
+            "target": parcel.target,
+            "revision": parcel.number,
+            "attempt": parcel.attempt,
+            "outcome": verdict.outcome,
+            "reason": verdict.reason,
+        },
+    )
 
 
 def retry_of(parked: Parked) -> tuple[str, str, dict[str, Any]]:
     """Return what the log is told when a dead letter is to be tried again."""
-    return RUN_DELIVERY_RETRIED, parked.run_id, {
-        "target": parked.target, "revision": parked.revision, "receipt": parked.receipt,
-    }  # fmt: skip
+    return (
+        RUN_DELIVERY_RETRIED,
+        parked.run_id,
+        {
+            "target": parked.target,
+            "revision": parked.revision,
+            "receipt": parked.receipt,
+        },
+    )
 
 
 def deliveries(

@@ -20,13 +20,27 @@ else:
 
 KINDS = ("http", "sheets", "file")
 _FIELDS = ("known", "all")
-_WORDS = {"str": "a text", "bool": "true or false", "float": "a number above 0",
-          "int": "a whole number above 0", "tuple": "a list of texts"}  # fmt: skip
+_WORDS = {
+    "str": "a text",
+    "bool": "true or false",
+    "float": "a number above 0",
+    "int": "a whole number above 0",
+    "tuple": "a list of texts",
+}
 TARGET_SETTINGS = {
-    "kind": str, "url": str, "path": str, "token": str, "token_env": str, "enabled": bool,
-    "agents": tuple, "statuses": tuple, "fields": str, "rate": float, "in_flight": int,
+    "kind": str,
+    "url": str,
+    "path": str,
+    "token": str,
+    "token_env": str,
+    "enabled": bool,
+    "agents": tuple,
+    "statuses": tuple,
+    "fields": str,
+    "rate": float,
+    "in_flight": int,
     "timeout": float,
-}  # fmt: skip
+}
 """What a table may have, and of which kind."""
 _MOST_IN_FLIGHT = 64
 

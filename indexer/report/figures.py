@@ -103,8 +103,15 @@ class _Asker:
             " ifnull(sum(event_count), 0) AS events FROM chosen",
             period,
         ).fetchone()
-        nothing = {"runs": 0, "succeeded": 0, "failed": 0, "running": 0, "success_rate": None,
-                   "p50_duration_ms": None, "p95_duration_ms": None}  # fmt: skip
+        nothing = {
+            "runs": 0,
+            "succeeded": 0,
+            "failed": 0,
+            "running": 0,
+            "success_rate": None,
+            "p50_duration_ms": None,
+            "p95_duration_ms": None,
+        }
         found = {name: row[name] for name in nothing} if row else nothing
         return {**found, **dict(counted)}
 

@@ -97,40 +97,59 @@ def _agent(name: str, agent: Figure, period: Period) -> list[str]:
 
 def _slowest(figures: Figures) -> str:
     rows = [
-        [*_who(run), duration(run["duration_ms"]), escaped(run["status"]),
-         _time(run["start_time"], figures.period), _run(run)]
+        [
+            *_who(run),
+            duration(run["duration_ms"]),
+            escaped(run["status"]),
+            _time(run["start_time"], figures.period),
+            _run(run),
+        ]
         for run in figures.slowest
-    ]  # fmt: skip
+    ]
     titles = ["Agent", "Job", "Took", "Status", "Started", "Run"]
     return _table(titles, rows, "llrlll") or words.NO_DURATION
 
 
 def _failing(figures: Figures) -> str:
     rows = [
-        [*_who(job), f"{count(job['failed'])} of {count(job['runs'])}",
-         _time(job["last_failure"], figures.period), _error(job)]
+        [
+            *_who(job),
+            f"{count(job['failed'])} of {count(job['runs'])}",
+            _time(job["last_failure"], figures.period),
+            _error(job),
+        ]
         for job in figures.failing
-    ]  # fmt: skip
+    ]
     titles = ["Agent", "Job", "Failed", "Last", "Latest error"]
     return _table(titles, rows, "llrll") or words.NO_FAILURE
 
 
 def _errors(figures: Figures) -> str:
     rows = [
-        [*_who(run), _time(run["start_time"], figures.period), escaped(run["status"]),
-         _error(run), _run(run)]
+        [
+            *_who(run),
+            _time(run["start_time"], figures.period),
+            escaped(run["status"]),
+            _error(run),
+            _run(run),
+        ]
         for run in figures.errors
-    ]  # fmt: skip
+    ]
     titles = ["Agent", "Job", "Started", "Status", "Error", "Run"]
     return _table(titles, rows, "llllll") or words.NO_FAILURE
 
 
 def _stale(figures: Figures) -> str:
     rows = [
-        [*_who(run), escaped(run["reason"]), _time(run["start_time"], figures.period),
-         _time(run["last_event_time"], figures.period), _run(run)]
+        [
+            *_who(run),
+            escaped(run["reason"]),
+            _time(run["start_time"], figures.period),
+            _time(run["last_event_time"], figures.period),
+            _run(run),
+        ]
         for run in figures.stale
-    ]  # fmt: skip
+    ]
     titles = ["Agent", "Job", "Reason", "Started", "Last heard of", "Run"]
     return _table(titles, rows, "llllll") or words.NO_STALE
 

@@ -62,12 +62,15 @@ def _head(figures: Figures) -> list[Markup]:
         element("p", "Telemetry report", class_="kind"),
         element("h1", words.title(period)),
         element(
-            "p", words.span(period), class_="span-of-time",
-            data_utc_since=period.since, data_utc_until=period.until,
+            "p",
+            words.span(period),
+            class_="span-of-time",
+            data_utc_since=period.since,
+            data_utc_until=period.until,
         ),
         element("p", words.lead(figures), class_="lead"),
         element("dl", *blocks, class_="figures"),
-    ]  # fmt: skip
+    ]
 
 
 def _foot(origin: words.Origin) -> list[Markup]:

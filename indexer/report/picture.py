@@ -28,8 +28,19 @@ _TICKS = 4
 # Less could not be seen, and one failure among thousands is what one looks for.
 _LEAST = 2.0
 _ROW = 22
-_TICKS_OF_TIME = (1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000, 86_400_000,
-                  864_000_000)  # fmt: skip
+_TICKS_OF_TIME = (
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    60_000,
+    600_000,
+    3_600_000,
+    36_000_000,
+    86_400_000,
+    864_000_000,
+)
 
 
 def patterns() -> Markup:
@@ -37,8 +48,12 @@ def patterns() -> Markup:
     return element(
         "svg",
         element("defs", *(_pattern(status) for status in STACKED)),
-        class_="patterns", width=0, height=0, aria_hidden="true", focusable="false",
-    )  # fmt: skip
+        class_="patterns",
+        width=0,
+        height=0,
+        aria_hidden="true",
+        focusable="false",
+    )
 
 
 def swatch(status: str) -> Markup:
@@ -66,8 +81,11 @@ def stacked_bars(parts: dict[str, dict[str, int]], title: str) -> Markup:
         *_grid(step, top),
         *bars,
         *_labels(list(parts), width),
-        class_="bars", width="100%", height=_HEIGHT, role="img",
-    )  # fmt: skip
+        class_="bars",
+        width="100%",
+        height=_HEIGHT,
+        role="img",
+    )
 
 
 def rate_bar(rate: Optional[float]) -> Markup:
@@ -79,8 +97,11 @@ def rate_bar(rate: Optional[float]) -> Markup:
         element("title", f"{rate_in_words(rate)} successful"),
         element("rect", y=6, width="100%", height=10, rx=2, class_="rest"),
         element("rect", y=6, width=_percent(100 * rate), height=10, rx=2, class_="rate"),
-        class_="rate-bar", width="100%", height=_ROW, role="img",
-    )  # fmt: skip
+        class_="rate-bar",
+        width="100%",
+        height=_ROW,
+        role="img",
+    )
 
 
 class TimeScale(NamedTuple):
@@ -137,8 +158,11 @@ class TimeScale(NamedTuple):
             element("line", x1=left, x2=right, y1=11, y2=11, class_="span"),
             element("line", x1=right, x2=right, y1=7, y2=15, class_="span-end"),
             element("circle", cx=left, cy=11, r=4.5, class_="dot"),
-            class_="span-bar", width="100%", height=_ROW, role="img",
-        )  # fmt: skip
+            class_="span-bar",
+            width="100%",
+            height=_ROW,
+            role="img",
+        )
 
 
 def _pattern(status: str) -> Markup:
@@ -155,8 +179,11 @@ def _pattern(status: str) -> Markup:
         "pattern",
         element("rect", width=8, height=8, class_=f"paint-{status}"),
         element("path", d=lines[status], class_="lines") if status in lines else None,
-        id=f"pattern-{status}", width=8, height=8, patternUnits="userSpaceOnUse",
-    )  # fmt: skip
+        id=f"pattern-{status}",
+        width=8,
+        height=8,
+        patternUnits="userSpaceOnUse",
+    )
 
 
 def _bar(key: str, statuses: dict[str, int], left: float, width: float, top: int) -> Markup:
@@ -167,9 +194,13 @@ def _bar(key: str, statuses: dict[str, int], left: float, width: float, top: int
         height = max(_LEAST, _PLOT * number / top)
         y -= height
         shape = element(
-            "rect", x=_percent(left + gap), width=_percent(width - 2 * gap),
-            y=f"{y:.1f}", height=f"{height:.1f}", class_=f"fill-{status}",
-        )  # fmt: skip
+            "rect",
+            x=_percent(left + gap),
+            width=_percent(width - 2 * gap),
+            y=f"{y:.1f}",
+            height=f"{height:.1f}",
+            class_=f"fill-{status}",
+        )
         shapes.append(shape)
     parts = [f"{count(number)} {status}" for status, number in _stack(statuses)]
     words = f"{key_in_words(key)}: {', '.join(parts) or 'no runs'}"
@@ -188,8 +219,16 @@ def _grid(step: int, top: int) -> list[Markup]:
     lines = []
     for value in range(0, top + 1, step):
         y = _ABOVE + _PLOT * (1 - value / top)
-        lines.append(element("line", x1=0, x2="100%", y1=f"{y:.1f}", y2=f"{y:.1f}",
-                             class_="grid" if value else "axis"))  # fmt: skip
+        lines.append(
+            element(
+                "line",
+                x1=0,
+                x2="100%",
+                y1=f"{y:.1f}",
+                y2=f"{y:.1f}",
+                class_="grid" if value else "axis",
+            )
+        )
         lines.append(element("text", count(value), x=-8, y=f"{y + 4:.1f}", class_="value"))
     return lines
 

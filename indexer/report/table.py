@@ -36,8 +36,10 @@ def table(
         "table",
         element("thead", element("tr", *heads, role="row"), role="rowgroup"),
         element("tbody", *map(_row, rows), role="rowgroup"),
-        role="table", class_=f"stacks {label}" if stacks else label, aria_labelledby=label,
-    )  # fmt: skip
+        role="table",
+        class_=f"stacks {label}" if stacks else label,
+        aria_labelledby=label,
+    )
 
 
 def _row(cells: Sequence[Cell]) -> Markup:

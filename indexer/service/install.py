@@ -49,8 +49,10 @@ class Manager(Protocol):
 
 
 MANAGERS: dict[str, Manager] = {
-    "systemd": systemd, "launchd": launchd, "windows": windows,
-}  # fmt: skip
+    "systemd": systemd,
+    "launchd": launchd,
+    "windows": windows,
+}
 
 
 def native_kind() -> str:

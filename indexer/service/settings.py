@@ -16,9 +16,14 @@ from telemetry_core.config import TelemetryConfig
 
 # What the indexer reads beside the places, and what has to be there for Python to find it.
 _CARRIED = (
-    "METRICS_API_ENABLED", "METRICS_API_URL", "TELEMETRY_TEST_MODE", "TELEMETRY_DB_JOURNAL_MODE",
-    "TELEMETRY_POLL_INTERVAL", "TELEMETRY_STALE_AFTER", "PYTHONPATH",
-)  # fmt: skip
+    "METRICS_API_ENABLED",
+    "METRICS_API_URL",
+    "TELEMETRY_TEST_MODE",
+    "TELEMETRY_DB_JOURNAL_MODE",
+    "TELEMETRY_POLL_INTERVAL",
+    "TELEMETRY_STALE_AFTER",
+    "PYTHONPATH",
+)
 SECRETS = ("METRICS_API_TOKEN",)
 """What is never written into a service's file."""
 

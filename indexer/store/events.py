@@ -48,8 +48,14 @@ class StoredEvent(NamedTuple):
     @property
     def content(self) -> tuple[str, ...]:
         """All that the event says, without where it stands; comparable."""
-        return (self.timestamp, self.type, self.source, self.event_type,
-                self.payload_json or "", self.extra_json or "")  # fmt: skip
+        return (
+            self.timestamp,
+            self.type,
+            self.source,
+            self.event_type,
+            self.payload_json or "",
+            self.extra_json or "",
+        )
 
 
 class Placed(NamedTuple):
@@ -78,11 +84,18 @@ def to_row(event: Event, file: int, offset: int, length: int) -> Row:
     elif not isinstance(event_type, str):
         event_type = _json(event_type)
     return (
-        run_id, event_id, event_type, time, kind, source,
+        run_id,
+        event_id,
+        event_type,
+        time,
+        kind,
+        source,
         None if payload is None else _json(payload),
         None if extra is None else _json(extra),
-        file, offset, length,
-    )  # fmt: skip
+        file,
+        offset,
+        length,
+    )
 
 
 def to_event(row: StoredEvent) -> Event:

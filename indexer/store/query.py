@@ -27,36 +27,77 @@ _NAMES = (
     ' `telemetry sql "PRAGMA table_info(NAME)"` the columns of one'
 )
 
-_ALLOWED_ACTIONS = frozenset(
-    (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE)
-)  # fmt: skip
+_ALLOWED_ACTIONS = frozenset((sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE))
 # None of them is there in SQLite as Python brings it, but a build may differ.
 _FORBIDDEN_FUNCTIONS = frozenset(
-    ("load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "sqlar_uncompress",
-     "fsdir", "lsdir", "eval")
-)  # fmt: skip
+    (
+        "load_extension",
+        "readfile",
+        "writefile",
+        "edit",
+        "fts3_tokenizer",
+        "sqlar_uncompress",
+        "fsdir",
+        "lsdir",
+        "eval",
+    )
+)
 _PRAGMAS_WITH_ARGUMENT = frozenset(
-    ("table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo",
-     "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check")
-)  # fmt: skip
+    (
+        "table_info",
+        "table_xinfo",
+        "table_list",
+        "index_list",
+        "index_info",
+        "index_xinfo",
+        "foreign_key_list",
+        "foreign_key_check",
+        "integrity_check",
+        "quick_check",
+    )
+)
 # With an argument, most of these would set what they otherwise tell.
 _PRAGMAS_WITHOUT = _PRAGMAS_WITH_ARGUMENT | frozenset(
-    ("application_id", "auto_vacuum", "collation_list", "compile_options", "data_version",
-     "database_list", "encoding", "freelist_count", "function_list", "journal_mode",
-     "module_list", "page_count", "page_size", "pragma_list", "query_only", "schema_version",
-     "user_version")
-)  # fmt: skip
+    (
+        "application_id",
+        "auto_vacuum",
+        "collation_list",
+        "compile_options",
+        "data_version",
+        "database_list",
+        "encoding",
+        "freelist_count",
+        "function_list",
+        "journal_mode",
+        "module_list",
+        "page_count",
+        "page_size",
+        "pragma_list",
+        "query_only",
+        "schema_version",
+        "user_version",
+    )
+)
 # SQLite first asks for these when something is created or dropped, as if rows were.
 _SCHEMA_TABLES = ("sqlite_master", "sqlite_temp_master")
 _ACTION_NAMES = {
     number: name[len("SQLITE_") :].replace("_", " ")
     for name, number in (
         (name, getattr(sqlite3, name))
-        for name in ("SQLITE_ATTACH", "SQLITE_DETACH", "SQLITE_INSERT", "SQLITE_UPDATE",
-                     "SQLITE_DELETE", "SQLITE_TRANSACTION", "SQLITE_ALTER_TABLE",
-                     "SQLITE_REINDEX", "SQLITE_ANALYZE", "SQLITE_CREATE_TRIGGER")
+        for name in (
+            "SQLITE_ATTACH",
+            "SQLITE_DETACH",
+            "SQLITE_INSERT",
+            "SQLITE_UPDATE",
+            "SQLITE_DELETE",
+            "SQLITE_TRANSACTION",
+            "SQLITE_ALTER_TABLE",
+            "SQLITE_REINDEX",
+            "SQLITE_ANALYZE",
+            "SQLITE_CREATE_TRIGGER",
+        )
     )
-}  # fmt: skip
+}
 
 
 class Query:

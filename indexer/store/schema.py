@@ -15,9 +15,15 @@ APPLICATION_ID = 0x7E1E3E7A
 # An integer field has no declared type: SQLite would turn the text "007" into 7.
 _FIELD_TYPES = {"text": " TEXT", "time": " TEXT", "json": " TEXT", "integer": ""}
 _COUNTED = frozenset(
-    ("schema_version", "event_count", "revision", "api_posted", "api_posted_revision",
-     "api_retry_count")
-)  # fmt: skip
+    (
+        "schema_version",
+        "event_count",
+        "revision",
+        "api_posted",
+        "api_posted_revision",
+        "api_retry_count",
+    )
+)
 
 
 def _run_column(name: str) -> str:
@@ -36,9 +42,18 @@ AGENT_RUNS = (
 )
 
 EVENT_COLUMNS = (
-    "run_id", "event_id", "event_type", "timestamp", "type", "source",
-    "payload_json", "extra_json", "file_id", "offset", "length",
-)  # fmt: skip
+    "run_id",
+    "event_id",
+    "event_type",
+    "timestamp",
+    "type",
+    "source",
+    "payload_json",
+    "extra_json",
+    "file_id",
+    "offset",
+    "length",
+)
 
 RUN_EVENTS = """CREATE TABLE run_events (
   run_id TEXT NOT NULL,
@@ -278,9 +293,17 @@ VIEWS = {
 def schema_sql() -> str:
     """Return the whole schema as one SQL script."""
     statements = [
-        *TABLES.values(), *OWN_TABLES.values(), RUNS_BY_START, RUNNING_RUNS, CHILD_RUNS,
-        OUTBOX_IN_ORDER, OUTBOX_LEAST_TRIED, OUTBOX_OF_RUN, RECEIPTS, *VIEWS.values(),
+        *TABLES.values(),
+        *OWN_TABLES.values(),
+        RUNS_BY_START,
+        RUNNING_RUNS,
+        CHILD_RUNS,
+        OUTBOX_IN_ORDER,
+        OUTBOX_LEAST_TRIED,
+        OUTBOX_OF_RUN,
+        RECEIPTS,
+        *VIEWS.values(),
         f"PRAGMA application_id = {APPLICATION_ID}",
         f"PRAGMA user_version = {SCHEMA_VERSION}",
-    ]  # fmt: skip
+    ]
     return ";\n\n".join(statements) + ";\n"

@@ -14,9 +14,25 @@ from typing import Optional, Union
 # Shared with another kernel: memory-mapped coordination, which WAL needs, corrupts there, and
 # changes made on the other side give no events. `fakeowner` is Docker Desktop's.
 SHARED_KINDS = frozenset(
-    ("9p", "afs", "ceph", "cifs", "fakeowner", "fuse.sshfs", "fuse.vmhgfs-fuse", "glusterfs",
-     "lustre", "nfs", "nfs4", "prl_fs", "smb3", "smbfs", "vboxsf", "virtiofs")
-)  # fmt: skip
+    (
+        "9p",
+        "afs",
+        "ceph",
+        "cifs",
+        "fakeowner",
+        "fuse.sshfs",
+        "fuse.vmhgfs-fuse",
+        "glusterfs",
+        "lustre",
+        "nfs",
+        "nfs4",
+        "prl_fs",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "virtiofs",
+    )
+)
 
 
 def filesystem_kind(path: Path) -> str:

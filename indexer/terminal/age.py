@@ -25,6 +25,10 @@ def _parse(_ctx: click.Context, _param: click.Parameter, value: str) -> timedelt
 def age_option(command: Function) -> Function:
     """Add `--older-than`."""
     return click.option(
-        "--older-than", "age", metavar="AGE", required=True, callback=_parse,
+        "--older-than",
+        "age",
+        metavar="AGE",
+        required=True,
+        callback=_parse,
         help="Days that have been over for as long, as in 30d or 12w. Today is never touched.",
-    )(command)  # fmt: skip
+    )(command)

@@ -26,9 +26,13 @@ STDOUT = Path("-")
 def output_option(command: Function) -> Function:
     """Add `--output`."""
     return click.option(
-        "-o", "--output", metavar="PATH", type=click.Path(path_type=Path), callback=_check,
+        "-o",
+        "--output",
+        metavar="PATH",
+        type=click.Path(path_type=Path),
+        callback=_check,
         help="A file, a directory, or - for stdout.",
-    )(command)  # fmt: skip
+    )(command)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ import unicodedata
 from datetime import datetime, timezone
 from typing import Any
 
+import click
+
 from telemetry_core.timestamp import parse_time
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -106,3 +108,9 @@ def _visible(character: str) -> str:
     if character in _SHOWN or unicodedata.category(character) not in _INVISIBLE:
         return _SHOWN.get(character, character)
     return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"
+
+
+def warn(text: str) -> None:
+    """Say on stderr what the reader of the data should know."""
+    if text:
+        click.echo(f"warning: {text}", err=True)

@@ -59,11 +59,16 @@ def with_reasons(connection: sqlite3.Connection, rows: Sequence[Any]) -> list[di
 def print_runs(rows: Sequence[dict[str, Any]]) -> None:
     """Print runs as a table."""
     columns = [
-        Column("RUN", style="dim"), Column("AGENT", cut=True), Column("JOB", cut=True),
-        Column("STATUS", styles=STATUS_STYLES), Column("STARTED"), Column("TOOK", right=True),
-        Column("DONE", right=True), Column("FAILED", right=True),
+        Column("RUN", style="dim"),
+        Column("AGENT", cut=True),
+        Column("JOB", cut=True),
+        Column("STATUS", styles=STATUS_STYLES),
+        Column("STARTED"),
+        Column("TOOK", right=True),
+        Column("DONE", right=True),
+        Column("FAILED", right=True),
         Column("NOTE", style="dim", note=True),
-    ]  # fmt: skip
+    ]
     print_table(columns, [_cells(row) for row in rows])
 
 

@@ -74,8 +74,10 @@ _KILLS = int(os.environ.get("TELEMETRY_ARCHIVE_KILLS", "16"))
 def _start(code: str, base: Path, *arguments: object, out: object = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, str(base), *map(str, arguments)],
-        stdout=out, env=environment(), text=True,
-    )  # fmt: skip
+        stdout=out,
+        env=environment(),
+        text=True,
+    )
 
 
 def test_nothing_is_lost_to_archiving_under_load(tmp_path: Path) -> None:

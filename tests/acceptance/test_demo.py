@@ -64,8 +64,9 @@ def test_the_demo_records_what_it_did(base, sources):
     assert "2 files could not be parsed" in ran.out
     assert "beta/broken.py" in ran.out
     assert "ok: log and database agree" in ran.out
-    parsers = rows(base, "SELECT * FROM agent_runs WHERE agent_name LIKE 'parser-%'"
-                         " AND job_type = 'parse'")  # fmt: skip
+    parsers = rows(
+        base, "SELECT * FROM agent_runs WHERE agent_name LIKE 'parser-%' AND job_type = 'parse'"
+    )
     assert len(parsers) == 4
     assert sum(run["items_discovered"] for run in parsers) == 28
     assert sum(run["items_succeeded"] for run in parsers) == 25
@@ -73,16 +74,19 @@ def test_the_demo_records_what_it_did(base, sources):
     assert sum(run["items_skipped"] for run in parsers) == 1
     depths = rows(base, "SELECT depth, job_type, count(*) AS n FROM run_tree GROUP BY 1, 2")
     assert [(row["depth"], row["job_type"]) for row in depths] == [
-        (0, "demo"), (1, "parse"), (2, "package"),
-    ]  # fmt: skip
+        (0, "demo"),
+        (1, "parse"),
+        (2, "package"),
+    ]
     assert processes_of(base) == []
 
 
 def test_the_killed_agent_is_found_out(base, sources):
     """What it had done is there, and the view says that its process is gone."""
     demo(base, sources)
-    (run,) = rows(base, "SELECT * FROM agent_runs WHERE agent_name = 'doomed'"
-                        " AND job_type = 'parse'")  # fmt: skip
+    (run,) = rows(
+        base, "SELECT * FROM agent_runs WHERE agent_name = 'doomed' AND job_type = 'parse'"
+    )
     assert run["status"] == "running"
     done = run["items_succeeded"] + run["items_failed"] + run["items_skipped"]
     assert 0 < done < run["items_discovered"]
@@ -135,8 +139,12 @@ def test_the_working_directory_does_not_matter(base, sources, tmp_path):
     main = Path(agent_module.__file__).parents[1] / "__main__.py"
     done = subprocess.run(
         [sys.executable, str(main), "demo", ".", "--base", str(base)],
-        cwd=sources, env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=sources,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done
     assert "31 files of" in done.stdout
 
@@ -171,8 +179,10 @@ def test_the_default_base_is_its_own(sources, tmp_path, monkeypatch):
     done = subprocess.run(
         [*COMMAND, "demo", str(sources / "top.py")],
         env=environment(HOME=str(home), TELEMETRY_BASE_DIR=str(tmp_path / "real")),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done
     assert (home / ".telemetry-demo" / "raw").is_dir()
     assert not (tmp_path / "real").exists()

@@ -50,8 +50,11 @@ def inside(base: Path) -> Iterator[Namespace]:
 def _python(inside: Namespace, code: str, base: Path) -> int:
     done = subprocess.run(
         [*inside.enter, sys.executable, "-c", code, str(base)],
-        capture_output=True, text=True, env=environment(), check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
@@ -59,8 +62,11 @@ def _python(inside: Namespace, code: str, base: Path) -> int:
 def _status(inside: Namespace, base: Path) -> tuple[int, dict[str, object]]:
     done = subprocess.run(
         [*inside.enter, sys.executable, "-m", "indexer", "--base", str(base), "status", "--json"],
-        capture_output=True, text=True, env=environment(), check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
     return done.returncode, json.loads(done.stdout)
 
 

@@ -118,8 +118,11 @@ def test_every_column_table_and_view_is_documented() -> None:
 def _generate_docs(*arguments: str, columns: int = 80) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "tools" / "generate_docs.py"), *arguments],
-        env=environment(COLUMNS=str(columns)), text=True, capture_output=True, check=False,
-    )  # fmt: skip
+        env=environment(COLUMNS=str(columns)),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("columns", [40, 200])

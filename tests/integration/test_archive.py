@@ -128,8 +128,14 @@ def test_a_file_compressed_after_its_lines_were_exchanged_is_read_again(
 
 def test_only_days_that_are_over_for_so_long_are_touched(config: TelemetryConfig) -> None:
     """To the second, in UTC; today never is, nor a file whose name tells no day."""
-    for name in ("a.ndjson", "events_20260228.ndjson", "events_20260301.ndjson",
-                 "events_20261399.ndjson", "events_20260102.ndjson.gz", OWN):  # fmt: skip
+    for name in (
+        "a.ndjson",
+        "events_20260228.ndjson",
+        "events_20260301.ndjson",
+        "events_20261399.ndjson",
+        "events_20260102.ndjson.gz",
+        OWN,
+    ):
         (config.ndjson_dir / name).write_bytes(b"")
 
     def due(age: timedelta, now: datetime) -> list[str]:
@@ -293,9 +299,12 @@ def test_a_file_that_does_not_come_to_rest_is_left_alone(
     monkeypatch.setattr(archive_module, "_MOST_UNDER_LOCK", 0)
     writer = SharedLog(config.ndjson_dir)
     archive_and_call_after(
-        config, SHARED, "length_of_beginning", 1,
+        config,
+        SHARED,
+        "length_of_beginning",
+        1,
         lambda: writer.append(lines_of([event(50)]), DAY, 1.0, sync=False),
-    )  # fmt: skip
+    )
     writer.forget()
     assert names(config) == [SHARED]
     check(config, 51, tmp_path)
@@ -333,22 +342,37 @@ os.write(1, b"acknowledged")
 """
 
 # The steps of archiving one own file.
-_STEPS = (("withdraw", 1), ("pack", 1), ("length_of_beginning", 1), ("check_untouched", 2),
-          ("unlink_synced", 1), ("_archive", 1), ("never", 1))  # fmt: skip
+_STEPS = (
+    ("withdraw", 1),
+    ("pack", 1),
+    ("length_of_beginning", 1),
+    ("check_untouched", 2),
+    ("unlink_synced", 1),
+    ("_archive", 1),
+    ("never", 1),
+)
 
 
-@pytest.mark.parametrize("where", ["before open", "after open", "before write", "after write",
-                                   "before close"])  # fmt: skip
+@pytest.mark.parametrize(
+    "where", ["before open", "after open", "before write", "after write", "before close"]
+)
 @pytest.mark.parametrize(("step", "time"), _STEPS)
 def test_a_writer_stopped_anywhere_in_an_own_log_loses_nothing(
     config: TelemetryConfig, tmp_path: Path, where: str, step: str, time: int
 ) -> None:
     """It stops there, goes on after a step of the archiving, and its event is in the view."""
     writer = subprocess.Popen(
-        [sys.executable, "-c", _STOPPED, where, str(config.ndjson_dir),
-         lines_of([event(51)]).decode().rstrip()],
-        env=environment(), stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            _STOPPED,
+            where,
+            str(config.ndjson_dir),
+            lines_of([event(51)]).decode().rstrip(),
+        ],
+        env=environment(),
+        stdout=subprocess.PIPE,
+    )
     try:
         # Its file is there before, so that there is something to archive.
         own = config.ndjson_dir / f"events_{DAY}.web-{writer.pid}.ndjson"

@@ -423,8 +423,12 @@ def test_the_script_by_the_earlier_name_backs_up(config: TelemetryConfig) -> Non
     variables.pop("PYTHONPATH")
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "backup_telemetry_db.py"), "--keep", "1"],
-        env=variables, text=True, capture_output=True, check=False, cwd="/",
-    )  # fmt: skip
+        env=variables,
+        text=True,
+        capture_output=True,
+        check=False,
+        cwd="/",
+    )
     assert done.returncode == 0, done.stderr
     (name,) = os.listdir(backup_directory(config))
     assert name in done.stdout

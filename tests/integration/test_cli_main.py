@@ -220,8 +220,11 @@ def test_python_m_indexer_works_from_a_hostile_directory(tmp_path):
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, str(root / "indexer" / "__main__.py"), "--version"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, check=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        check=True,
+    )
     assert done.stdout.startswith(b"telemetry ")
 
 

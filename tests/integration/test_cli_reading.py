@@ -43,8 +43,16 @@ def test_runs_lists_the_newest_first(cli, recorded):
     ran = cli("runs")
     header, *lines = ran.out.splitlines()
     assert header.split() == [
-        "RUN", "AGENT", "JOB", "STATUS", "STARTED", "TOOK", "DONE", "FAILED", "NOTE",
-    ]  # fmt: skip
+        "RUN",
+        "AGENT",
+        "JOB",
+        "STATUS",
+        "STARTED",
+        "TOOK",
+        "DONE",
+        "FAILED",
+        "NOTE",
+    ]
     order = [recorded[name] for name in ("open", "bad", "child", "good")]
     assert [line.split()[0] for line in lines] == order
     assert "ValueError: no such page\\nsecond line \\x1b[31m" in lines[1]
@@ -119,8 +127,11 @@ def test_show_has_fields_children_and_events(cli, recorded):
     shown = cli("show", recorded["good"], "--json").json
     assert [child["run_id"] for child in shown["children"]] == [recorded["child"]]
     assert [event["type"] for event in shown["events"]] == [
-        "run.started", "run.event", "run.updated", "run.ended",
-    ]  # fmt: skip
+        "run.started",
+        "run.event",
+        "run.updated",
+        "run.ended",
+    ]
     assert shown["events"][1]["payload_json"] == {"url": "http://example.org/ü"}
     text = cli("show", recorded["good"]).out
     assert "metrics_json" in text

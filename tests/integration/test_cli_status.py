@@ -30,8 +30,11 @@ def daemon(base):
     base.mkdir()
     process = subprocess.Popen(
         [*COMMAND, "--base", str(base), "index", "--watch"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), text=True,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    )
     assert "indexing" in process.stderr.readline()
     yield process
     process.kill()

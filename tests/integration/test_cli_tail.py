@@ -27,8 +27,11 @@ def follow(base):
         base.mkdir(exist_ok=True)
         process = subprocess.Popen(
             [*COMMAND, "--base", str(base), "tail", "-f", "--json", *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
         started.append(process)
         return process
 
@@ -105,10 +108,14 @@ def test_follow_sees_events_that_come_late(base, client, follow):
     process = follow("-n", "1")
     process.stdout.readline()
     late = {
-        "specversion": "1.0", "id": "late", "source": "far/1", "type": "run.event",
-        "subject": "run", "time": "2020-01-01T00:00:00Z",
+        "specversion": "1.0",
+        "id": "late",
+        "source": "far/1",
+        "type": "run.event",
+        "subject": "run",
+        "time": "2020-01-01T00:00:00Z",
         "data": {"event_type": "step", "payload": "late"},
-    }  # fmt: skip
+    }
     (base / "raw" / "events_20200101.ndjson").write_text(json.dumps(late) + "\n")
     assert steps([process.stdout.readline()]) == ["late"]
 

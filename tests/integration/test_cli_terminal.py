@@ -94,10 +94,17 @@ def test_plain_columns_are_aligned_by_what_they_show(capsys):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (99_949, "99.9 kB"), (99_951, "100 kB"),
-        (999_499, "999 kB"), (999_500, "1.0 MB"), (1_234_567_890, "1.2 GB"), (10**19, "10000 PB"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (99_949, "99.9 kB"),
+        (99_951, "100 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (1_234_567_890, "1.2 GB"),
+        (10**19, "10000 PB"),
     ],
-)  # fmt: skip
+)
 def test_sizes(value, words):
     """Sizes are in units of a thousand, with two or three digits."""
     assert human.size(value) == words
@@ -106,11 +113,19 @@ def test_sizes(value, words):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (59_940, "59.9 s"), (59_960, "1 m 00 s"),
-        (3_599_000, "59 m 59 s"), (3_600_000, "1 h 00 m"), (47 * 3_600_000, "47 h 00 m"),
-        (50 * 3_600_000, "2 d 2 h"), (None, ""), ("soon", "soon"),
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (1000, "1.0 s"),
+        (59_940, "59.9 s"),
+        (59_960, "1 m 00 s"),
+        (3_599_000, "59 m 59 s"),
+        (3_600_000, "1 h 00 m"),
+        (47 * 3_600_000, "47 h 00 m"),
+        (50 * 3_600_000, "2 d 2 h"),
+        (None, ""),
+        ("soon", "soon"),
     ],
-)  # fmt: skip
+)
 def test_durations(value, words):
     """Durations are in their two largest units; what is no number is shown as it is."""
     assert human.duration(value) == words

@@ -41,8 +41,11 @@ def completed(bin_directory, shell, *words):
     path = os.pathsep.join([str(bin_directory), os.environ["PATH"]])
     done = subprocess.run(
         [shell, "-c", code, "bash", "telemetry", *words],
-        capture_output=True, text=True, timeout=60, env=environment(PATH=path),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(PATH=path),
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
@@ -85,8 +88,10 @@ def test_completing_a_command_imports_none(bin_directory):
         "print([n for n in sys.modules if n.startswith('indexer.cli.commands')], file=sys.stderr)"
     )
     variables = {
-        "_TELEMETRY_COMPLETE": "bash_complete", "COMP_WORDS": "telemetry s", "COMP_CWORD": "1",
-    }  # fmt: skip
+        "_TELEMETRY_COMPLETE": "bash_complete",
+        "COMP_WORDS": "telemetry s",
+        "COMP_CWORD": "1",
+    }
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment(**variables)
     )

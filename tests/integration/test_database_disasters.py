@@ -188,8 +188,11 @@ def test_daemons_started_at_the_same_instant(base: Path, client: TelemetryClient
         number = signal.SIGKILL if round_number % 2 else signal.SIGTERM
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(_AT_ONCE), str(base), "5", str(int(number))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(),
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
         assert process.stdout is not None
         winner, *codes = process.stdout.readline().split()
         assert codes == ["7"] * 4
@@ -370,9 +373,15 @@ def test_a_clock_set_back_does_not_stop_the_heart(
 
 @pytest.mark.parametrize(
     ("since", "heartbeat", "is_silent"),
-    [(-9_000, -1, False), (-9_000, -600, True), (7_200, -1, False), (7_200, 3_600, True),
-     (-1, -9_000, False), (-1, 9_000, False)],
-)  # fmt: skip
+    [
+        (-9_000, -1, False),
+        (-9_000, -600, True),
+        (7_200, -1, False),
+        (7_200, 3_600, True),
+        (-1, -9_000, False),
+        (-1, 9_000, False),
+    ],
+)
 def test_a_heartbeat_from_the_future_is_silence(
     client: TelemetryClient,
     monkeypatch: pytest.MonkeyPatch,

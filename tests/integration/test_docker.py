@@ -36,8 +36,17 @@ def test_the_image_runs_the_daemon_and_asks_the_status():
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     instructions = [line.split()[0] for line in lines]
     assert set(instructions) <= {
-        "FROM", "COPY", "RUN", "ARG", "USER", "ENV", "VOLUME", "HEALTHCHECK", "ENTRYPOINT", "CMD",
-    }  # fmt: skip
+        "FROM",
+        "COPY",
+        "RUN",
+        "ARG",
+        "USER",
+        "ENV",
+        "VOLUME",
+        "HEALTHCHECK",
+        "ENTRYPOINT",
+        "CMD",
+    }
     assert instructions[0] == "FROM"
     assert 'ENTRYPOINT ["telemetry"]' in lines
     assert 'CMD ["index", "--watch"]' in lines
@@ -48,9 +57,10 @@ def test_the_image_runs_the_daemon_and_asks_the_status():
 def test_what_the_image_is_built_from_is_enough(tmp_path):
     """The files that the ignore file lets through make the package."""
     allowed = [
-        line[1:] for line in (_DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+        line[1:]
+        for line in (_DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
         if line.startswith("!")
-    ]  # fmt: skip
+    ]
     source = tmp_path / "source"
     source.mkdir()
     for name in allowed:
@@ -58,7 +68,9 @@ def test_what_the_image_is_built_from_is_enough(tmp_path):
         copy(ROOT / name, source / name)
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=source, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=source,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.glob("*.whl"))

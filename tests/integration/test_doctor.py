@@ -180,13 +180,18 @@ def test_a_read_only_disk_is_a_failure(base):
     )
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", script, "sh", str(base), sys.executable],
-        capture_output=True, text=True, env=environment(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
     if done.returncode not in (0, 3):
         pytest.skip(f"no file system can be mounted here: {done.stderr}")
     assert done.returncode == 3
-    told = {one["topic"]: one["what"] for one in json.loads(done.stdout)["findings"]
-            if one["state"] == "failure"}  # fmt: skip
+    told = {
+        one["topic"]: one["what"]
+        for one in json.loads(done.stdout)["findings"]
+        if one["state"] == "failure"
+    }
     assert "Read-only file system" in told["probe"]
 
 
@@ -339,10 +344,21 @@ def test_requirements_are_those_of_the_project(monkeypatch):
 
 @pytest.mark.parametrize(
     ("version", "has_it"),
-    [((3, 6, 23), False), ((3, 7, 0), True), ((3, 40, 1), True), ((3, 44, 5), True),
-     ((3, 44, 6), False), ((3, 45, 0), True), ((3, 50, 6), True), ((3, 50, 7), False),
-     ((3, 51, 2), True), ((3, 51, 3), False), ((3, 52, 0), False), ((3, 53, 1), False)],
-)  # fmt: skip
+    [
+        ((3, 6, 23), False),
+        ((3, 7, 0), True),
+        ((3, 40, 1), True),
+        ((3, 44, 5), True),
+        ((3, 44, 6), False),
+        ((3, 45, 0), True),
+        ((3, 50, 6), True),
+        ((3, 50, 7), False),
+        ((3, 51, 2), True),
+        ((3, 51, 3), False),
+        ((3, 52, 0), False),
+        ((3, 53, 1), False),
+    ],
+)
 def test_the_versions_with_the_wal_reset_bug_are_known(version, has_it):
     """From 3.7.0 to 3.51.2, but for the two series that were mended later."""
     assert sqlite_check.has_wal_reset_bug(version) is has_it
@@ -354,8 +370,9 @@ def test_an_sqlite_that_is_too_old_is_a_failure(base, monkeypatch):
     assert states(sqlite_check.check(subject(base))) == ["failure"]
 
 
-@pytest.mark.parametrize(("free", "state"), [(10_000_000, "failure"), (400_000_000, "warning"),
-                                              (10_000_000_000, "ok")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("free", "state"), [(10_000_000, "failure"), (400_000_000, "warning"), (10_000_000_000, "ok")]
+)
 def test_little_room_is_told(base, monkeypatch, free, state):
     """Before events are lost, and when they are about to be."""
     usage = shutil.disk_usage("/")
@@ -409,9 +426,10 @@ def test_events_and_files_of_the_future_are_told(base, client, monkeypatch):
     real = clock.list_log_files
     ahead = timedelta(days=1).total_seconds() * 1e9
     monkeypatch.setattr(
-        clock, "list_log_files",
+        clock,
+        "list_log_files",
         lambda path: [file._replace(changed=file.changed + int(ahead)) for file in real(path)],
-    )  # fmt: skip
+    )
     assert any("the clock went back" in one.what for one in clock.check(subject(base)))
 
 
@@ -454,8 +472,10 @@ def test_a_disk_without_room_fails_the_probe_and_leaves_nothing(base):
     )
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", script, "sh", str(base), sys.executable],
-        capture_output=True, text=True, env=environment(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
     if done.returncode not in (0, 3):
         pytest.skip(f"no file system can be mounted here: {done.stderr}")
     assert (done.returncode, done.stderr) == (3, "x\n")
@@ -468,8 +488,10 @@ def test_the_script_works_in_a_checkout(base):
     """tools/validate_installation.py is the command by its earlier name."""
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "validate_installation.py"), "--base", str(base)],
-        capture_output=True, text=True, env=environment(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "three events written" in done.stdout
 

@@ -73,8 +73,10 @@ def test_what_comes_to_stand_under_its_own_derived_id_is_one_event(
     made = _indexed(tmp_path, files, order)
     assert _payloads(made)[:2] == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
     assert made.all("SELECT indexed, duplicate FROM log_files ORDER BY name") == [
-        (2, 0), (2, 0), (1, 1),
-    ]  # fmt: skip
+        (2, 0),
+        (2, 0),
+        (1, 1),
+    ]
     _assert_as_in_one_pass(made, tmp_path)
 
 
@@ -116,9 +118,11 @@ def test_what_an_event_says_besides_is_kept_beside_it() -> None:
 
 def test_an_event_comes_back_from_its_row_as_the_fold_wants_it() -> None:
     """A refold sees what the first fold saw."""
-    for one in (event(1, "run.started", agent_name="a")._replace(extensions={"processstart": "5"}),
-                event(2, event_type="step", payload={"n": 1}),
-                event(3, "run.delivered", revision=1)):  # fmt: skip
+    for one in (
+        event(1, "run.started", agent_name="a")._replace(extensions={"processstart": "5"}),
+        event(2, event_type="step", payload={"n": 1}),
+        event(3, "run.delivered", revision=1),
+    ):
         (row,) = _stored(one)
         assert to_event(row) == one
     (empty,) = _stored(event(1, "run.updated")._replace(data=None))
@@ -136,8 +140,9 @@ def test_a_row_that_has_no_place_stays_with_the_one_that_has(tmp_path: Path) -> 
     made.run()
     assert _payloads(made) == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
     assert made.all("SELECT name, indexed, duplicate FROM log_files ORDER BY name") == [
-        ("0.ndjson", 1, 0), ("2.ndjson", 1, 0),
-    ]  # fmt: skip
+        ("0.ndjson", 1, 0),
+        ("2.ndjson", 1, 0),
+    ]
     assert made.unaccounted() == 0
     made.connection.close()
 
@@ -147,8 +152,14 @@ def test_the_id_of_the_other_tells_what_it_was_and_what_it_holds() -> None:
     assert re.fullmatch(re.escape(_OTHER.id) + "~[0-9a-f]{16}", _DERIVED)
     (same,) = _stored(_OTHER)
     assert id_of_other(same) == _DERIVED, "where it stands is no part of it"
-    for change in ({"timestamp": "x"}, {"type": "x"}, {"source": "x"}, {"event_type": "x"},
-                   {"payload_json": "x"}, {"extra_json": "x"}):  # fmt: skip
+    for change in (
+        {"timestamp": "x"},
+        {"type": "x"},
+        {"source": "x"},
+        {"event_type": "x"},
+        {"payload_json": "x"},
+        {"extra_json": "x"},
+    ):
         assert id_of_other(same._replace(**change)) != _DERIVED
 
 

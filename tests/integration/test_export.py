@@ -36,9 +36,15 @@ def recorded(client):
         good.log_event("step", {"n": [1], "text": "ü\n"})
         good.log_event("step", None)
         good.set_metrics(items_failed=-5, metrics_json='{\n "big": 12345678901234567890123\n}')
-    odd = client.start_run(FORMULA, "a\rb", output_summary="", start_time="2026-01-03T00:00:00Z",
-                           items_skipped="a few", git_commit_timestamp="yesterday",
-                           input_summary='"quoted", and\nmore')  # fmt: skip
+    odd = client.start_run(
+        FORMULA,
+        "a\rb",
+        output_summary="",
+        start_time="2026-01-03T00:00:00Z",
+        items_skipped="a few",
+        git_commit_timestamp="yesterday",
+        input_summary='"quoted", and\nmore',
+    )
     client.end_run(odd, "failed", end_time="2026-01-03T00:00:01Z", metrics_json="no json {")
     return {"good": good.run_id, "odd": odd}
 
@@ -190,8 +196,11 @@ def test_parquet_types_do_not_depend_on_the_rows(cli, recorded, base, tmp_path):
     assert full.schema == parquet.read_schema(tmp_path / "empty.parquet")
     types = {field.name: str(field.type) for field in full.schema}
     assert (types["duration_ms"], types["end_time"], types["website"], types["metrics_json"]) == (
-        "int64", "timestamp[us, tz=UTC]", "string", "string",
-    )  # fmt: skip
+        "int64",
+        "timestamp[us, tz=UTC]",
+        "string",
+        "string",
+    )
     good, odd = full.to_pylist()
     assert good["start_time"] == datetime(2026, 1, 2, tzinfo=timezone.utc)
     assert good["items_failed"] == -5
@@ -353,10 +362,22 @@ def test_a_full_disk_leaves_what_was_there(base, client, tmp_path):
     path.parent.mkdir()
     path.write_text("before")
     done = subprocess.run(
-        [sys.executable, "-c", _LITTLE_ROOM,
-         "--base", str(base), "export", "events", "--output", str(path)],
-        capture_output=True, text=True, env=environment(), timeout=60,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            _LITTLE_ROOM,
+            "--base",
+            str(base),
+            "export",
+            "events",
+            "--output",
+            str(path),
+        ],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=60,
+    )
     assert done.returncode == 1
     assert f"error: {path} can't be written: " in done.stderr
     assert path.read_text() == "before"
@@ -370,8 +391,12 @@ def test_no_room_for_stdout_is_an_error(base, client):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [*COMMAND, "--base", str(base), "export", "runs", "--output", "-"],
-            stdout=full, stderr=subprocess.PIPE, text=True, env=environment(), timeout=60,
-        )  # fmt: skip
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            timeout=60,
+        )
     assert done.returncode == 1
     assert "No space left" in done.stderr
 
@@ -389,8 +414,11 @@ def test_a_reader_that_has_enough_ends_it_quietly(form, output, base, client):
     client.log_events("long", [("step", os.urandom(500).hex()) for number in range(MANY)])
     process = subprocess.Popen(
         [*COMMAND, "--base", str(base), "export", "events", "--format", form, "--output", output],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
     assert process.stdout.read(1)
     process.stdout.close()
     errors = process.stderr.read()
@@ -429,7 +457,10 @@ def test_memory_does_not_grow_with_the_rows(base, client):
         in_process(base, "index")
         done = subprocess.run(
             [sys.executable, "-c", _PEAK, "--base", str(base), "export", "events", "-o", "-"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(),
-        )  # fmt: skip
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
         peaks.append(int(done.stderr))
     assert peaks[1] < peaks[0] * 1.3, peaks

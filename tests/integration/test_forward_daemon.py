@@ -69,8 +69,9 @@ def test_a_run_reaches_the_server_and_is_not_sent_again(base: Path, server: Host
         eventually(lambda: set(server.held()["held"]) == {f"{run}:2", f"{run}:3"})
         eventually(lambda: _posted(base) == 1)
     assert [(name, data["revision"], data["outcome"]) for name, data in received(base)] == [
-        (run, 2, "delivered"), (run, 3, "delivered"),
-    ]  # fmt: skip
+        (run, 2, "delivered"),
+        (run, 3, "delivered"),
+    ]
     before = server.held()["requests"]
     shutil.rmtree(base / "db")
     rebuild(TelemetryConfig.for_base(base))
@@ -88,14 +89,23 @@ _DIE = "import os, signal; die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 @pytest.mark.parametrize(
     ("moment", "before", "tries"),
     [
-        ("between the 200 and its receipt",
-         "from indexer.outbox.receipts import Receipts; Receipts.write = die", 2),
-        ("between the receipt and its commit",
-         "from indexer.forward import forwarder; forwarder.save_state = die", 1),
-        ("between the attempt's note and the attempt",
-         "from indexer.forward.sender import Messenger; Messenger.send = die", 1),
+        (
+            "between the 200 and its receipt",
+            "from indexer.outbox.receipts import Receipts; Receipts.write = die",
+            2,
+        ),
+        (
+            "between the receipt and its commit",
+            "from indexer.forward import forwarder; forwarder.save_state = die",
+            1,
+        ),
+        (
+            "between the attempt's note and the attempt",
+            "from indexer.forward.sender import Messenger; Messenger.send = die",
+            1,
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_killed_daemon_sends_the_same_bytes_under_the_same_key(
     base: Path, server: Hostile, moment: str, before: str, tries: int
 ) -> None:
@@ -187,9 +197,10 @@ def test_a_certificate_has_to_match(base: Path, tmp_path: Path, host: str, fits:
     with Hostile(str(certificate(tmp_path, host))) as server:
         server.plan(token=_TOKEN)
         variables = {
-            "METRICS_API_URL": server.secure_url, "METRICS_API_TOKEN": _TOKEN,
+            "METRICS_API_URL": server.secure_url,
+            "METRICS_API_TOKEN": _TOKEN,
             "SSL_CERT_FILE": str(tmp_path / "cert.pem"),
-        }  # fmt: skip
+        }
         ran = in_process(base, "forward", "--json", **variables)
         (target,) = ran.json["targets"]
         assert server.held()["requests"] == int(fits)
@@ -301,9 +312,11 @@ def test_the_token_is_in_nothing_that_is_written(
     logged = tmp_path / "daemon.log"
     with open(logged, "wb") as file:
         daemon = subprocess.Popen(
-            [*COMMAND, "--base", str(base), "-v", "index", "--watch"], stderr=file, stdout=file,
+            [*COMMAND, "--base", str(base), "-v", "index", "--watch"],
+            stderr=file,
+            stdout=file,
             env=environment(**told),
-        )  # fmt: skip
+        )
     eventually(lambda: server.held()["requests"] > 0)
     eventually(lambda: "parked" in str(received(base)), 30)
     server.plan(token="another")
@@ -313,12 +326,22 @@ def test_the_token_is_in_nothing_that_is_written(
     daemon.wait(timeout=30)
     written.append(logged.read_text())
     for command in (
-        ["status"], ["status", "--json"], ["status", "--prometheus"], ["forward", "status"],
-        ["forward", "status", "--json"], ["forward", "dead", "--json"], ["forward", "test", "api"],
-        ["-v", "forward", "test", "nobody"], ["forward", "retry"], ["-v", "forward"],
-        ["doctor", "--json"], ["doctor"], ["tail", "--json"], ["sql", "SELECT * FROM outbox"],
+        ["status"],
+        ["status", "--json"],
+        ["status", "--prometheus"],
+        ["forward", "status"],
+        ["forward", "status", "--json"],
+        ["forward", "dead", "--json"],
+        ["forward", "test", "api"],
+        ["-v", "forward", "test", "nobody"],
+        ["forward", "retry"],
+        ["-v", "forward"],
+        ["doctor", "--json"],
+        ["doctor"],
+        ["tail", "--json"],
+        ["sql", "SELECT * FROM outbox"],
         ["service", "install", "--print", "--kind", "systemd"],
-    ):  # fmt: skip
+    ):
         ran = in_process(base, *command, **told)
         written += [ran.out, ran.err]
     written += [path.read_bytes().decode("latin-1") for path in base.rglob("*") if path.is_file()]

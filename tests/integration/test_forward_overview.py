@@ -25,9 +25,16 @@ def cli(base: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
 
 def _log(base: Path) -> None:
     (base / "raw").mkdir(parents=True)
-    history = [*a_run("sent"), *a_run("dead", 10), *a_run("waits", 20), *a_run("late", 30),
-               delivered(40, "sent", 2), parked(41, "dead", 2), delivered(42, "late", 2),
-               event(43, "run.updated", "late", items_failed=1)]  # fmt: skip
+    history = [
+        *a_run("sent"),
+        *a_run("dead", 10),
+        *a_run("waits", 20),
+        *a_run("late", 30),
+        delivered(40, "sent", 2),
+        parked(41, "dead", 2),
+        delivered(42, "late", 2),
+        event(43, "run.updated", "late", items_failed=1),
+    ]
     (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(history))
 
 

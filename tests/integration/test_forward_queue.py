@@ -110,9 +110,18 @@ def test_agents_events_and_receipts_change_nothing_that_waits(raw: Path) -> None
     queue = Queue(raw, API)
     queue.index(*a_run("r"))
     before = queue.rows()
-    queue.index(event(8, "run.event", "r", event_type="x"),
-                event(9, "run.delivery_failed", "r", target="api", revision=2,
-                      outcome="failed", reason="HTTP 500"))  # fmt: skip
+    queue.index(
+        event(8, "run.event", "r", event_type="x"),
+        event(
+            9,
+            "run.delivery_failed",
+            "r",
+            target="api",
+            revision=2,
+            outcome="failed",
+            reason="HTTP 500",
+        ),
+    )
     assert queue.rows() == before
 
 
@@ -136,8 +145,9 @@ def test_a_dead_letter_waits_for_a_retry_and_its_next_revision_does_not(raw: Pat
     assert queue.waiting() == {}
     queue.index(event(22, "run.updated", "r", items_failed=1))
     assert queue.waiting() == {"r": [3]}
-    queue.index(event(23, "run.delivery_retried", "s", target="api", revision=2,
-                      receipt="id-00000021"))  # fmt: skip
+    queue.index(
+        event(23, "run.delivery_retried", "s", target="api", revision=2, receipt="id-00000021")
+    )
     assert queue.waiting() == {"r": [3], "s": [2]}
     queue.index(parked(24, "s", 2))
     assert queue.waiting() == {"r": [3]}
@@ -147,11 +157,16 @@ def test_a_target_gets_the_agents_and_statuses_that_it_wants(raw: Path) -> None:
     """Filters choose by the run as it is now."""
     choosy = a_target("choosy", agents=("craw*",), statuses=("failed",))
     queue = Queue(raw, choosy)
-    queue.index(*a_run("good"), *a_run("bad", 10, status="failed"),
-                *a_run("else", 20, agent_name="importer", status="failed"))  # fmt: skip
+    queue.index(
+        *a_run("good"),
+        *a_run("bad", 10, status="failed"),
+        *a_run("else", 20, agent_name="importer", status="failed"),
+    )
     assert queue.waiting("choosy") == {"bad": [2]}
-    queue.index(event(30, "run.updated", "bad", status="partial"),
-                event(31, "run.updated", "good", status="failed"))  # fmt: skip
+    queue.index(
+        event(30, "run.updated", "bad", status="partial"),
+        event(31, "run.updated", "good", status="failed"),
+    )
     assert queue.waiting("choosy") == {"good": [3]}
 
 
@@ -186,8 +201,11 @@ def test_a_first_pass_queues_nothing_before_it_has_read_the_whole_log(
     """Half a log gives states that never lasted; receipts stand in later files."""
     queue = Queue(raw, API)
     queue.append(*a_run("r"))
-    queue.append(event(5, "run.updated", "r", items_failed=1), delivered(6, "r", 3),
-                 file="events_20260102.ndjson")  # fmt: skip
+    queue.append(
+        event(5, "run.updated", "r", items_failed=1),
+        delivered(6, "r", 3),
+        file="events_20260102.ndjson",
+    )
     seen = []
     take = queue.due.take
 
@@ -223,8 +241,16 @@ def _history(dice: random.Random) -> list[Event]:
                 events.append(parked(at, run, revision, target))
             elif kind == "retried":
                 receipt = f"id-{dice.randrange(100, at + 3):08d}"
-                events.append(event(at, "run.delivery_retried", run, target=target,
-                                    revision=revision, receipt=receipt))  # fmt: skip
+                events.append(
+                    event(
+                        at,
+                        "run.delivery_retried",
+                        run,
+                        target=target,
+                        revision=revision,
+                        receipt=receipt,
+                    )
+                )
             else:
                 events.append(event(at, "run.event", run, event_type=kind))
     return events

@@ -39,10 +39,14 @@ def _forward(base: Path, google: Google, tmp_path: Path, token: str = _TOKEN) ->
             connection.execute("UPDATE forward_targets SET shut_until = 0")
             connection.commit()
     return in_process(
-        base, "forward", "--json",
-        METRICS_API_URL="https://script.google.com/macros/s/abc/exec", METRICS_API_TOKEN=token,
-        HTTPS_PROXY=google.proxy, SSL_CERT_FILE=str(tmp_path / "cert.pem"),
-    )  # fmt: skip
+        base,
+        "forward",
+        "--json",
+        METRICS_API_URL="https://script.google.com/macros/s/abc/exec",
+        METRICS_API_TOKEN=token,
+        HTTPS_PROXY=google.proxy,
+        SSL_CERT_FILE=str(tmp_path / "cert.pem"),
+    )
 
 
 def _target(ran: Ran) -> dict[str, Any]:

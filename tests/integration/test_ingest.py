@@ -108,8 +108,17 @@ def test_a_log_cut_anywhere_goes_on_where_it_was(
 
 def test_a_bad_line_never_stops_a_good_one(raw: Path, passes: Passes, same_as_new: None) -> None:
     """It is quarantined with file, offset, length and reason, and its neighbours are indexed."""
-    bad = [b"garbage", b'{"a":1}', b"[1]", b"\xff\xfe", b"\x00" * 50, b"{" * 2_000, b'"x"',
-           encode(_RUN[0])[:-20], lines_of(_RUN[:2]).replace(b"\n", b"")]  # fmt: skip
+    bad = [
+        b"garbage",
+        b'{"a":1}',
+        b"[1]",
+        b"\xff\xfe",
+        b"\x00" * 50,
+        b"{" * 2_000,
+        b'"x"',
+        encode(_RUN[0])[:-20],
+        lines_of(_RUN[:2]).replace(b"\n", b""),
+    ]
     good = [encode(event(number)) for number in range(len(bad))]
     path = raw / "events_20260101.ndjson"
     for line, neighbour in zip(bad, good):
@@ -140,10 +149,16 @@ def test_any_order_duplication_and_batching_gives_the_same_rows(
     kinds = st.sampled_from(["run.started", "run.event", "run.updated", "run.ended", "other.type"])
     numbers = data.draw(st.lists(st.integers(0, 99), min_size=1, max_size=8, unique=True))
     made = [
-        event(number, data.draw(kinds), run_id=data.draw(st.sampled_from("pq")),
-              items_failed=data.draw(st.integers(0, 9)), status="failed", odd=number)
+        event(
+            number,
+            data.draw(kinds),
+            run_id=data.draw(st.sampled_from("pq")),
+            items_failed=data.draw(st.integers(0, 9)),
+            status="failed",
+            odd=number,
+        )
         for number in numbers
-    ]  # fmt: skip
+    ]
     # The same id with other content is another event, and is kept as well.
     made += [e._replace(data={"status": "partial"}) for e in made if data.draw(st.booleans())]
     expected = _rows_of(directory / "plain", [[("events_1", made)]])
@@ -239,8 +254,9 @@ def test_a_file_with_other_lines_of_the_same_length_is_noticed(raw: Path, passes
     path.write_bytes(lines_of(new))
     passes.run()
     assert passes.all("SELECT run_id, count(*) FROM run_events GROUP BY run_id") == [
-        ("new", 11), ("old", 20),
-    ]  # fmt: skip
+        ("new", 11),
+        ("old", 20),
+    ]
 
 
 def test_a_file_with_another_beginning_is_another_file(raw: Path, passes: Passes) -> None:
@@ -251,8 +267,10 @@ def test_a_file_with_another_beginning_is_another_file(raw: Path, passes: Passes
     path.write_bytes(lines_of([event(1, run_id="b"), event(9), event(10)]))
     passes.run()
     assert passes.all("SELECT DISTINCT run_id FROM run_events ORDER BY 1") == [
-        ("a",), ("b",), ("run",),
-    ]  # fmt: skip
+        ("a",),
+        ("b",),
+        ("run",),
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
@@ -375,13 +393,35 @@ def test_wrong_types_in_fields_reject_nothing(
 
 def test_old_logs_become_runs_and_events(raw: Path, passes: Passes, same_as_new: None) -> None:
     """Two snapshots a run, identical lines, a copy of the file: the rows of the earlier table."""
-    start = {"record_type": "run", "run_id": "r1", "agent_name": "a", "job_type": "j",
-             "trigger_type": "cli", "status": "running", "start_time": "2025-12-10T12:00:00+00:00",
-             "items_discovered": 0, "end_time": None, "product": "p"}  # fmt: skip
-    end = {**start, "status": "success", "end_time": "2025-12-10T12:00:02+00:00", "product": None,
-           "items_discovered": 9, "duration_ms": 2000, "metrics_json": {"x": 1}}  # fmt: skip
-    tick = {"record_type": "event", "run_id": "r1", "event_type": "tick", "id": None,
-            "timestamp": "2025-12-10T12:00:01+00:00", "payload_json": '{"n": 1}'}  # fmt: skip
+    start = {
+        "record_type": "run",
+        "run_id": "r1",
+        "agent_name": "a",
+        "job_type": "j",
+        "trigger_type": "cli",
+        "status": "running",
+        "start_time": "2025-12-10T12:00:00+00:00",
+        "items_discovered": 0,
+        "end_time": None,
+        "product": "p",
+    }
+    end = {
+        **start,
+        "status": "success",
+        "end_time": "2025-12-10T12:00:02+00:00",
+        "product": None,
+        "items_discovered": 9,
+        "duration_ms": 2000,
+        "metrics_json": {"x": 1},
+    }
+    tick = {
+        "record_type": "event",
+        "run_id": "r1",
+        "event_type": "tick",
+        "id": None,
+        "timestamp": "2025-12-10T12:00:01+00:00",
+        "payload_json": '{"n": 1}',
+    }
     data = b"".join(legacy_line(**record) for record in (start, tick, tick, end))
     path = raw / "events_20251210.ndjson"
     for count in range(1, 5):
@@ -394,13 +434,15 @@ def test_old_logs_become_runs_and_events(raw: Path, passes: Passes, same_as_new:
     row = passes.run_row("r1")
     assert (row["status"], row["duration_ms"], row["product"]) == ("success", 2000, "p")
     assert (row["start_time"], row["end_time"]) == (
-        "2025-12-10T12:00:00.000000Z", "2025-12-10T12:00:02.000000Z",
-    )  # fmt: skip
+        "2025-12-10T12:00:00.000000Z",
+        "2025-12-10T12:00:02.000000Z",
+    )
     assert (row["items_discovered"], row["metrics_json"]) == (9, '{"x":1}')
     assert row["context_json"] is None
     assert passes.all("SELECT payload_json FROM run_events WHERE event_type = 'tick'") == [
-        ('{"n":1}',), ('{"n":1}',),
-    ]  # fmt: skip
+        ('{"n":1}',),
+        ('{"n":1}',),
+    ]
 
 
 def test_unknown_types_and_attributes_are_kept(
@@ -470,8 +512,13 @@ def test_a_legacy_payload_that_cannot_be_written_again_stops_nobody(
     raw: Path, passes: Passes, same_as_new: None, payload: str
 ) -> None:
     """Python's parser takes what has no encoding; one such line stopped every pass for ever."""
-    line = legacy_line(record_type="event", run_id="run", event_type="old",
-                       timestamp="2026-01-01T00:00:00Z", payload_json=payload)  # fmt: skip
+    line = legacy_line(
+        record_type="event",
+        run_id="run",
+        event_type="old",
+        timestamp="2026-01-01T00:00:00Z",
+        payload_json=payload,
+    )
     (raw / "events_20260101.ndjson").write_bytes(line + lines_of(_RUN))
     assert passes.run().lines == {"indexed": 5}
 
@@ -762,5 +809,6 @@ def test_a_file_that_changes_places_with_one_that_repeats_it_is_read_again(
     path.unlink()
     passes.run()
     assert passes.all("SELECT name, indexed, duplicate FROM log_files ORDER BY name") == [
-        (copy.name, 4, 0), (f"{path.name}.gz", 0, 4),
-    ]  # fmt: skip
+        (copy.name, 4, 0),
+        (f"{path.name}.gz", 0, 4),
+    ]

@@ -100,9 +100,11 @@ def test_the_scripts_work_in_a_checkout(base, tmp_path, name):
     """From any directory, without the package installed, and with the command's options."""
     done = subprocess.run(
         [sys.executable, "-S", str(ROOT / "tools" / f"{name}.py"), "--base", str(base)],
-        cwd=tmp_path, capture_output=True, text=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
         env=environment(PYTHONPATH=_dependencies(tmp_path)),
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert (base / "db" / "telemetry.sqlite").is_file()
 
@@ -111,8 +113,10 @@ def test_a_script_without_its_dependencies_says_how_to_get_them(tmp_path):
     """No traceback: what is missing, and what to run."""
     done = subprocess.run(
         [sys.executable, "-E", "-S", str(ROOT / "tools" / "setup_storage.py")],
-        cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("error: No module named 'click'. Run `pip install")
 

@@ -51,9 +51,10 @@ def daemon(config: TelemetryConfig, **variables: str) -> Iterator[None]:
     """A daemon with variables, which has to end well."""
     process = subprocess.Popen(
         [*COMMAND, "--base", str(config.metrics_dir), "index", "--watch"],
-        stderr=subprocess.PIPE, text=True,
+        stderr=subprocess.PIPE,
+        text=True,
         env=environment(TELEMETRY_POLL_INTERVAL="0.1", **variables),
-    )  # fmt: skip
+    )
     try:
         yield
         process.send_signal(signal.SIGTERM)
@@ -88,8 +89,10 @@ def test_it_archives_and_prunes_what_is_old_enough(config: TelemetryConfig, tmp_
         eventually(lambda: not verify(config).differences)
         assert last_error(config) == ""
     assert [name.split(".")[0] for name in names(config)] == [
-        "events_20250101", "events_20250102", today.split(".")[0],
-    ]  # fmt: skip
+        "events_20250101",
+        "events_20250102",
+        today.split(".")[0],
+    ]
     check(config, tmp_path)
 
 

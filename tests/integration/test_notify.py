@@ -138,9 +138,15 @@ def test_ready_is_said_once(manager):
 
 @pytest.mark.parametrize(
     ("microseconds", "pid", "seconds"),
-    [("", "", None), ("10000000", "", 5.0), ("10000000", "self", 5.0), ("10000000", "1", None),
-     ("0", "", None), ("soon", "", None)],
-)  # fmt: skip
+    [
+        ("", "", None),
+        ("10000000", "", 5.0),
+        ("10000000", "self", 5.0),
+        ("10000000", "1", None),
+        ("0", "", None),
+        ("soon", "", None),
+    ],
+)
 def test_the_watchdog_is_ours_only_if_it_says_so(microseconds, pid, seconds):
     """Half of its time, and none where another process is watched."""
     pid = str(os.getpid()) if pid == "self" else pid

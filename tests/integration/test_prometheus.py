@@ -99,8 +99,10 @@ def test_the_script_works_in_a_checkout(base):
     script = str(ROOT / "tools" / "monitor_telemetry_health.py")
     done = subprocess.run(
         [sys.executable, script, "--base", str(base), "--prometheus"],
-        capture_output=True, text=True, env=environment(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment(),
+    )
     assert done.returncode == 0
     assert values(done.stdout)["telemetry_degraded",] == 0
 

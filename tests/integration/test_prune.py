@@ -264,8 +264,9 @@ def test_kill_9_at_any_moment_is_made_good(
     index_once(config)
     subprocess.run(
         [sys.executable, "-c", _KILLED, str(config.metrics_dir), str(after)],
-        env=environment(), check=False,
-    )  # fmt: skip
+        env=environment(),
+        check=False,
+    )
     index_once(config)
     check(config, tmp_path)
     assert prune_old(config) == {}

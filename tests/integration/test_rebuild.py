@@ -254,9 +254,17 @@ def test_verify_finds_each_kind_of_difference(config: TelemetryConfig) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["agent_runs", "run_events", "log_files", "quarantine", "indexer_status",
-              "gone_processes", "settings"]
-)  # fmt: skip
+    "table",
+    [
+        "agent_runs",
+        "run_events",
+        "log_files",
+        "quarantine",
+        "indexer_status",
+        "gone_processes",
+        "settings",
+    ],
+)
 def test_a_view_broken_in_the_middle_comes_back(config: TelemetryConfig, table: str) -> None:
     """It opens, and breaks at one table: no pass may stay stuck there, and no rebuild either."""
     index_once(config)

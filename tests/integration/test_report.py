@@ -87,8 +87,9 @@ def test_it_makes_a_page_and_its_markdown(cli, base, record):
     assert (ran.code, ran.out) == (0, "")
     files = sorted((base / "reports").iterdir())
     assert [re.sub(r"\d", "0", path.name) for path in files] == [
-        "report_00000000T000000Z.html", "report_00000000T000000Z.md",
-    ]  # fmt: skip
+        "report_00000000T000000Z.html",
+        "report_00000000T000000Z.md",
+    ]
     for path in files:
         assert f"report in {path}\n" in ran.err
         if os.name == "posix":
@@ -215,8 +216,12 @@ def test_an_empty_period_is_an_honest_page(form, cli, record):
     """Every section is there, and says that it has nothing."""
     record("agent", "failed", hours=24 * 30)
     text = _html(cli, "--format", form)
-    for words in ("No runs started in this period.", "Nothing failed in this period.",
-                  "No agent ran in this period.", "No run is stale."):  # fmt: skip
+    for words in (
+        "No runs started in this period.",
+        "Nothing failed in this period.",
+        "No agent ran in this period.",
+        "No run is stale.",
+    ):
         assert words in text
 
 
@@ -333,10 +338,19 @@ def test_a_browser_shows_it_without_complaint(cli, record, tmp_path):
     path = tmp_path / "report.html"
     cli("report", "--output", str(path))
     done = subprocess.run(
-        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
-         f"--user-data-dir={tmp_path}/profile", f"--screenshot={tmp_path}/page.png",
-         path.as_uri()],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [
+            "chromium",
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--enable-logging=stderr",
+            f"--user-data-dir={tmp_path}/profile",
+            f"--screenshot={tmp_path}/page.png",
+            path.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert (tmp_path / "page.png").exists(), done.stderr
     assert not re.findall(r".*CONSOLE.*", done.stderr)

@@ -101,9 +101,15 @@ def test_print_touches_nothing(cli, tmp_path):
 def test_the_unit_says_what_was_asked_for(tmp_path):
     """Notify, watchdog, restart; base and settings written in; no privilege needed."""
     text = systemd.text(duty(tmp_path, TELEMETRY_POLL_INTERVAL="5"))
-    for line in ("Type=notify", "WatchdogSec=300", "Restart=on-failure", "NoNewPrivileges=yes",
-                 "WantedBy=default.target", 'Environment="TELEMETRY_POLL_INTERVAL=5"',
-                 f'Environment="TELEMETRY_BASE_DIR={tmp_path}"'):  # fmt: skip
+    for line in (
+        "Type=notify",
+        "WatchdogSec=300",
+        "Restart=on-failure",
+        "NoNewPrivileges=yes",
+        "WantedBy=default.target",
+        'Environment="TELEMETRY_POLL_INTERVAL=5"',
+        f'Environment="TELEMETRY_BASE_DIR={tmp_path}"',
+    ):
         assert line in text.splitlines()
     assert not re.search("^(Protect|Private|ReadOnly|InaccessiblePaths)", text, re.MULTILINE)
 
@@ -116,8 +122,9 @@ def test_a_unit_reads_back_as_it_was_meant(tmp_path):
     assert unit_words(lines["ExecStart"]) == ["/p y", "-m", _AWKWARD]
     found = [
         unit_words(line.split("=", 1)[1].replace("$", "$$"))[0]
-        for line in text.splitlines() if line.startswith("Environment=")
-    ]  # fmt: skip
+        for line in text.splitlines()
+        if line.startswith("Environment=")
+    ]
     assert found == [f"{name}={value}" for name, value in meant.environment.items()]
     assert lines["EnvironmentFile"] == f"-{meant.secrets_file}".replace("%", "%%")
 
@@ -133,8 +140,10 @@ def test_systemd_takes_the_unit(tmp_path):
     unit.write_bytes(systemd.data(meant._replace(program=(str(python), *meant.program[1:]))))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--user", "--man=no", str(unit)],
-        capture_output=True, text=True, env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+    )
     if "Failed to" in done.stderr and "bus" in done.stderr:
         pytest.skip(f"systemd-analyze can't work here: {done.stderr}")
     assert (done.returncode, done.stderr) == (0, "")
@@ -159,8 +168,10 @@ def test_the_task_reads_back_as_it_was_meant(tmp_path):
     assert not {"%", "$"} & set(arguments)
     process = subprocess.Popen(
         [sys.executable, *c_arguments(arguments)],
-        stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
     try:
         assert process.stderr.readline().rstrip().endswith(f"indexing {meant.base / 'raw'}")
     finally:
@@ -172,8 +183,11 @@ def test_the_task_reads_back_as_it_was_meant(tmp_path):
 def test_every_place_is_named_in_full(tmp_path, monkeypatch):
     """The manager starts it elsewhere and without our variables."""
     monkeypatch.chdir(tmp_path)
-    environ = {"TELEMETRY_DB_PATH": "b/db/x.sqlite", "TELEMETRY_NDJSON_DIR": "log",
-               "PYTHONPATH": f"src{os.pathsep}{tmp_path}"}  # fmt: skip
+    environ = {
+        "TELEMETRY_DB_PATH": "b/db/x.sqlite",
+        "TELEMETRY_NDJSON_DIR": "log",
+        "PYTHONPATH": f"src{os.pathsep}{tmp_path}",
+    }
     found = duty_of("n", TelemetryConfig.from_env(environ), environ).environment
     assert found["TELEMETRY_BASE_DIR"] == str(tmp_path / "b")
     assert found["TELEMETRY_DB_PATH"] == str(tmp_path / "b/db/x.sqlite")

@@ -85,11 +85,24 @@ def test_a_run_of_another_container_is_not_called_gone(base: Path) -> None:
     """It has a pid namespace of its own and this host's name, and is alive."""
     config = TelemetryConfig.for_base(base)
     isolated = subprocess.Popen(
-        ["unshare", "-r", "--pid", "--fork", "--mount-proc", sys.executable, "-c",
-         textwrap.dedent(_START), str(base), "contained"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [
+            "unshare",
+            "-r",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            sys.executable,
+            "-c",
+            textwrap.dedent(_START),
+            str(base),
+            "contained",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env=environment(),
-    )  # fmt: skip
+    )
     try:
         assert isolated.stdout is not None
         if not isolated.stdout.readline():

@@ -76,7 +76,7 @@ _STRANGE_LINES = {
     "more after the end": (_EVENT[:-1] + b" trailing\n", "quarantined"),
     "spaces around": (b" \t" + _EVENT[:-1] + b" \t\n", "indexed"),
     "another encoding": (_EVENT.decode().encode("utf-16"), "quarantined"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -133,8 +133,28 @@ def test_all_strange_lines_at_once(raw: Path, config: TelemetryConfig) -> None:
     (raw / "events_20260103.ndjson").write_bytes(_BOM + data + _BOM + data)
 
 
-_VALUES = [None, True, 0, -1, 2**63, 2**64 - 1, 1.5, 1e308, "", "x", "\0", "7", "\ud7ff\U0010ffff",
-           [], [[1]], {}, {"a": {"b": None}}, "[" * 300, "{}", "2026-13-41T00:00:00Z"]  # fmt: skip
+_VALUES = [
+    None,
+    True,
+    0,
+    -1,
+    2**63,
+    2**64 - 1,
+    1.5,
+    1e308,
+    "",
+    "x",
+    "\0",
+    "7",
+    "\ud7ff\U0010ffff",
+    [],
+    [[1]],
+    {},
+    {"a": {"b": None}},
+    "[" * 300,
+    "{}",
+    "2026-13-41T00:00:00Z",
+]
 
 
 def test_wrong_types_in_every_field_reject_nothing(raw: Path, config: TelemetryConfig) -> None:
@@ -176,20 +196,45 @@ def test_wrong_types_in_every_field_of_the_earlier_product(
     raw: Path, config: TelemetryConfig
 ) -> None:
     """Its records are read or told, and none of them stops the others."""
-    start = {"record_type": "run", "run_id": "r", "status": "running", "agent_name": "a",
-             "start_time": "2025-12-10T12:00:00Z", "metrics_json": "{}", "items_discovered": 0,
-             "duration_ms": None, "created_at": "2025-12-10T12:00:00Z"}  # fmt: skip
-    one = {"record_type": "event", "run_id": "r", "event_type": "tick", "id": None,
-           "timestamp": "2025-12-10T12:00:01Z", "payload_json": '{"n": 1}'}  # fmt: skip
+    start = {
+        "record_type": "run",
+        "run_id": "r",
+        "status": "running",
+        "agent_name": "a",
+        "start_time": "2025-12-10T12:00:00Z",
+        "metrics_json": "{}",
+        "items_discovered": 0,
+        "duration_ms": None,
+        "created_at": "2025-12-10T12:00:00Z",
+    }
+    one = {
+        "record_type": "event",
+        "run_id": "r",
+        "event_type": "tick",
+        "id": None,
+        "timestamp": "2025-12-10T12:00:01Z",
+        "payload_json": '{"n": 1}',
+    }
     lines = [
         legacy_line(**{**record, name: value})
         for record in (start, {**start, "status": "success"}, one)
         for name in record
         for value in _VALUES
     ]
-    odd = [b'{"record_type":"event","run_id":"r","timestamp":"2025-12-10T12:00:01Z","payload_json":'
-           + value + b"}\n" for value in (b"NaN", b"1e400", b"9" * 400, b'"\\ud800"', b"[" * 2_000,
-                                          b"9" * 5_000, b"[" * 2_000 + b"]" * 2_000)]  # fmt: skip
+    odd = [
+        b'{"record_type":"event","run_id":"r","timestamp":"2025-12-10T12:00:01Z","payload_json":'
+        + value
+        + b"}\n"
+        for value in (
+            b"NaN",
+            b"1e400",
+            b"9" * 400,
+            b'"\\ud800"',
+            b"[" * 2_000,
+            b"9" * 5_000,
+            b"[" * 2_000 + b"]" * 2_000,
+        )
+    ]
     good = legacy_line(**{**one, "run_id": "good"})
     (raw / "events_20251210.ndjson").write_bytes(b"".join([*lines, *odd, good]))
     assert rows(config, "SELECT event_type FROM run_events WHERE run_id = 'good'") == [("tick",)]
@@ -297,10 +342,15 @@ def _make_directory(path: Path) -> None:
 
 
 _CHANGES: list[Callable[[Path], None]] = [
-    Path.unlink, _shrink, _replace, _overwrite, _make_fifo, _make_directory,
+    Path.unlink,
+    _shrink,
+    _replace,
+    _overwrite,
+    _make_fifo,
+    _make_directory,
     lambda path: path.rename(path.with_name("z.ndjson")),
     lambda path: _append(path, lines_of([event(n) for n in range(50, 60)])),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("change", _CHANGES)

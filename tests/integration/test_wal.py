@@ -47,8 +47,10 @@ def _index_batches(config: TelemetryConfig, view: View, name: str, count: int) -
     """Commit many batches, each of them of a few pages."""
     path = config.ndjson_dir / f"{name}.ndjson"
     for number in range(count):
-        made = [event(number * 50 + n, "run.started", f"{name}-{n}", odd="x" * 200 + str(number))
-                for n in range(50)]  # fmt: skip
+        made = [
+            event(number * 50 + n, "run.started", f"{name}-{n}", odd="x" * 200 + str(number))
+            for n in range(50)
+        ]
         with path.open("ab") as file:
             file.write(lines_of(made))
         view.run_pass()

@@ -111,8 +111,11 @@ def test_trying_again_uses_nothing_up(base: Path, limit: str) -> None:
     base.mkdir()
     done = subprocess.run(
         ["unshare", "-U", "-r", sys.executable, "-c", _RETRIES, str(base), str(_LIMITS / limit)],
-        capture_output=True, text=True, check=False, env=environment(),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -211,8 +214,10 @@ def test_a_directory_that_may_not_be_read_is_no_watched_one(base: Path) -> None:
     raw.chmod(0o311)
     process = subprocess.Popen(
         [sys.executable, "-c", _REFUSED, str(raw)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     assert process.stdin is not None
     first = process.stdout.readline()

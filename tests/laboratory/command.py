@@ -37,10 +37,15 @@ class _Screen:
     def __init__(self) -> None:
         self.console = Console(stderr=True)
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20),
-            TextColumn("{task.completed:,.0f} trials"), TimeElapsedColumn(),
-            console=self.console, transient=True, disable=not self.console.is_terminal,
-        )  # fmt: skip
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            TextColumn("{task.completed:,.0f} trials"),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
 
     def begin(self, number: int, experiment: Experiment) -> Callable[[int], None]:
         """Show that an experiment has begun; return what is told how many trials are over."""
@@ -97,7 +102,7 @@ def main(
     """Break log, view and indexer in every way there is, and see whether a promise breaks.
 
     Exits 1 at the first violation, with the command that repeats it and the evidence kept.
-    """  # fmt: skip
+    """
     end = time.monotonic() + minutes * 60
     seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
     base = base or TelemetryConfig.from_env().metrics_dir

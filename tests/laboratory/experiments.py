@@ -46,15 +46,33 @@ _OF_PROCESSES = (held_lock.run, fleet.run, write_faults.run, store_faults.run)
 
 EXPERIMENTS = (
     Experiment("truncation", "files cut at every byte", truncation.run, {}),
-    Experiment("mutations", "broken files through the decoder", mutations.run,
-               {"files": 100_000, "flips": 1}),
+    Experiment(
+        "mutations",
+        "broken files through the decoder",
+        mutations.run,
+        {"files": 100_000, "flips": 1},
+    ),
     Experiment("folds", "sets of events in any pieces", folds.run, {"examples": 20_000}),
     Experiment("disasters", "stories of log and view", disasters.run, {"runs": 300, "steps": 40}),
-    Experiment("write-faults", "each call of the writer fails or is its last", write_faults.run,
-               {"rounds": 1}, needs_shim=True),
-    Experiment("store-faults", "calls of the indexer fail or are its last", store_faults.run,
-               {"kills": 150, "errors": 120}, needs_shim=True),
+    Experiment(
+        "write-faults",
+        "each call of the writer fails or is its last",
+        write_faults.run,
+        {"rounds": 1},
+        needs_shim=True,
+    ),
+    Experiment(
+        "store-faults",
+        "calls of the indexer fail or are its last",
+        store_faults.run,
+        {"kills": 150, "errors": 120},
+        needs_shim=True,
+    ),
     Experiment("held-lock", "a lock whose holder is stopped", held_lock.run, {"seconds": 2}),
-    Experiment("fleet", "agents and daemon killed at random", fleet.run,
-               {"writer_kills": 150, "indexer_kills": 75}),
-)  # fmt: skip
+    Experiment(
+        "fleet",
+        "agents and daemon killed at random",
+        fleet.run,
+        {"writer_kills": 150, "indexer_kills": 75},
+    ),
+)

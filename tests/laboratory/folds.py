@@ -17,18 +17,53 @@ from tests.support.oracle import Violation
 from tests.support.view import empty_database, event
 
 _KINDS = (
-    "run.started", "run.event", "run.updated", "run.ended", "run.delivered",
-    "run.delivery_failed", "somebody.elses",
-)  # fmt: skip
+    "run.started",
+    "run.event",
+    "run.updated",
+    "run.ended",
+    "run.delivered",
+    "run.delivery_failed",
+    "somebody.elses",
+)
 _NAMES = (
-    *(field.name for field in RUN_FIELDS), "status", "status", "start_time", "end_time",
-    "duration_ms", "context_json", "revision", "attempt", "unknown", "run_id",
-)  # fmt: skip
+    *(field.name for field in RUN_FIELDS),
+    "status",
+    "status",
+    "start_time",
+    "end_time",
+    "duration_ms",
+    "context_json",
+    "revision",
+    "attempt",
+    "unknown",
+    "run_id",
+)
 _VALUES = (
-    None, True, 0, -1, 7, 2**63, 2**64 - 1, 1.5, "", "x", "running", "failure", "completed",
-    "2026-01-01T00:00:00Z", "yesterday", "007", "9" * 30, "\u2028", [1], {}, {"a": {"b": None}},
-    '{"a": 1}', "{", 1e300,
-)  # fmt: skip
+    None,
+    True,
+    0,
+    -1,
+    7,
+    2**63,
+    2**64 - 1,
+    1.5,
+    "",
+    "x",
+    "running",
+    "failure",
+    "completed",
+    "2026-01-01T00:00:00Z",
+    "yesterday",
+    "007",
+    "9" * 30,
+    "\u2028",
+    [1],
+    {},
+    {"a": {"b": None}},
+    '{"a": 1}',
+    "{",
+    1e300,
+)
 
 
 def _event(chance: random.Random) -> Event:

@@ -21,10 +21,32 @@ from tests.laboratory.experiment import Bench
 from tests.support.oracle import Violation
 
 _PIECES = (
-    b"\n", b"\r\n", b"\x00" * 8, b"\xff", b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\\ud800", b'"', b"{",
-    b"}", b"[", b"]", b",", b":", b"null", b"NaN", b"1e999", b"-", b"9" * 40, b"[" * 2_000,
-    b'{"":' * 500, b'"record_type":"event",', b'"specversion":"2.0",', b'"id":"","id":"x"', b"\\",
-)  # fmt: skip
+    b"\n",
+    b"\r\n",
+    b"\x00" * 8,
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"\xe2\x80\xa8",
+    b"\\ud800",
+    b'"',
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"null",
+    b"NaN",
+    b"1e999",
+    b"-",
+    b"9" * 40,
+    b"[" * 2_000,
+    b'{"":' * 500,
+    b'"record_type":"event",',
+    b'"specversion":"2.0",',
+    b'"id":"","id":"x"',
+    b"\\",
+)
 
 
 def run(bench: Bench, files: int, flips: int = 1) -> dict[str, int]:
@@ -91,8 +113,14 @@ def _splice(data: bytes, chance: random.Random) -> bytes:
 
 
 _MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
-    _flip, _insert, _delete, _repeat, _move, _blank, _splice,
-)  # fmt: skip
+    _flip,
+    _insert,
+    _delete,
+    _repeat,
+    _move,
+    _blank,
+    _splice,
+)
 
 
 def _stretch(data: bytes, chance: random.Random) -> tuple[int, int]:

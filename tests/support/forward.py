@@ -43,8 +43,15 @@ def delivered(number: int, run_id: str, revision: int, target: str = "api") -> E
 
 def parked(number: int, run_id: str, revision: int, target: str = "api") -> Event:
     """A receipt of what a target did not want."""
-    return event(number, "run.delivery_failed", run_id, target=target, revision=revision,
-                 outcome="parked", reason="HTTP 400")  # fmt: skip
+    return event(
+        number,
+        "run.delivery_failed",
+        run_id,
+        target=target,
+        revision=revision,
+        outcome="parked",
+        reason="HTTP 400",
+    )
 
 
 class Queue:
@@ -99,8 +106,11 @@ class Hostile:
     def __enter__(self) -> Hostile:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.hostile_server", self._certificate],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(),
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
         told = self._read()
         self.url = f"http://127.0.0.1:{told['port']}/runs"
         self.secure_url = f"https://127.0.0.1:{told.get('secure')}/runs"

@@ -23,9 +23,14 @@ class History:
         self._events: list[Event] = []
 
     def run(
-        self, agent: str, began: datetime, minutes: float, status: str = "success",
-        steps: tuple[tuple[str, Any], ...] = (), **fields: Any,
-    ) -> str:  # fmt: skip
+        self,
+        agent: str,
+        began: datetime,
+        minutes: float,
+        status: str = "success",
+        steps: tuple[tuple[str, Any], ...] = (),
+        **fields: Any,
+    ) -> str:
         """Add a run, its steps spread evenly over its time; one that is running has no end."""
         run_id = f"{began:%Y%m%dT%H%M%SZ}-{agent}-{len(self._events):024x}"
         host = fields.setdefault("host", "web1")
@@ -80,9 +85,15 @@ def two_weeks(base: Path) -> None:
 def _crawl(history: History, began: datetime, minutes: float) -> None:
     pages = tuple(("page", {"url": f"/{n}", "ms": 100 * n}) for n in (1, 2, 3))
     history.run(
-        "crawler", began, minutes, steps=(*pages, ("retry", {"url": "/3"})), product="shop",
-        items_succeeded=3, items_failed=0, metrics_json={"tokens": 1000, "cost": 0.25},
-    )  # fmt: skip
+        "crawler",
+        began,
+        minutes,
+        steps=(*pages, ("retry", {"url": "/3"})),
+        product="shop",
+        items_succeeded=3,
+        items_failed=0,
+        metrics_json={"tokens": 1000, "cost": 0.25},
+    )
 
 
 def _import(history: History, began: datetime, fails: bool) -> None:
@@ -90,9 +101,14 @@ def _import(history: History, began: datetime, fails: bool) -> None:
         history.run("importer", began, 20, items_succeeded=50, item_name="orders.csv")
         return
     history.run(
-        "importer", began, 3, "failed", item_name="orders.csv", items_failed=1,
+        "importer",
+        began,
+        3,
+        "failed",
+        item_name="orders.csv",
+        items_failed=1,
         error_summary="ValueError: no such column: price",
-    )  # fmt: skip
+    )
     again = began + timedelta(minutes=10)
     history.run("importer", again, 20, items_succeeded=50, item_name="orders.csv")
 

@@ -21,9 +21,23 @@ import time
 from typing import Any
 
 WAYS = (
-    "ok", "reset before", "reset after", "drip", "hang", "500", "503 later", "429 seconds",
-    "429 date", "302", "bomb", "endless", "garbage", "408", "425", "short",
-)  # fmt: skip
+    "ok",
+    "reset before",
+    "reset after",
+    "drip",
+    "hang",
+    "500",
+    "503 later",
+    "429 seconds",
+    "429 date",
+    "302",
+    "bomb",
+    "endless",
+    "garbage",
+    "408",
+    "425",
+    "short",
+)
 """How it may answer. All but a few of these have it take in what was sent."""
 TAKEN_IN = ("ok", "reset after", "drip", "bomb", "endless", "short")
 _BOMB = gzip.compress(bytes(20_000_000))
@@ -168,9 +182,17 @@ async def _main(certificate: str) -> None:
             server = await asyncio.start_server(serve, "127.0.0.1", port)
         elif word == "plan":
             receiver.obey(json.loads(rest))
-        print(json.dumps({name: getattr(receiver, name) for name in
-                          ("held", "order", "faults", "requests", "tries")}
-                         if word == "held" else {}), flush=True)  # fmt: skip
+        print(
+            json.dumps(
+                {
+                    name: getattr(receiver, name)
+                    for name in ("held", "order", "faults", "requests", "tries")
+                }
+                if word == "held"
+                else {}
+            ),
+            flush=True,
+        )
         if word == "held" and rest == "clear":
             receiver.__init__()  # type: ignore[misc]
 

@@ -65,8 +65,10 @@ class Google:
 
     def _answer(self, host: str, head: list[str], stream: Any) -> bytes:
         method, path, _ = head[0].split()
-        length = next((int(line.split(":")[1]) for line in head
-                       if line.lower().startswith("content-length")), 0)  # fmt: skip
+        length = next(
+            (int(line.split(":")[1]) for line in head if line.lower().startswith("content-length")),
+            0,
+        )
         body = stream.read(length)
         if host.startswith("script.googleusercontent"):
             if method != "GET" or "user_content_key" not in path:

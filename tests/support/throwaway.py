@@ -18,10 +18,28 @@ def certificate(directory: Path, names: str) -> Path:
         pytest.skip("openssl is not there to make a certificate with")
     both = directory / "both.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-         "/CN=test", "-addext", f"subjectAltName={names}", "-keyout", str(directory / "key.pem"),
-         "-out", str(directory / "cert.pem")], check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=test",
+            "-addext",
+            f"subjectAltName={names}",
+            "-keyout",
+            str(directory / "key.pem"),
+            "-out",
+            str(directory / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
     both.write_bytes((directory / "key.pem").read_bytes() + (directory / "cert.pem").read_bytes())
     return both

@@ -30,9 +30,16 @@ _NAMES = st.one_of(
     st.sampled_from([*(field.name for field in RUN_FIELDS), "unknown", "revision", "run_id"]),
 )
 _KINDS = st.sampled_from(
-    ["run.started", "run.event", "run.updated", "run.ended", "run.delivered",
-     "run.delivery_failed", "somebody.elses"]
-)  # fmt: skip
+    [
+        "run.started",
+        "run.event",
+        "run.updated",
+        "run.ended",
+        "run.delivered",
+        "run.delivery_failed",
+        "somebody.elses",
+    ]
+)
 
 
 @st.composite
@@ -129,9 +136,15 @@ def test_a_late_start_does_not_reopen_a_run() -> None:
 
 @pytest.mark.parametrize(
     ("given", "kept"),
-    [("failure", "failed"), ("error", "failed"), ("completed", "success"),
-     ("succeeded", "success"), ("timeout", "timeout"), ("Paused (manual)", "Paused (manual)")],
-)  # fmt: skip
+    [
+        ("failure", "failed"),
+        ("error", "failed"),
+        ("completed", "success"),
+        ("succeeded", "success"),
+        ("timeout", "timeout"),
+        ("Paused (manual)", "Paused (manual)"),
+    ],
+)
 def test_statuses_are_normalised_or_kept_as_they_came(given: str, kept: str) -> None:
     """No status is rejected."""
     assert _fold([event(1, "run.ended", status=given)])["status"] == kept
@@ -273,12 +286,24 @@ def test_the_first_revision_can_be_posted_and_none_cannot() -> None:
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        (2**63 - 1, 2**63 - 1), (2**63, str(2**63)), (-(2**63), -(2**63)),
-        (-(2**63) - 1, str(-(2**63) - 1)), (4.0, 4), (1.5, 1.5), (2.0**53, 2.0**53),
-        (2.0**53 - 1, 2**53 - 1), ("007", 7), ("-7", -7), ("9" * 18, int("9" * 18)),
-        ("9" * 19, "9" * 19), ("1.5", "1.5"), ("", ""), (True, 1), ([1], "[1]"),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, str(2**63)),
+        (-(2**63), -(2**63)),
+        (-(2**63) - 1, str(-(2**63) - 1)),
+        (4.0, 4),
+        (1.5, 1.5),
+        (2.0**53, 2.0**53),
+        (2.0**53 - 1, 2**53 - 1),
+        ("007", 7),
+        ("-7", -7),
+        ("9" * 18, int("9" * 18)),
+        ("9" * 19, "9" * 19),
+        ("1.5", "1.5"),
+        ("", ""),
+        (True, 1),
+        ([1], "[1]"),
     ],
-)  # fmt: skip
+)
 def test_numbers_are_whole_where_they_can_be_and_kept_where_not(given: Any, kept: Any) -> None:
     """What SQLite has no integer for, or what would lose digits, stays as it came."""
     found = _fold([event(1, "run.updated", items_failed=given)])["items_failed"]
@@ -287,9 +312,13 @@ def test_numbers_are_whole_where_they_can_be_and_kept_where_not(given: Any, kept
 
 @pytest.mark.parametrize(
     ("given", "found"),
-    [(10**8, "1973-03-03T09:46:40.000000Z"), (10**11 - 1, "5138-11-16T09:46:39.000000Z"),
-     (10**8 - 1, None), (10**11, None)],
-)  # fmt: skip
+    [
+        (10**8, "1973-03-03T09:46:40.000000Z"),
+        (10**11 - 1, "5138-11-16T09:46:39.000000Z"),
+        (10**8 - 1, None),
+        (10**11, None),
+    ],
+)
 def test_seconds_are_times_from_1973_to_5138(given: int, found: Optional[str]) -> None:
     """Anything else is milliseconds, a year, or no time at all, and is not taken for one."""
     row = _fold([event(1, "run.started", start_time=given)])
@@ -298,8 +327,15 @@ def test_seconds_are_times_from_1973_to_5138(given: int, found: Optional[str]) -
 
 def test_what_says_nothing_does_not_hide_what_stands_behind_it() -> None:
     """A null, a status, an end while running, an odd time: the fields after them are set."""
-    data = {"product": None, "status": "running", "end_time": "2026-01-01T00:00:00Z",
-            "odd": 1, "start_time": "x", "context_json": {"a": 1}, "website": "w"}  # fmt: skip
+    data = {
+        "product": None,
+        "status": "running",
+        "end_time": "2026-01-01T00:00:00Z",
+        "odd": 1,
+        "start_time": "x",
+        "context_json": {"a": 1},
+        "website": "w",
+    }
     row = _fold([event(1, "run.started", **data)])
     assert (row["website"], row["status"], row["end_time"]) == ("w", "running", None)
     assert orjson.loads(row["context_json"]) == {"a": 1, "odd": 1, "start_time": "x"}

@@ -23,12 +23,19 @@ def test_the_body_has_the_twenty_fields_that_receivers_know() -> None:
     assert len(KNOWN_FIELDS) == 20
     body = json.loads(body_of(row, KNOWN_FIELDS))
     assert body == {
-        "run_id": "run", "agent_name": "a", "status": "success", "duration_ms": 0,
-        "start_time": "2026-01-01T00:00:00.000001Z", "end_time": "2026-01-01T00:00:00.000002Z",
-    }  # fmt: skip
+        "run_id": "run",
+        "agent_name": "a",
+        "status": "success",
+        "duration_ms": 0,
+        "start_time": "2026-01-01T00:00:00.000001Z",
+        "end_time": "2026-01-01T00:00:00.000002Z",
+    }
     assert json.loads(body_of(row, ALL_FIELDS)) == {
-        **body, "website": "w", "revision": 2, "updated_at": "2026-01-01T00:00:00.000002Z",
-    }  # fmt: skip
+        **body,
+        "website": "w",
+        "revision": 2,
+        "updated_at": "2026-01-01T00:00:00.000002Z",
+    }
 
 
 @given(st.integers(0, 2**32))
@@ -51,8 +58,9 @@ def test_a_body_changes_with_its_revision_and_with_nothing_else(seed: int) -> No
 @given(st.lists(st.tuples(st.text(max_size=300), st.integers(1, 30)), max_size=20, unique=True))
 def test_a_key_is_ascii_and_belongs_to_one_revision(places: list[tuple[str, int]]) -> None:
     """Whatever an agent calls its run, the key fits into a header and is no other's."""
-    keys = [key_of(run, number, names) for run, number in places
-            for names in (KNOWN_FIELDS, ALL_FIELDS)]  # fmt: skip
+    keys = [
+        key_of(run, number, names) for run, number in places for names in (KNOWN_FIELDS, ALL_FIELDS)
+    ]
     assert len(set(keys)) == len(keys)
     assert all(key.isascii() and key.isprintable() and " " not in key for key in keys)
     assert all(len(key) < 260 for key in keys)

@@ -39,13 +39,23 @@ def test_backoff_doubles_up_to_a_cap_and_jitters_over_all_of_it() -> None:
 @pytest.mark.parametrize(
     ("header", "seconds"),
     [
-        (None, None), ("", None), ("soon", None), ("-5", None), ("1.5", None), ("\u0661", None),
-        ("0", 0), (" 120 ", 120), ("99999", LONGEST_ASKED_SECONDS), ("9" * 5000, 3600),
-        ("Fri, 15 Jan 2027 08:01:00 GMT", 60), ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
-        ("Fri, 15 Jan 2027 08:01:00", 60), ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("\u0661", None),
+        ("0", 0),
+        (" 120 ", 120),
+        ("99999", LONGEST_ASKED_SECONDS),
+        ("9" * 5000, 3600),
+        ("Fri, 15 Jan 2027 08:01:00 GMT", 60),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
+        ("Fri, 15 Jan 2027 08:01:00", 60),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
         ("Fri, 99 Jan 2027 08:01:00 GMT", None),
     ],
-)  # fmt: skip
+)
 def test_retry_after_is_read_in_both_forms_and_within_reason(
     header: str | None, seconds: float | None
 ) -> None:

@@ -16,8 +16,9 @@ from tests.support.forward import a_target
 def _carry(path: Path, *runs: str) -> None:
     async def all_at_once() -> None:
         carrier = make_carrier(a_target(kind="file", address=str(path)))
-        parcels = [Parcel("copy", run, 2, f"{run}:2", b'{"run_id":"%s"}' % run.encode(), 1)
-                   for run in runs]  # fmt: skip
+        parcels = [
+            Parcel("copy", run, 2, f"{run}:2", b'{"run_id":"%s"}' % run.encode(), 1) for run in runs
+        ]
         verdicts = await asyncio.gather(*map(carrier.carry, parcels))
         await carrier.close()
         assert {verdict.outcome for verdict in verdicts} == {"delivered"}

@@ -73,7 +73,7 @@ def test_a_token_may_stand_in_a_variable(base: Path, monkeypatch: pytest.MonkeyP
         ("other = 5", "'other', which is no setting"),
         ("[targets", "is no TOML"),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_sense_is_told_and_costs_that_target_alone(
     base: Path, text: str, told: str
 ) -> None:

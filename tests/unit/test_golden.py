@@ -13,20 +13,32 @@ _RUN = "20261122T123456Z-crawler-c0ffe5a1b2c3d4e5f6a7b8c9"
 
 def _event(number: int, kind: str, data: object, **extensions: object) -> Event:
     return Event(
-        f"019ab3c5-7f00-7{number:03x}-8000-2f6b1d5c9a40", "web1/4242", kind, _RUN,
-        f"2026-11-22T12:34:56.78901{number}Z", data, extensions or None,
-    )  # fmt: skip
+        f"019ab3c5-7f00-7{number:03x}-8000-2f6b1d5c9a40",
+        "web1/4242",
+        kind,
+        _RUN,
+        f"2026-11-22T12:34:56.78901{number}Z",
+        data,
+        extensions or None,
+    )
 
 
 EVENTS = [
-    _event(0, "run.started", {"agent_name": "crawler", "job_type": "crawl", "trigger_type": "cli",
-                              "host": "web1"}, processstart="b00t:123456"),
-    _event(1, "run.event", {"event_type": "page", "payload": {"url": "https://example.com/ä",
-                                                              "ms": 12, "ok": True}}),
+    _event(
+        0,
+        "run.started",
+        {"agent_name": "crawler", "job_type": "crawl", "trigger_type": "cli", "host": "web1"},
+        processstart="b00t:123456",
+    ),
+    _event(
+        1,
+        "run.event",
+        {"event_type": "page", "payload": {"url": "https://example.com/ä", "ms": 12, "ok": True}},
+    ),
     _event(2, "run.event", {"event_type": "note", "payload": None}),
     _event(3, "run.updated", {"items_discovered": 10, "metrics_json": {"depth": [1, 2.5]}}),
     _event(4, "run.ended", {"status": "success", "duration_ms": 4}),
-]  # fmt: skip
+]
 
 
 def test_events_are_written_as_they_always_were() -> None:

@@ -12,14 +12,33 @@ from indexer.log.lines import Line
 from telemetry_core.event import Event
 
 _START = {
-    "run_id": "20251210T120000Z-crawler-a1b2c3d4", "agent_name": "crawler", "job_type": "crawl",
-    "trigger_type": "cli", "start_time": "2025-12-10T12:00:00.000000+00:00", "schema_version": 3,
-    "agent_owner": None, "end_time": None, "status": "running", "items_discovered": 0,
-    "items_succeeded": 0, "items_failed": 0, "duration_ms": None, "metrics_json": None,
-    "api_posted": 0, "api_retry_count": 0, "created_at": None, "record_type": "run",
-}  # fmt: skip
-_END = {**_START, "status": "success", "end_time": "2025-12-10T12:00:05.500000+00:00",
-        "items_discovered": 10, "duration_ms": 5500, "metrics_json": '{"a": 1}'}  # fmt: skip
+    "run_id": "20251210T120000Z-crawler-a1b2c3d4",
+    "agent_name": "crawler",
+    "job_type": "crawl",
+    "trigger_type": "cli",
+    "start_time": "2025-12-10T12:00:00.000000+00:00",
+    "schema_version": 3,
+    "agent_owner": None,
+    "end_time": None,
+    "status": "running",
+    "items_discovered": 0,
+    "items_succeeded": 0,
+    "items_failed": 0,
+    "duration_ms": None,
+    "metrics_json": None,
+    "api_posted": 0,
+    "api_retry_count": 0,
+    "created_at": None,
+    "record_type": "run",
+}
+_END = {
+    **_START,
+    "status": "success",
+    "end_time": "2025-12-10T12:00:05.500000+00:00",
+    "items_discovered": 10,
+    "duration_ms": 5500,
+    "metrics_json": '{"a": 1}',
+}
 
 
 def _entries(*contents: bytes, before: tuple[bytes, ...] = ()) -> list[Entry]:
@@ -51,10 +70,16 @@ def test_a_final_snapshot_is_an_end() -> None:
 
 def test_a_record_of_an_event_is_an_event() -> None:
     """The payload stood as JSON text, and is the object again."""
-    event = _event({
-        "record_type": "event", "run_id": "r", "event_type": "checkpoint", "id": None,
-        "timestamp": "2025-12-10T12:00:01+00:00", "payload_json": '{"step": 1}',
-    })  # fmt: skip
+    event = _event(
+        {
+            "record_type": "event",
+            "run_id": "r",
+            "event_type": "checkpoint",
+            "id": None,
+            "timestamp": "2025-12-10T12:00:01+00:00",
+            "payload_json": '{"step": 1}',
+        }
+    )
     assert (event.type, event.run_id) == ("run.event", "r")
     assert event.data == {"event_type": "checkpoint", "payload": {"step": 1}}
 
@@ -84,11 +109,14 @@ def test_what_the_old_encoder_could_write_is_read(spelled: str) -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [{"record_type": "run"}, {"record_type": "run", "run_id": "x"},
-     {"record_type": "run", "run_id": 3, "start_time": "2025-12-10T12:00:00"},
-     {"record_type": "event", "run_id": "x", "timestamp": "yesterday"},
-     {"record_type": "other", "run_id": "x"}],
-)  # fmt: skip
+    [
+        {"record_type": "run"},
+        {"record_type": "run", "run_id": "x"},
+        {"record_type": "run", "run_id": 3, "start_time": "2025-12-10T12:00:00"},
+        {"record_type": "event", "run_id": "x", "timestamp": "yesterday"},
+        {"record_type": "other", "run_id": "x"},
+    ],
+)
 def test_a_record_without_run_or_time_is_a_fault(record: dict[str, Any]) -> None:
     """It is quarantined with a reason, never guessed at."""
     (entry,) = _entries(orjson.dumps(record))
@@ -106,11 +134,18 @@ def test_a_line_that_is_too_long_is_no_event_whatever_its_beginning_says() -> No
 
 def test_an_event_that_also_has_the_earlier_name_is_an_event() -> None:
     """What says which CloudEvents it is made by is no line of the earlier product."""
-    event = _event({
-        "specversion": "1.0", "id": "one", "source": "host/1", "type": "run.event",
-        "subject": "r", "time": "2025-12-10T12:00:01.000000Z", "record_type": "run",
-        "data": {"event_type": "step", "payload": None},
-    })  # fmt: skip
+    event = _event(
+        {
+            "specversion": "1.0",
+            "id": "one",
+            "source": "host/1",
+            "type": "run.event",
+            "subject": "r",
+            "time": "2025-12-10T12:00:01.000000Z",
+            "record_type": "run",
+            "data": {"event_type": "step", "payload": None},
+        }
+    )
     assert (event.id, event.type, event.run_id) == ("one", "run.event", "r")
 
 

@@ -45,9 +45,14 @@ def test_a_time_without_a_zone_is_local_and_one_with_a_zone_is_not(in_berlin, te
 
 @pytest.mark.parametrize(
     ("text", "length"),
-    [("30m", timedelta(minutes=30)), ("24h", timedelta(days=1)), ("7d", timedelta(days=7)),
-     (" 2 W ", timedelta(weeks=2)), ("0.5h", timedelta(minutes=30))],
-)  # fmt: skip
+    [
+        ("30m", timedelta(minutes=30)),
+        ("24h", timedelta(days=1)),
+        ("7d", timedelta(days=7)),
+        (" 2 W ", timedelta(weeks=2)),
+        ("0.5h", timedelta(minutes=30)),
+    ],
+)
 def test_a_length_of_time_is_before_now(text, length):
     """Also with a fraction, a blank, a capital."""
     moment_meant = parse_time(_read(text))

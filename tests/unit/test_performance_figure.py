@@ -63,8 +63,10 @@ def test_sides_take_turns_and_each_begins_every_other_round():
 def test_values_are_shown_with_three_digits_and_goals_with_their_direction():
     """As people read them."""
     assert [amount(value) for value in (12345.6, 45.67, 1.2345)] == [
-        "12,346", "45.7", "1.23",
-    ]  # fmt: skip
+        "12,346",
+        "45.7",
+        "1.23",
+    ]
     assert goal_in_words(Goal(0.85, at_least=True), "us") == ">= 0.85"
     assert goal_in_words(Goal(200, of="ours"), "us") == "<= 200 us"
 

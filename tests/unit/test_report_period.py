@@ -54,8 +54,10 @@ def test_days_are_local(zone):
     """The evening of one day in Greenwich is the next in Kolkata."""
     zone("IST-5:30")
     assert _period("2026-11-15T20", "2026-11-18T10").parts() == [
-        "2026-11-16", "2026-11-17", "2026-11-18",
-    ]  # fmt: skip
+        "2026-11-16",
+        "2026-11-17",
+        "2026-11-18",
+    ]
     assert moment_in_words("2026-11-15T20:00:00Z") == "Nov 16, 2026, 01:30"
     assert zone_in_words("2026-11-15T20:00:00Z") == "IST, UTC+05:30"
 

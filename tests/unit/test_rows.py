@@ -15,17 +15,39 @@ from indexer.log.lines import Block, Line
 from indexer.store.events import to_row
 
 _USUAL: dict[str, Any] = {
-    "specversion": "1.0", "id": "id-1", "source": "host/1", "type": "run.event",
-    "subject": "run", "time": "2026-01-01T00:00:00.000000Z",
+    "specversion": "1.0",
+    "id": "id-1",
+    "source": "host/1",
+    "type": "run.event",
+    "subject": "run",
+    "time": "2026-01-01T00:00:00.000000Z",
     "data": {"event_type": "step", "payload": {"n": 1}},
-}  # fmt: skip
+}
 _ODD: tuple[Any, ...] = (
-    None, "", 0, 1, True, 1.5, [], {}, "x", "1.1", "2.0", "run.started", "run.event",
-    "2026-01-01T00:00:00Z", "2026-02-30T00:00:00.000000Z", "2026-01-01T24:00:00.000000Z",
-    {"event_type": "step"}, {"payload": 1}, {"event_type": None, "payload": 1},
-    {"event_type": ["odd"], "payload": 1}, {"event_type": "", "payload": 1},
-    {"event_type": "step", "payload": None}, {"event_type": "step", "payload": 1, "more": 2},
-)  # fmt: skip
+    None,
+    "",
+    0,
+    1,
+    True,
+    1.5,
+    [],
+    {},
+    "x",
+    "1.1",
+    "2.0",
+    "run.started",
+    "run.event",
+    "2026-01-01T00:00:00Z",
+    "2026-02-30T00:00:00.000000Z",
+    "2026-01-01T24:00:00.000000Z",
+    {"event_type": "step"},
+    {"payload": 1},
+    {"event_type": None, "payload": 1},
+    {"event_type": ["odd"], "payload": 1},
+    {"event_type": "", "payload": 1},
+    {"event_type": "step", "payload": None},
+    {"event_type": "step", "payload": 1, "more": 2},
+)
 
 
 def _both_ways(content: bytes) -> tuple[list[Any], list[Any]]:
@@ -55,12 +77,23 @@ def test_a_line_without_a_name_comes_to_the_same(name: str) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b" ", b"\xef\xbb\xbf", b"null", b"[1]", b"7", b'"text"', b"{", b"\xff",
-     orjson.dumps(_USUAL) + b"\r", b"\xef\xbb\xbf" + orjson.dumps(_USUAL),
-     orjson.dumps(_USUAL).replace(b'{"n":1}', b"[" * 300 + b"]" * 300),
-     orjson.dumps(_USUAL).replace(b'{"n":1}', b' { "n" : 1e2 } '),
-     orjson.dumps(_USUAL).replace(b'"n":1', b'"n":' + b"9" * 40)],
-)  # fmt: skip
+    [
+        b"",
+        b" ",
+        b"\xef\xbb\xbf",
+        b"null",
+        b"[1]",
+        b"7",
+        b'"text"',
+        b"{",
+        b"\xff",
+        orjson.dumps(_USUAL) + b"\r",
+        b"\xef\xbb\xbf" + orjson.dumps(_USUAL),
+        orjson.dumps(_USUAL).replace(b'{"n":1}', b"[" * 300 + b"]" * 300),
+        orjson.dumps(_USUAL).replace(b'{"n":1}', b' { "n" : 1e2 } '),
+        orjson.dumps(_USUAL).replace(b'"n":1', b'"n":' + b"9" * 40),
+    ],
+)
 def test_strange_bytes_come_to_the_same(content: bytes) -> None:
     """Blank lines, other JSON, a payload too deep to be written again."""
     block, single = _both_ways(content)

@@ -22,7 +22,7 @@ def _lines(data: bytes, chunk: int = 7, offset: int = 0) -> list[Line]:
         st.sampled_from([b"\n", b"a", b"\r", b"\x00", b"\xe2\x80\xa8", b"\xc2\x85", b"{}"])
     ).map(b"".join),
     chunk=st.integers(1, 9),
-)  # fmt: skip
+)
 def test_lines_are_what_split_gives(data: bytes, chunk: int) -> None:
     """Whatever the chunk size, the lines are those between newlines, and only newlines."""
     assert [line.content for line in _lines(data, chunk)] == data.split(b"\n")[:-1]
@@ -99,8 +99,10 @@ def test_a_line_is_too_long_by_a_single_byte(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(tail, "MAX_LINE_BYTES", 10)
     lines = _lines(b"a" * 9 + b"\n" + b"b" * 10 + b"\n" + b"c\n", chunk=4)
     assert [(line.content, line.length, line.too_long) for line in lines] == [
-        (b"a" * 9, 10, False), (b"b" * 10, 11, True), (b"c", 2, False)
-    ]  # fmt: skip
+        (b"a" * 9, 10, False),
+        (b"b" * 10, 11, True),
+        (b"c", 2, False),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -91,9 +91,18 @@ def _bare_row(line: bytes) -> tuple[Any, ...]:
     event = orjson.loads(line)
     data = event["data"]
     return (
-        event["subject"], event["id"], data.get("event_type") or event["type"], event["time"],
-        event["type"], event["source"], orjson.dumps(data.get("payload")).decode(), None, 1, 0, 0,
-    )  # fmt: skip
+        event["subject"],
+        event["id"],
+        data.get("event_type") or event["type"],
+        event["time"],
+        event["type"],
+        event["source"],
+        orjson.dumps(data.get("payload")).decode(),
+        None,
+        1,
+        0,
+        0,
+    )
 
 
 def _made(database: Path) -> sqlite3.Connection:

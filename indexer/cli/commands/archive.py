@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import click
 
-from indexer.cli.context import Settings, base_option, is_recorded, json_option, warn
+from indexer.cli.context import Settings, base_option, is_recorded, json_option
 from indexer.retention.archive import Archived, ArchiveResult, archive, files_to_archive
 from indexer.retention.compression import GZIP, ZSTD
 from indexer.terminal.age import age_option
-from indexer.terminal.human import many, plain, size
+from indexer.terminal.human import many, plain, size, warn
 from indexer.terminal.output import print_json
 from indexer.terminal.progress import byte_progress
 from telemetry_core.config import TelemetryConfig
@@ -30,8 +30,12 @@ Examples:
 @age_option
 @click.option("--dry-run", is_flag=True, help="Say what would be compressed, and do nothing.")
 @click.option("--zstd", "packing", flag_value=ZSTD, help="Use zstd, which needs its library.")
-@click.option("--gzip", "packing", flag_value=GZIP,
-              help="Use gzip. By default it is zstd where its library is, else gzip.")  # fmt: skip
+@click.option(
+    "--gzip",
+    "packing",
+    flag_value=GZIP,
+    help="Use gzip. By default it is zstd where its library is, else gzip.",
+)
 @json_option
 @base_option
 @click.pass_obj
@@ -48,8 +52,13 @@ def command(
     if is_recorded(config):
         result = _dry(config, age) if dry_run else _archive(config, age, packing)
     if as_json:
-        print_json({"dry_run": dry_run, "archived": [one._asdict() for one in result.archived],
-                    "skipped": result.skipped})  # fmt: skip
+        print_json(
+            {
+                "dry_run": dry_run,
+                "archived": [one._asdict() for one in result.archived],
+                "skipped": result.skipped,
+            }
+        )
     else:
         _say(result, dry_run)
     for name, reason in result.skipped.items():

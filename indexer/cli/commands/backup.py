@@ -1,6 +1,6 @@
 """`telemetry backup`: a copy of the database, and of the log if asked, while all goes on.
 
-Called by the command line, and by tools/backup_telemetry_db.py. The work is in indexer/retention/backup.py.
+Called by the command line, and by tools/backup_telemetry_db.py. The work is in indexer/retention/.
 """
 
 from __future__ import annotations
@@ -9,16 +9,9 @@ from typing import Optional
 
 import click
 
-from indexer.cli.context import (
-    Settings,
-    base_option,
-    bring_up_to_date,
-    is_recorded,
-    json_option,
-    warn,
-)
+from indexer.cli.context import Settings, base_option, bring_up_to_date, is_recorded, json_option
 from indexer.retention.backup import backup
-from indexer.terminal.human import many, plain, size
+from indexer.terminal.human import many, plain, size, warn
 from indexer.terminal.output import print_json
 from indexer.terminal.progress import byte_progress, log_size
 
@@ -31,8 +24,12 @@ Examples:
 
 
 @click.command("backup", epilog=EXAMPLES)
-@click.option("--keep", type=click.IntRange(min=1), metavar="N",
-              help="Delete all but the N newest backups of this kind.")  # fmt: skip
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Delete all but the N newest backups of this kind.",
+)
 @click.option("--with-log", is_flag=True, help="Take the log too: view and log in one tar file.")
 @json_option
 @base_option

@@ -10,11 +10,11 @@ from typing import Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, open_view, warn
+from indexer.cli.context import Settings, base_option, open_view
 from indexer.export.formats import FORMATS, find_format, format_of, write_rows
 from indexer.export.rows import SUBJECTS, Chosen, Rows
 from indexer.terminal.destination import STDOUT, destination, output_option
-from indexer.terminal.human import count, plain
+from indexer.terminal.human import count, plain, warn
 from indexer.terminal.moment import MOMENT_HELP, check_order, moment
 from indexer.terminal.output import at_terminal
 from indexer.terminal.progress import row_progress
@@ -38,8 +38,12 @@ and Parquet, nested values in JSON and NDJSON. Parquet needs pyarrow.
 
 @click.command("export", epilog=EXAMPLES)
 @click.argument("subject", type=click.Choice(SUBJECTS), metavar="|".join(SUBJECTS))
-@click.option("--format", "form", type=click.Choice(FORMATS),
-              help="Default: what the suffix of --output says, else csv.")  # fmt: skip
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="Default: what the suffix of --output says, else csv.",
+)
 @click.option("--since", metavar="WHEN", callback=moment, help="Only what began since then.")
 @click.option("--until", metavar="WHEN", callback=moment, help="Only what began before then.")
 @click.option("--agent", help="Only this agent's.")

@@ -10,14 +10,14 @@ from typing import Any, Optional
 import click
 
 from indexer.cli.commands.index import keep_watch
-from indexer.cli.context import Settings, base_option, is_recorded, json_option, open_view, warn
+from indexer.cli.context import Settings, base_option, is_recorded, json_option, open_view
 from indexer.errors import NoSuchTarget
 from indexer.forward.circuit_breaker import DOWN, OPEN, PAUSED
 from indexer.forward.overview import OFF, UNKNOWN, overview
 from indexer.outbox.receipts import Parked, Receipts, dead_letters, retry_of
 from indexer.outbox.targets import load_targets
 from indexer.outbox.verdict import DELIVERED
-from indexer.terminal.human import ago, count, local_time, many, plain
+from indexer.terminal.human import ago, count, local_time, many, plain, warn
 from indexer.terminal.output import Column, print_json, print_table
 from indexer.terminal.run_rows import short_id
 from telemetry_core.config import TelemetryConfig
@@ -38,8 +38,7 @@ _STYLES = {"open": "green", "down": "red", "paused": "red", "off": "dim", "unkno
 
 
 @click.group("forward", epilog=EXAMPLES, invoke_without_command=True)
-@click.option("--watch", "watching", is_flag=True,
-              help="Stay, as `telemetry index --watch` does.")  # fmt: skip
+@click.option("--watch", "watching", is_flag=True, help="Stay, as `telemetry index --watch` does.")
 @json_option
 @base_option
 @click.pass_context
@@ -104,9 +103,15 @@ def _show(config: TelemetryConfig, as_json: bool, is_rest_bad: bool = False) -> 
 def _print_targets(targets: list[dict[str, Any]]) -> None:
     if not targets:
         return
-    columns = [Column("TARGET"), Column("KIND"), Column("STATE", styles=_STYLES),
-               Column("WAITING", right=True), Column("DEAD", right=True),
-               Column("LAST DELIVERED"), Column("LAST ERROR", note=True)]  # fmt: skip
+    columns = [
+        Column("TARGET"),
+        Column("KIND"),
+        Column("STATE", styles=_STYLES),
+        Column("WAITING", right=True),
+        Column("DEAD", right=True),
+        Column("LAST DELIVERED"),
+        Column("LAST ERROR", note=True),
+    ]
     print_table(columns, [_cells(one) for one in targets])
 
 
@@ -115,8 +120,15 @@ def _cells(one: dict[str, Any]) -> list[str]:
     if error:
         error = f"{ago(one['last_error_at'])}: {error}"
     delivered = local_time(one["last_delivered_at"], short=True) if one["state"] != OFF else ""
-    return [plain(one["name"]), plain(one["kind"]), one["state"], count(one["waiting"]),
-            count(one["dead"]), delivered, plain(error)]  # fmt: skip
+    return [
+        plain(one["name"]),
+        plain(one["kind"]),
+        one["state"],
+        count(one["waiting"]),
+        count(one["dead"]),
+        delivered,
+        plain(error),
+    ]
 
 
 @command.command("test", epilog=EXAMPLES)
@@ -155,8 +167,13 @@ def _dead(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
     if as_json:
         print_json([letter._asdict() for letter in letters])
         return 0
-    columns = [Column("TARGET"), Column("RUN", style="dim"), Column("REVISION", right=True),
-               Column("WHEN"), Column("REASON", cut=True)]  # fmt: skip
+    columns = [
+        Column("TARGET"),
+        Column("RUN", style="dim"),
+        Column("REVISION", right=True),
+        Column("WHEN"),
+        Column("REASON", cut=True),
+    ]
     if letters:
         print_table(columns, [_letter_cells(letter) for letter in letters])
     click.echo(many(len(letters), "dead letter"), err=True)
@@ -164,8 +181,13 @@ def _dead(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
 
 
 def _letter_cells(letter: Parked) -> list[str]:
-    return [plain(letter.target), short_id(letter.run_id), count(letter.revision),
-            local_time(letter.time, short=True), plain(letter.reason)]  # fmt: skip
+    return [
+        plain(letter.target),
+        short_id(letter.run_id),
+        count(letter.revision),
+        local_time(letter.time, short=True),
+        plain(letter.reason),
+    ]
 
 
 @command.command("retry", epilog=EXAMPLES)

@@ -1,7 +1,7 @@
 """`telemetry prune`: old days deleted from the log, and what they told from the database.
 
-Called by the command line. The work is in indexer/retention/prune.py; here it is said what will go, and
-asked.
+Called by the command line. The work is in indexer/retention/; this module says what
+will be deleted and asks.
 """
 
 from __future__ import annotations
@@ -10,18 +10,11 @@ from datetime import timedelta
 
 import click
 
-from indexer.cli.context import (
-    Settings,
-    base_option,
-    bring_up_to_date,
-    is_recorded,
-    json_option,
-    warn,
-)
+from indexer.cli.context import Settings, base_option, bring_up_to_date, is_recorded, json_option
 from indexer.retention.prune import PrunePlan, plan_prune, prune
 from indexer.terminal.age import age_option
 from indexer.terminal.consent import demand
-from indexer.terminal.human import count, many, plain, size
+from indexer.terminal.human import count, many, plain, size, warn
 from indexer.terminal.output import print_json
 
 EXAMPLES = """\b

@@ -25,10 +25,20 @@ Examples:
 
 @click.command("quarantine", epilog=EXAMPLES)
 @click.option("--all", "everything", is_flag=True, help="Those looked at before as well.")
-@click.option("--acknowledge", "acknowledging", is_flag=True,
-              help="Remember that all there are now were looked at.")  # fmt: skip
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True,
-              help="At most so many; 0 for all.")  # fmt: skip
+@click.option(
+    "--acknowledge",
+    "acknowledging",
+    is_flag=True,
+    help="Remember that all there are now were looked at.",
+)
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="At most so many; 0 for all.",
+)
 @json_option
 @base_option
 @click.pass_obj
@@ -71,12 +81,22 @@ def _in_words(new: int, acknowledging: bool) -> str:
 def _print_lines(lines: list[dict[str, Any]]) -> None:
     if not lines:
         return
-    columns = [Column("FILE"), Column("OFFSET", right=True), Column("LENGTH", right=True),
-               Column("REASON", cut=True), Column("BEGINS WITH", cut=True)]  # fmt: skip
+    columns = [
+        Column("FILE"),
+        Column("OFFSET", right=True),
+        Column("LENGTH", right=True),
+        Column("REASON", cut=True),
+        Column("BEGINS WITH", cut=True),
+    ]
     print_table(columns, [quarantine_cells(line) for line in lines])
 
 
 def quarantine_cells(line: dict[str, Any]) -> list[str]:
     """Return a quarantined line as the cells of a row."""
-    return [plain(line["file"]), count(line["offset"]), count(line["length"]),
-            plain(line["reason"]), plain(line["excerpt"])]  # fmt: skip
+    return [
+        plain(line["file"]),
+        count(line["offset"]),
+        count(line["length"]),
+        plain(line["reason"]),
+        plain(line["excerpt"]),
+    ]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import click
 
 from indexer.cli.commands.index import summary
-from indexer.cli.context import Settings, base_option, is_recorded, warn
+from indexer.cli.context import Settings, base_option, is_recorded
 from indexer.database.rebuild import rebuild
+from indexer.terminal.human import warn
 from indexer.terminal.progress import byte_progress, log_size
 
 EXAMPLES = """\b

@@ -42,12 +42,23 @@ _SUFFIXES = {"html": [".html"], "markdown": [".md"], "both": [".html", ".md"]}
 
 
 @click.command("report", epilog=EXAMPLES)
-@click.option("--since", metavar="WHEN", callback=moment, default="7d", show_default=True,
-              help="From then on.")  # fmt: skip
-@click.option("--until", metavar="WHEN", callback=moment, default="0s",
-              help="Up to then; default now.")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(list(_SUFFIXES)),
-              help="Default: both; for one --output what its suffix says.")  # fmt: skip
+@click.option(
+    "--since",
+    metavar="WHEN",
+    callback=moment,
+    default="7d",
+    show_default=True,
+    help="From then on.",
+)
+@click.option(
+    "--until", metavar="WHEN", callback=moment, default="0s", help="Up to then; default now."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(_SUFFIXES)),
+    help="Default: both; for one --output what its suffix says.",
+)
 @output_option
 @json_option
 @base_option

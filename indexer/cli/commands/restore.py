@@ -1,7 +1,7 @@
 """`telemetry restore`: a backup put back.
 
-Called by the command line. The work is in indexer/retention/restore.py; here it is said what the backup
-holds, and asked.
+Called by the command line. The work is in indexer/retention/; this module says what
+the backup holds and asks.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, warn
+from indexer.cli.context import Settings, base_option, json_option
 from indexer.retention.restore import Contents, Restored, inspect, restore
 from indexer.terminal.consent import demand
-from indexer.terminal.human import count, many, plain
+from indexer.terminal.human import count, many, plain, warn
 from indexer.terminal.output import print_json
 
 EXAMPLES = """\b

@@ -32,8 +32,14 @@ A run's name at a terminal is the end of its id; `telemetry show` takes either.
 @click.option("--agent", help="Only this agent's runs.")
 @click.option("--status", help="Only runs of this status.")
 @click.option("--since", metavar="WHEN", callback=moment, help="Only runs that started since then.")
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True,
-              help="At most so many; 0 for all.")  # fmt: skip
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="At most so many; 0 for all.",
+)
 @json_option
 @base_option
 @click.pass_obj

@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, warn
+from indexer.cli.context import Settings, base_option, json_option
 from indexer.service.install import (
     MANAGERS,
     Manager,
@@ -23,7 +23,7 @@ from indexer.service.install import (
     uninstall,
 )
 from indexer.service.settings import SECRETS, Duty, duty_of
-from indexer.terminal.human import plain
+from indexer.terminal.human import plain, warn
 from indexer.terminal.output import print_fields, print_json
 
 EXAMPLES = """\b
@@ -43,10 +43,15 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what each of the three takes."""
     for option in (
         click.option("--kind", type=click.Choice(list(MANAGERS)), help="Default: this system's."),
-        click.option("--name", default="local-telemetry", show_default=True, callback=_checked,
-                     help="By which the manager knows it; one a base."),
+        click.option(
+            "--name",
+            default="local-telemetry",
+            show_default=True,
+            callback=_checked,
+            help="By which the manager knows it; one a base.",
+        ),
         base_option,
-    ):  # fmt: skip
+    ):
         command = option(command)
     return click.pass_obj(command)
 
@@ -115,9 +120,13 @@ def _status(settings: Settings, *, kind: Optional[str], name: str, as_json: bool
     manager, duty = _named(settings, kind, name)
     file = manager.path(duty, os.environ)
     found = {
-        "kind": manager.KIND, "name": name, "file": str(file), "installed": file.exists(),
-        "reachable": is_reachable(manager), "running": is_running(manager, duty),
-    }  # fmt: skip
+        "kind": manager.KIND,
+        "name": name,
+        "file": str(file),
+        "installed": file.exists(),
+        "reachable": is_reachable(manager),
+        "running": is_running(manager, duty),
+    }
     if as_json:
         print_json(found)
     else:

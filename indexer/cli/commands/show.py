@@ -29,16 +29,30 @@ _CLIPPED_LENGTH = 400
 _TIMES = ("start_time", "end_time", "last_event_time", "git_commit_timestamp")
 # Of use to programs, which have them by --json and by SQL.
 _UNSHOWN = frozenset(
-    ("schema_version", "last_event_id", "revision", "api_posted", "api_posted_at",
-     "api_posted_revision", "api_retry_count", "created_at", "updated_at", "process_start",
-     "error_details")
-)  # fmt: skip
+    (
+        "schema_version",
+        "last_event_id",
+        "revision",
+        "api_posted",
+        "api_posted_at",
+        "api_posted_revision",
+        "api_retry_count",
+        "created_at",
+        "updated_at",
+        "process_start",
+        "error_details",
+    )
+)
 
 
 @click.command("show", epilog=EXAMPLES)
 @click.argument("run_id")
-@click.option("--events", type=click.IntRange(min=0), metavar="N",
-              help="At most the last N events; 0 for all. Default 50, in JSON all.")  # fmt: skip
+@click.option(
+    "--events",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="At most the last N events; 0 for all. Default 50, in JSON all.",
+)
 @json_option
 @base_option
 @click.pass_obj

@@ -34,10 +34,19 @@ Views:  runs_by_agent, runs_by_day, failed_runs, stale_runs, run_tree.
 
 @click.command("sql", epilog=EXAMPLES)
 @click.argument("words", nargs=-1, required=True, metavar="QUERY")
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "ndjson"]),
-              help="Default: a table at a terminal, else csv.")  # fmt: skip
-@click.option("--timeout", type=click.FloatRange(min=0), default=DEFAULT_TIMEOUT,
-              show_default=True, help="Seconds that the query may take.")  # fmt: skip
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json", "ndjson"]),
+    help="Default: a table at a terminal, else csv.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=DEFAULT_TIMEOUT,
+    show_default=True,
+    help="Seconds that the query may take.",
+)
 @json_option
 @base_option
 @click.pass_obj

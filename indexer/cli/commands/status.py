@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from indexer.cli.commands.quarantine import quarantine_cells
-from indexer.cli.commands.stats import in_words
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.health.health import health
 from indexer.health.prometheus import exposition
+from indexer.health.sentences import runs_sentence
 from indexer.terminal.human import ago, count, duration, local_time, many, plain, size
 from indexer.terminal.output import Column, heading, print_fields, print_json, print_table
 from indexer.terminal.run_rows import short_id
@@ -31,10 +31,10 @@ DEGRADED = 3
 
 
 @click.command("status", epilog=EXAMPLES)
-@click.option("--prometheus", "as_metrics", is_flag=True,
-              help="Metrics in Prometheus' text format.")  # fmt: skip
-@click.option("--integrity", is_flag=True,
-              help="Check the view's file too; reads all of it.")  # fmt: skip
+@click.option(
+    "--prometheus", "as_metrics", is_flag=True, help="Metrics in Prometheus' text format."
+)
+@click.option("--integrity", is_flag=True, help="Check the view's file too; reads all of it.")
 @json_option
 @base_option
 @click.pass_obj
@@ -72,7 +72,7 @@ def _print_health(found: dict[str, Any]) -> None:
         ("lag", _lag(found)),
         ("lines", ", ".join(f"{count(number)} {outcome}" for outcome, number in lines.items())),
         ("bytes", f"{count(sizes['accounted'])} accounted for of {count(sizes['read'])} read"),
-        ("runs", in_words(found["runs"]) or "none"),
+        ("runs", runs_sentence(found["runs"]) or "none"),
         ("last event", ago(found["last_event"])),
         ("database", f"{size(found['database_bytes'])} in {found['database']}"),
         ("growth", _growth(found["growth"])),
@@ -131,16 +131,30 @@ def _print_lists(found: dict[str, Any]) -> None:
             click.echo(f"- {plain(problem)}")
     if found["stale_runs"]:
         heading(f"Stale runs ({count(len(found['stale_runs']))})")
-        columns = [Column("RUN", style="dim"), Column("AGENT"), Column("JOB"),
-                   Column("LAST EVENT"), Column("REASON")]  # fmt: skip
+        columns = [
+            Column("RUN", style="dim"),
+            Column("AGENT"),
+            Column("JOB"),
+            Column("LAST EVENT"),
+            Column("REASON"),
+        ]
         print_table(columns, [_stale_cells(run) for run in found["stale_runs"]])
     if found["quarantine"]:
         heading(f"Latest of {many(found['quarantine_new'], 'quarantined line')} to be looked at")
-        columns = [Column("FILE"), Column("OFFSET", right=True), Column("LENGTH", right=True),
-                   Column("REASON", cut=True)]  # fmt: skip
+        columns = [
+            Column("FILE"),
+            Column("OFFSET", right=True),
+            Column("LENGTH", right=True),
+            Column("REASON", cut=True),
+        ]
         print_table(columns, [quarantine_cells(line)[:4] for line in found["quarantine"]])
 
 
 def _stale_cells(run: dict[str, Any]) -> list[str]:
-    return [short_id(run["run_id"]), plain(run["agent_name"]), plain(run["job_type"]),
-            local_time(run["last_event_time"]), plain(run["reason"])]  # fmt: skip
+    return [
+        short_id(run["run_id"]),
+        plain(run["agent_name"]),
+        plain(run["job_type"]),
+        local_time(run["last_event_time"]),
+        plain(run["reason"]),
+    ]

@@ -14,16 +14,9 @@ from typing import Any, Optional
 
 import click
 
-from indexer.cli.context import (
-    Settings,
-    base_option,
-    bring_up_to_date,
-    json_option,
-    open_view,
-    warn,
-)
+from indexer.cli.context import Settings, base_option, bring_up_to_date, json_option, open_view
 from indexer.store.connection import reading
-from indexer.terminal.human import local_time, plain
+from indexer.terminal.human import local_time, plain, warn
 from indexer.terminal.output import at_terminal, console, parsed_row, print_json_line, to_json
 from indexer.terminal.run_rows import find_run, short_id
 from telemetry_core.config import TelemetryConfig
@@ -38,8 +31,16 @@ Examples:
 """
 
 _LOOK_SECONDS = 0.3
-_SHOWN = ("event_id", "run_id", "agent_name", "event_type", "timestamp", "type", "source",
-          "payload_json")  # fmt: skip
+_SHOWN = (
+    "event_id",
+    "run_id",
+    "agent_name",
+    "event_type",
+    "timestamp",
+    "type",
+    "source",
+    "payload_json",
+)
 _SELECT = (
     "SELECT run_events.*, runs.agent_name FROM run_events"
     " LEFT JOIN agent_runs AS runs ON runs.run_id = run_events.run_id"
@@ -48,8 +49,14 @@ _SELECT = (
 
 @click.command("tail", epilog=EXAMPLES)
 @click.option("-f", "--follow", is_flag=True, help="Go on as events arrive, until Ctrl-C.")
-@click.option("-n", "--lines", type=click.IntRange(min=0), default=10, show_default=True,
-              help="How many of the latest events to begin with.")  # fmt: skip
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="How many of the latest events to begin with.",
+)
 @click.option("--agent", help="Only events of this agent's runs.")
 @click.option("--run", "run_id", metavar="RUN_ID", help="Only events of this run; as for show.")
 @json_option

@@ -9,7 +9,8 @@ import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
 from indexer.database.verify import Report, verify
-from indexer.terminal.human import count, plain, size
+from indexer.health.sentences import verification_sentence
+from indexer.terminal.human import plain, size
 from indexer.terminal.output import print_json
 from indexer.terminal.progress import byte_progress, log_size
 
@@ -44,18 +45,10 @@ def command(settings: Settings, as_json: bool) -> int:
     return 0 if report.is_ok else 1
 
 
-def in_words(report: Report) -> str:
-    """Return in one line what a verification found."""
-    read = f"{count(report.lines)} lines, {count(report.events)} events, {count(report.runs)} runs"
-    if report.is_ok:
-        return f"ok: log and database agree ({read}, {size(report.bytes)})"
-    return f"log and database differ in {len(report.differences)} places ({read})"
-
-
 def _print_report(report: Report) -> None:
     for difference in report.differences:
         click.echo(plain(difference))
-    click.echo(in_words(report))
+    click.echo(verification_sentence(report))
     if report.pending_bytes:
         click.echo(f"{size(report.pending_bytes)} came meanwhile or wait for the end of their line")
     if not report.is_ok:

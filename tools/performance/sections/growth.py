@@ -46,8 +46,9 @@ def _run(bench: Bench) -> Iterator[Figure]:
             Spread(ratios[-1], ratios[-1], ratios[-1]),
             note=f"view of {size:,.0f} MB",
         )
-    yield Figure("the last fifth to the first", "times", ratios[-1] / ratios[0],
-                 goal=Goal(1.15, of="ours"))  # fmt: skip
+    yield Figure(
+        "the last fifth to the first", "times", ratios[-1] / ratios[0], goal=Goal(1.15, of="ours")
+    )
     yield Figure("memory at its peak", "MB", peak / _MEGABYTE, goal=Goal(80, of="ours"))
 
 

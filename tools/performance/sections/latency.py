@@ -46,9 +46,15 @@ def _idle(found: dict[str, list[float]]) -> Iterator[Figure]:
         ratio = Spread.of_ratios(ours, floor) if percent == 50 else Spread(*[mine / least] * 3)
         name = f"idle, p{percent}"
         yield Figure(
-            name, "ms", mine * 1e3, least * 1e3, _FLOOR, ratio, Goal(limit, of="ours"),
+            name,
+            "ms",
+            mine * 1e3,
+            least * 1e3,
+            _FLOOR,
+            ratio,
+            Goal(limit, of="ours"),
             note=f"of {len(ours)}",
-        )  # fmt: skip
+        )
         yield Figure(
             f"{name}, to {_FLOOR}", "ms", mine * 1e3, least * 1e3, _FLOOR, ratio, Goal(most)
         )
@@ -68,9 +74,12 @@ def _loaded(base: Path, probe: Callable[[], float], seconds: float) -> Iterator[
     rate = agent.communicate()[0].strip()
     for percent, goal in ((50, None), (99, Goal(150.0, of="ours"))):
         yield Figure(
-            f"under load, p{percent}", "ms", percentile(found, percent) * 1e3, goal=goal,
+            f"under load, p{percent}",
+            "ms",
+            percentile(found, percent) * 1e3,
+            goal=goal,
             note=f"of {len(found)}; {rate} events/s",
-        )  # fmt: skip
+        )
 
 
 def _rested(probe: Callable[[], float]) -> Callable[[], float]:

@@ -154,7 +154,7 @@ def test_children_of_multiprocessing_share_the_log(base, method):
         base,
         """
         import multiprocessing
-        from tests.integration.test_process_endings import log_in_a_child
+        from tests.acceptance.test_process_endings import log_in_a_child
         context = multiprocessing.get_context(sys.argv[2])
         children = []
         for _ in range(2):

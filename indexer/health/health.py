@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any, Optional
 
 from indexer.database.leases import DAEMON, indexer_lease
-from indexer.forward.overview import overview
 from indexer.health.acknowledged import load, new_lines
+from indexer.health.deliveries import overview
 from indexer.health.growth import growth
 from indexer.health.problems import problems
 from indexer.ingest.lag import lag_bytes, lag_seconds, lagging_files

@@ -17,7 +17,7 @@ import zstandard
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.database.verify import verify
-from indexer.ingest.ingest import ingest
+from indexer.ingest import ingest
 from indexer.log.segments import LogFile, list_log_files
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS

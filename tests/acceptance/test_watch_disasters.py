@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.daemon.loop import watcher as watch_module
+from indexer.daemon import watcher as watch_module
 from indexer.daemon.watcher import Watch
 from indexer.store.connection import open_reader
 from indexer.store.status import read_status
@@ -88,7 +88,7 @@ def test_none_left_of_what_a_watch_needs(base: Path, client: TelemetryClient, li
 _RETRIES = """
 import os, sys, threading
 from pathlib import Path
-from indexer.daemon.loop import watcher as module
+from indexer.daemon import watcher as module
 module.RETRY_SECONDS = 0.0
 Path(sys.argv[2]).write_text("0")
 watch = module.Watch(Path(sys.argv[1]), lambda: None)
@@ -190,7 +190,7 @@ def test_a_log_behind_a_link_is_seen_at_once(
 _REFUSED = """
 import os, sys
 from pathlib import Path
-from indexer.daemon.loop import watcher as module
+from indexer.daemon import watcher as module
 module.RETRY_SECONDS = 0.0
 raw = Path(sys.argv[1])
 os.setuid(65534)

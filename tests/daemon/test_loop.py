@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from indexer.daemon import watcher as watch_module
 from indexer.daemon.loop import Daemon
-from indexer.daemon.loop import watcher as watch_module
 from indexer.daemon.watcher import Watch
 from indexer.database.freshness import bring_up_to_date, index_once
 from indexer.database.leases import DAEMON, indexer_lease, write_lease

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from indexer.errors import CursorMoved
-from indexer.ingest.ingest import Ingest, ingest
+from indexer.ingest import ingest
+from indexer.ingest.ingest import Ingest
 from indexer.log import reader as reading
 from indexer.store.cursors import Tally, advance, all_cursors
 from telemetry_core.line import encode

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from indexer.ingest.ingest import batch
+from indexer.ingest import batch
 from indexer.log import reader as reading
 
 

@@ -18,8 +18,8 @@ _CODE = """
 import logging, os, sys
 from pathlib import Path
 from telemetry_core import TelemetryConfig
-from indexer.daemon.loop import loop as daemon
-from indexer.daemon.loop import watcher as watch
+from indexer.daemon import loop as daemon
+from indexer.daemon import watcher as watch
 logging.basicConfig(level=logging.INFO)
 base, poll_interval, heartbeat, user = sys.argv[1:]
 config = TelemetryConfig.for_base(Path(base), os.environ)

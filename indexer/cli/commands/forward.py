@@ -13,7 +13,7 @@ from indexer.cli.commands.index import keep_watch
 from indexer.cli.context import Settings, base_option, is_recorded, json_option, open_view
 from indexer.errors import NoSuchTarget
 from indexer.forward.circuit_breaker import DOWN, OPEN, PAUSED
-from indexer.forward.overview import OFF, UNKNOWN, overview
+from indexer.health.deliveries import OFF, UNKNOWN, overview
 from indexer.outbox.receipts import Parked, Receipts, dead_letters, retry_of
 from indexer.outbox.targets import load_targets
 from indexer.outbox.verdict import DELIVERED

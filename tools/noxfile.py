@@ -37,13 +37,3 @@ def tests(session: nox.Session, dependencies: str) -> None:
     if dependencies == "oldest":
         session.install(*_oldest())
     session.run("python", "-m", "pytest", *session.posargs)
-
-
-@nox.session(python="3.11", default=False)
-def mutation(session: nox.Session) -> None:
-    """Try mutants of the modules named after `--`, of all without; hours for all of them."""
-    session.chdir(ROOT)
-    session.install("-e", ".[dev,mutation]")
-    session.run("python", "tools/mutation", "map")
-    session.run("python", "tools/mutation", "run", *session.posargs)
-    session.run("python", "tools/mutation", "report")

@@ -66,7 +66,12 @@ def _in_order(order: list[str]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("block", range(_BLOCKS))
+def _blocks(number: int) -> list[object]:
+    """Return the blocks of stories: the first for every run, the others for the laboratory."""
+    return [0, *(pytest.param(n, marks=pytest.mark.laboratory) for n in range(1, number))]
+
+
+@pytest.mark.parametrize("block", _blocks(_BLOCKS))
 def test_every_run_is_held_however_the_receiver_fails(
     scratch: Path, block: int, laboratory_seed: int
 ) -> None:
@@ -162,7 +167,7 @@ def test_a_database_that_fails_as_outcomes_are_noted_stops_nothing_for_good(
     assert receiver.held.keys() == {f"{run}:2" for run in runs}
 
 
-@pytest.mark.parametrize("block", range(_REAL_BLOCKS))
+@pytest.mark.parametrize("block", _blocks(_REAL_BLOCKS))
 def test_every_run_reaches_a_real_server_however_it_fails(
     scratch: Path, block: int, laboratory_seed: int
 ) -> None:

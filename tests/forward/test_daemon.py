@@ -127,6 +127,7 @@ def test_a_killed_daemon_sends_the_same_bytes_under_the_same_key(
     assert held["faults"] == []
 
 
+@pytest.mark.laboratory
 def test_daemons_killed_at_any_moment_lose_nothing_and_double_no_key(
     base: Path, server: Hostile
 ) -> None:

@@ -6,6 +6,8 @@ import random
 import tracemalloc
 from pathlib import Path
 
+import pytest
+
 from tests.support.forward import a_run, a_target
 from tests.support.story import FakeReceiver, Story
 
@@ -36,6 +38,7 @@ class Away(FakeReceiver):
             self.tried_in_vain += 1
 
 
+@pytest.mark.laboratory
 def test_runs_of_an_outage_of_three_days_drain_in_order_at_a_bounded_rate(tmp_path: Path) -> None:
     """A probe now and then, then all in order; memory is flat; nothing is sent again afterwards."""
     time = [0.0]

@@ -176,7 +176,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("with_log", [True, False])
+@pytest.mark.parametrize("with_log", [True, pytest.param(False, marks=pytest.mark.laboratory)])
 def test_a_backup_under_full_load_restores_to_what_verify_accepts(
     config: TelemetryConfig, elsewhere: TelemetryConfig, tmp_path: Path, with_log: bool
 ) -> None:

@@ -1,0 +1,30 @@
+"""Attributes as they are kept with a span: bounded, since the event itself keeps them whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+MAX_CHARACTERS = 500
+MAX_ATTRIBUTES = 100
+
+
+def bounded(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes with long values cut; to bound them once more changes nothing."""
+    # The conventions' own names first: what is beyond the bound is not lost from the event.
+    names = sorted(attributes, key=lambda name: (not name.startswith("gen_ai."), name))
+    names = names[:MAX_ATTRIBUTES]
+    return {name: _bounded(attributes[name]) for name in names}
+
+
+def _bounded(value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        text = orjson.dumps(value).decode()
+        return value if len(text) <= MAX_CHARACTERS else _cut(text)
+    return _cut(value) if isinstance(value, str) else value
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 1] + "…"

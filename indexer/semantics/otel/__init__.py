@@ -1,0 +1,1 @@
+"""OpenTelemetry: what spans and log records mean, in every vocabulary they are written in."""

@@ -128,7 +128,7 @@ def open_view(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
             yield connection
         return
     from indexer.store.connection import reading
-    from indexer.terminal.human import warn
+    from indexer.terminal.format import warn
 
     warn(bring_up_to_date(config))
     with reading(config.database_path) as connection:
@@ -139,7 +139,7 @@ def open_view(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
 def is_recorded(config: TelemetryConfig) -> bool:
     """Whether there is a log or a database at all; if not, say where it was looked for."""
     from indexer.log.segments import list_log_files
-    from indexer.terminal.human import plain
+    from indexer.terminal.format import plain
 
     if list_log_files(config.ndjson_dir):
         return True

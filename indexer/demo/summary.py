@@ -13,12 +13,13 @@ from pathlib import Path
 
 import click
 
-from indexer.demo.picture import AgentRun
-from indexer.demo.stage import Outcome
-from indexer.health.sentences import runs_sentence, verification_sentence
-from indexer.terminal.human import count, many, plain, warn
-from indexer.terminal.output import Column, heading, print_fields, print_table
-from indexer.terminal.run_rows import short_id
+from indexer.demo.scenario import Outcome
+from indexer.demo.snapshot import AgentRun
+from indexer.health.summary import runs_sentence, verification_sentence
+from indexer.terminal.console import heading, print_fields
+from indexer.terminal.format import count, many, plain, warn
+from indexer.terminal.runs_table import short_id
+from indexer.terminal.table import Column, print_table
 
 _SHOWN_FAILURES = 12
 

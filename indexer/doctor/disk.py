@@ -8,8 +8,8 @@ from pathlib import Path
 
 from indexer.doctor.finding import Finding, failure, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.health.growth import growth
-from indexer.terminal.human import size
+from indexer.health.capacity import growth
+from indexer.terminal.format import size
 
 _FULL_BYTES = 50_000_000
 _FEW_FILES = 1_000

@@ -21,7 +21,7 @@ CHECKS = (
     "mounts",
     "inotify",
     "sqlite",
-    "view",
+    "database",
     "daemon",
     "forwarding",
     "clock",

@@ -10,7 +10,7 @@ from pathlib import Path
 from indexer.doctor.finding import Finding, note, ok
 from indexer.doctor.probe import PROBE_PREFIX
 from indexer.doctor.subject import Subject
-from indexer.terminal.human import many, size
+from indexer.terminal.format import many, size
 
 _OWN_LOG = re.compile(r"events_(\d{8})\..+-\d+\.ndjson$")
 

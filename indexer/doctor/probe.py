@@ -16,7 +16,7 @@ from indexer.database.freshness import index_once
 from indexer.doctor.finding import Finding, failure, ok
 from indexer.doctor.subject import Subject
 from indexer.store.connection import reading
-from indexer.terminal.human import duration
+from indexer.terminal.format import duration
 from telemetry_core.config import TelemetryConfig
 
 PROBE_PREFIX = ".telemetry-probe-"
@@ -63,7 +63,7 @@ def _probe(base: Path, config: TelemetryConfig) -> Finding:
 def _write(base: Path, durability: str) -> dict[str, Any]:
     """Have an agent write; return what it tells."""
     done = subprocess.run(
-        [sys.executable, "-m", "indexer.doctor.agent", str(base), durability],
+        [sys.executable, "-m", "indexer.doctor.probe_agent", str(base), durability],
         # It finds what this process finds, a checkout that is not installed included.
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,

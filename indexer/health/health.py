@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any, Optional
 
 from indexer.database.leases import DAEMON, indexer_lease
-from indexer.health.acknowledged import load, new_lines
+from indexer.health.acknowledgement import load, new_lines
+from indexer.health.capacity import growth
 from indexer.health.deliveries import overview
-from indexer.health.growth import growth
-from indexer.health.problems import problems
+from indexer.health.findings import problems
 from indexer.ingest.lag import lag_bytes, lag_seconds, lagging_files
 from indexer.log.streams import UNFINISHED
 from indexer.store.connection import wal_bytes
@@ -23,7 +23,7 @@ from indexer.store.integrity import check_integrity
 from indexer.store.status import read_status
 from indexer.store.totals import runs_by_status
 from indexer.system.filesystem import free_bytes
-from indexer.terminal.output import parsed
+from indexer.terminal.json_output import parsed
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT
 

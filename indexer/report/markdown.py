@@ -10,12 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from indexer.report import words
+from indexer.report import text
+from indexer.report.charts import STACKED
 from indexer.report.figures import Figure, Figures
 from indexer.report.period import Period, key_in_words
-from indexer.report.picture import STACKED
-from indexer.terminal.human import count, duration, plain
-from indexer.terminal.run_rows import short_id
+from indexer.terminal.format import count, duration, plain
+from indexer.terminal.runs_table import short_id
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#!|~$])")
 _BLOCKS = 24
@@ -23,19 +23,19 @@ _BLOCKS = 24
 Table = Sequence[Sequence[str]]
 
 
-def markdown(figures: Figures, origin: words.Origin) -> str:
+def markdown(figures: Figures, origin: text.Origin) -> str:
     """Return a report as Markdown, with tables as GitHub has them."""
     period = figures.period
     blocks = [
-        f"# Telemetry report, {words.title(period)}",
-        words.span(period),
-        words.lead(figures),
-        _table(["", "", ""], [list(headline) for headline in words.headlines(figures)], "lrr"),
+        f"# Telemetry report, {text.title(period)}",
+        text.span(period),
+        text.lead(figures),
+        _table(["", "", ""], [list(headline) for headline in text.headlines(figures)], "lrr"),
         f"## Runs by {period.unit}",
-        words.bars_note(period),
+        text.bars_note(period),
         _bars(figures),
         "## Agents",
-        words.SUCCESS_NOTE,
+        text.SUCCESS_NOTE,
         _agents(figures),
         "## Slowest runs",
         _slowest(figures),
@@ -44,11 +44,11 @@ def markdown(figures: Figures, origin: words.Origin) -> str:
         "## Latest errors",
         _errors(figures),
         "## Stale runs",
-        words.STALE_NOTE,
+        text.STALE_NOTE,
         _stale(figures),
-        words.how_many_more(figures),
+        text.how_many_more(figures),
         "---",
-        escaped(words.made(origin)),
+        escaped(text.made(origin)),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -62,7 +62,7 @@ def escaped(value: Any) -> str:
 def _bars(figures: Figures) -> str:
     highest = max((sum(statuses.values()) for statuses in figures.parts.values()), default=0)
     if not highest:
-        return words.NO_RUNS
+        return text.NO_RUNS
     used = [s for s in STACKED if any(statuses.get(s) for statuses in figures.parts.values())]
     rows = []
     for key, statuses in figures.parts.items():
@@ -76,11 +76,11 @@ def _bars(figures: Figures) -> str:
 
 def _agents(figures: Figures) -> str:
     period = figures.period
-    rows = [_agent(words.name(agent["agent_name"]), agent, period) for agent in figures.agents]
+    rows = [_agent(text.name(agent["agent_name"]), agent, period) for agent in figures.agents]
     if figures.others:
-        rows.append(_agent(words.others_in_words(figures), figures.others, period))
+        rows.append(_agent(text.others_in_words(figures), figures.others, period))
     titles = ["Agent", "Runs", "Failed", "Success", "p50", "p95", "Last run"]
-    return _table(titles, rows, "lrrrrrl") or words.NO_AGENT
+    return _table(titles, rows, "lrrrrrl") or text.NO_AGENT
 
 
 def _agent(name: str, agent: Figure, period: Period) -> list[str]:
@@ -88,7 +88,7 @@ def _agent(name: str, agent: Figure, period: Period) -> list[str]:
         escaped(name),
         count(agent["runs"]),
         count(agent["failed"]),
-        words.rate_in_words(agent["success_rate"]),
+        text.rate_in_words(agent["success_rate"]),
         escaped(duration(agent.get("p50_duration_ms"))),
         escaped(duration(agent.get("p95_duration_ms"))),
         _time(agent["last_run"], period),
@@ -107,7 +107,7 @@ def _slowest(figures: Figures) -> str:
         for run in figures.slowest
     ]
     titles = ["Agent", "Job", "Took", "Status", "Started", "Run"]
-    return _table(titles, rows, "llrlll") or words.NO_DURATION
+    return _table(titles, rows, "llrlll") or text.NO_DURATION
 
 
 def _failing(figures: Figures) -> str:
@@ -121,7 +121,7 @@ def _failing(figures: Figures) -> str:
         for job in figures.failing
     ]
     titles = ["Agent", "Job", "Failed", "Last", "Latest error"]
-    return _table(titles, rows, "llrll") or words.NO_FAILURE
+    return _table(titles, rows, "llrll") or text.NO_FAILURE
 
 
 def _errors(figures: Figures) -> str:
@@ -136,7 +136,7 @@ def _errors(figures: Figures) -> str:
         for run in figures.errors
     ]
     titles = ["Agent", "Job", "Started", "Status", "Error", "Run"]
-    return _table(titles, rows, "llllll") or words.NO_FAILURE
+    return _table(titles, rows, "llllll") or text.NO_FAILURE
 
 
 def _stale(figures: Figures) -> str:
@@ -151,15 +151,15 @@ def _stale(figures: Figures) -> str:
         for run in figures.stale
     ]
     titles = ["Agent", "Job", "Reason", "Started", "Last heard of", "Run"]
-    return _table(titles, rows, "llllll") or words.NO_STALE
+    return _table(titles, rows, "llllll") or text.NO_STALE
 
 
 def _who(row: Figure) -> list[str]:
-    return [escaped(words.name(row["agent_name"])), escaped(words.name(row["job_type"]))]
+    return [escaped(text.name(row["agent_name"])), escaped(text.name(row["job_type"]))]
 
 
 def _error(row: Figure) -> str:
-    return escaped(words.clipped(row["error_summary"]))
+    return escaped(text.clipped(row["error_summary"]))
 
 
 def _run(run: Figure) -> str:

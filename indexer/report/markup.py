@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from indexer.terminal.human import plain
+from indexer.terminal.format import plain
 
 _WITHOUT_END = frozenset(("meta", "br", "link"))
 

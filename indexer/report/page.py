@@ -10,14 +10,14 @@ import base64
 import hashlib
 from importlib.resources import files
 
-from indexer.report import words
+from indexer.report import text
+from indexer.report.charts import patterns
 from indexer.report.figures import Figures
 from indexer.report.markup import Markup, element
-from indexer.report.picture import patterns
 from indexer.report.sections import sections
 
 
-def page(figures: Figures, origin: words.Origin) -> str:
+def page(figures: Figures, origin: text.Origin) -> str:
     """Return a report as HTML."""
     body = element(
         "body",
@@ -26,7 +26,7 @@ def page(figures: Figures, origin: words.Origin) -> str:
         element("main", *sections(figures)),
         element("footer", *_foot(origin)),
     )
-    title = f"Telemetry report, {words.title(figures.period)}"
+    title = f"Telemetry report, {text.title(figures.period)}"
     return f"<!doctype html>\n{element('html', _meta(title), body, lang='en')}\n"
 
 
@@ -56,25 +56,25 @@ def _head(figures: Figures) -> list[Markup]:
             element("dd", headline.change, class_="change") if headline.change else None,
             class_="figure",
         )
-        for headline in words.headlines(figures)
+        for headline in text.headlines(figures)
     ]
     return [
         element("p", "Telemetry report", class_="kind"),
-        element("h1", words.title(period)),
+        element("h1", text.title(period)),
         element(
             "p",
-            words.span(period),
+            text.span(period),
             class_="span-of-time",
             data_utc_since=period.since,
             data_utc_until=period.until,
         ),
-        element("p", words.lead(figures), class_="lead"),
+        element("p", text.lead(figures), class_="lead"),
         element("dl", *blocks, class_="figures"),
     ]
 
 
-def _foot(origin: words.Origin) -> list[Markup]:
+def _foot(origin: text.Origin) -> list[Markup]:
     return [
-        element("p", words.made(origin), data_utc=origin.made_at),
+        element("p", text.made(origin), data_utc=origin.made_at),
         element("p", "Times are local; hold the pointer over one, or look into the page, for UTC."),
     ]

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from indexer.report import words
+from indexer.report import text
+from indexer.report.charts import STACKED, TimeScale, rate_bar, stacked_bars, swatch
 from indexer.report.figures import Figure, Figures
 from indexer.report.markup import Markup, element, together
 from indexer.report.period import Period, key_in_words
-from indexer.report.picture import STACKED, TimeScale, rate_bar, stacked_bars, swatch
 from indexer.report.table import Cell, table
-from indexer.terminal.human import count, duration
-from indexer.terminal.run_rows import short_id
+from indexer.terminal.format import count, duration
+from indexer.terminal.runs_table import short_id
 
 
 def sections(figures: Figures) -> list[Markup]:
     """Return all sections, those that have nothing to show too."""
     period = figures.period
     return [
-        _section("days", f"Runs by {period.unit}", _bars(figures), words.bars_note(period)),
-        _section("agents", "Agents", _agents(figures), words.SUCCESS_NOTE),
-        _section("slowest", "Slowest runs", _slowest(figures), words.SLOWEST_NOTE),
-        _section("failing", "Most failing", _failing(figures), words.FAILING_NOTE),
-        _section("errors", "Latest errors", _errors(figures), words.ERRORS_NOTE),
-        _section("stale", "Stale runs", _stale(figures), words.STALE_NOTE),
+        _section("days", f"Runs by {period.unit}", _bars(figures), text.bars_note(period)),
+        _section("agents", "Agents", _agents(figures), text.SUCCESS_NOTE),
+        _section("slowest", "Slowest runs", _slowest(figures), text.SLOWEST_NOTE),
+        _section("failing", "Most failing", _failing(figures), text.FAILING_NOTE),
+        _section("errors", "Latest errors", _errors(figures), text.ERRORS_NOTE),
+        _section("stale", "Stale runs", _stale(figures), text.STALE_NOTE),
     ]
 
 
@@ -42,7 +42,7 @@ def _section(name: str, title: str, content: Markup, note: str) -> Markup:
 
 def _bars(figures: Figures) -> Markup:
     if not figures.totals["runs"]:
-        return _nothing(words.NO_RUNS)
+        return _nothing(text.NO_RUNS)
     used = [s for s in STACKED if any(statuses.get(s) for statuses in figures.parts.values())]
     legend = [element("li", swatch(status), status) for status in reversed(used)]
     unit = figures.period.unit
@@ -64,14 +64,14 @@ def _bars(figures: Figures) -> Markup:
 
 def _agents(figures: Figures) -> Markup:
     if not figures.agents:
-        return _nothing(words.NO_AGENT)
+        return _nothing(text.NO_AGENT)
     scale = TimeScale.of(figures.agents)
     period = figures.period
     rows = [
-        _agent(words.name(agent["agent_name"]), agent, scale, period) for agent in figures.agents
+        _agent(text.name(agent["agent_name"]), agent, scale, period) for agent in figures.agents
     ]
     if figures.others:
-        rows.append(_agent(words.others_in_words(figures), figures.others, scale, period))
+        rows.append(_agent(text.others_in_words(figures), figures.others, scale, period))
     titles = ["Agent", "Runs", "Failed", "Success", "", scale.header(), "p50", "p95", "Last run"]
     return table(titles, rows, "agents")
 
@@ -81,7 +81,7 @@ def _agent(name: str, agent: Figure, scale: TimeScale, period: Period) -> list[C
         Cell(name),
         Cell(count(agent["runs"]), "number", "runs"),
         Cell(count(agent["failed"]), "number", "failed"),
-        Cell(words.rate_in_words(agent["success_rate"]), "number", "success"),
+        Cell(text.rate_in_words(agent["success_rate"]), "number", "success"),
         Cell(rate_bar(agent["success_rate"]), "picture wide"),
         Cell(scale.row(agent), "times wide"),
         Cell(duration(agent.get("p50_duration_ms")), "number", "p50"),
@@ -92,12 +92,12 @@ def _agent(name: str, agent: Figure, scale: TimeScale, period: Period) -> list[C
 
 def _slowest(figures: Figures) -> Markup:
     if not figures.slowest:
-        return _nothing(words.NO_DURATION)
+        return _nothing(text.NO_DURATION)
     rows = [
         [
-            Cell(words.name(run["agent_name"])),
+            Cell(text.name(run["agent_name"])),
             Cell(duration(run["duration_ms"]), "number"),
-            Cell(words.name(run["job_type"]), "text"),
+            Cell(text.name(run["job_type"]), "text"),
             Cell(_status(run["status"]), "status"),
             Cell(_time(run["start_time"], figures.period), "when"),
             Cell(_run(run), "run"),
@@ -109,14 +109,14 @@ def _slowest(figures: Figures) -> Markup:
 
 def _failing(figures: Figures) -> Markup:
     if not figures.failing:
-        return _nothing(words.NO_FAILURE)
+        return _nothing(text.NO_FAILURE)
     rows = [
         [
-            Cell(words.name(row["agent_name"])),
+            Cell(text.name(row["agent_name"])),
             Cell(f"{count(row['failed'])} of {count(row['runs'])}", "number", "failed"),
-            Cell(words.name(row["job_type"]), "text"),
+            Cell(text.name(row["job_type"]), "text"),
             Cell(_time(row["last_failure"], figures.period), "when"),
-            Cell(words.clipped(row["error_summary"]), "text wide"),
+            Cell(text.clipped(row["error_summary"]), "text wide"),
         ]
         for row in figures.failing
     ]
@@ -125,14 +125,14 @@ def _failing(figures: Figures) -> Markup:
 
 def _errors(figures: Figures) -> Markup:
     if not figures.errors:
-        return _nothing(words.NO_FAILURE)
+        return _nothing(text.NO_FAILURE)
     rows = [
         [
-            Cell(words.name(run["agent_name"])),
+            Cell(text.name(run["agent_name"])),
             Cell(_time(run["start_time"], figures.period), "when"),
-            Cell(words.name(run["job_type"]), "text"),
+            Cell(text.name(run["job_type"]), "text"),
             Cell(_status(run["status"]), "status"),
-            Cell(words.clipped(run["error_summary"]), "text wide"),
+            Cell(text.clipped(run["error_summary"]), "text wide"),
             Cell(_run(run), "run"),
         ]
         for run in figures.errors
@@ -142,12 +142,12 @@ def _errors(figures: Figures) -> Markup:
 
 def _stale(figures: Figures) -> Markup:
     if not figures.stale:
-        return _nothing(words.NO_STALE)
+        return _nothing(text.NO_STALE)
     rows = [
         [
-            Cell(words.name(run["agent_name"])),
+            Cell(text.name(run["agent_name"])),
             Cell(run["reason"], "status"),
-            Cell(words.name(run["job_type"]), "text"),
+            Cell(text.name(run["job_type"]), "text"),
             Cell(_time(run["start_time"], figures.period), "when", "started"),
             Cell(_time(run["last_event_time"], figures.period), "when", "last heard of"),
             Cell(_run(run), "run"),
@@ -155,7 +155,7 @@ def _stale(figures: Figures) -> Markup:
         for run in figures.stale
     ]
     titles = ["Agent", "Reason", "Job", "Started", "Last heard of", "Run"]
-    more = words.how_many_more(figures)
+    more = text.how_many_more(figures)
     return together(
         table(titles, rows, "stale"),
         element("p", *_with_code(more), class_="note") if more else None,
@@ -173,7 +173,7 @@ def _time(moment: Any, period: Period) -> Any:
 
 
 def _status(status: Any) -> Markup:
-    known = words.name(status)
+    known = text.name(status)
     return together(swatch(known), known)
 
 

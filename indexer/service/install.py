@@ -16,7 +16,7 @@ from typing import Protocol
 
 from indexer.errors import ServiceFailed
 from indexer.service import launchd, systemd, windows
-from indexer.service.settings import Duty
+from indexer.service.definition import ServiceDefinition
 from indexer.system.atomic_file import write_whole_file
 from telemetry_core.storage import make_directory
 
@@ -26,25 +26,25 @@ class Manager(Protocol):
 
     KIND: str
 
-    def text(self, duty: Duty) -> str:
+    def text(self, service: ServiceDefinition) -> str:
         """Return the service's file, to be read."""
 
-    def data(self, duty: Duty) -> bytes:
+    def data(self, service: ServiceDefinition) -> bytes:
         """Return the service's file, to be written."""
 
-    def path(self, duty: Duty, environ: Mapping[str, str]) -> Path:
+    def path(self, service: ServiceDefinition, environ: Mapping[str, str]) -> Path:
         """Return where the file belongs."""
 
-    def start_commands(self, duty: Duty, file: Path) -> list[list[str]]:
+    def start_commands(self, service: ServiceDefinition, file: Path) -> list[list[str]]:
         """Return the commands that start it."""
 
-    def stop_commands(self, duty: Duty, file: Path) -> list[list[str]]:
+    def stop_commands(self, service: ServiceDefinition, file: Path) -> list[list[str]]:
         """Return the commands that end it."""
 
-    def status_command(self, duty: Duty) -> list[str]:
+    def status_command(self, service: ServiceDefinition) -> list[str]:
         """Return the command that shows how it is."""
 
-    def advice(self, duty: Duty) -> list[str]:
+    def advice(self, service: ServiceDefinition) -> list[str]:
         """Return what the user should know besides."""
 
 
@@ -60,37 +60,37 @@ def native_kind() -> str:
     return {"darwin": "launchd", "win32": "windows"}.get(sys.platform, "systemd")
 
 
-def install(manager: Manager, duty: Duty, start: bool) -> list[list[str]]:
+def install(manager: Manager, service: ServiceDefinition, start: bool) -> list[list[str]]:
     """Write the service's file; return the commands that are still to be run.
 
     With `start` they are run here, where the manager can be reached. Raises ServiceFailed or
     OSError.
     """
-    file = manager.path(duty, os.environ)
-    make_directory(duty.log_file.parent)
+    file = manager.path(service, os.environ)
+    make_directory(service.log_file.parent)
     make_directory(file.parent)
-    write_whole_file(file, manager.data(duty))
-    return _told(manager, manager.start_commands(duty, file), start)
+    write_whole_file(file, manager.data(service))
+    return _told(manager, manager.start_commands(service, file), start)
 
 
-def uninstall(manager: Manager, duty: Duty) -> list[list[str]]:
+def uninstall(manager: Manager, service: ServiceDefinition) -> list[list[str]]:
     """End the service and remove its file; return the commands that are still to be run."""
-    file = manager.path(duty, os.environ)
-    left = _told(manager, manager.stop_commands(duty, file), wanted=file.exists())
+    file = manager.path(service, os.environ)
+    left = _told(manager, manager.stop_commands(service, file), wanted=file.exists())
     file.unlink(missing_ok=True)
     return left
 
 
-def is_running(manager: Manager, duty: Duty) -> bool:
+def is_running(manager: Manager, service: ServiceDefinition) -> bool:
     """Whether the manager says that the service runs."""
-    return is_reachable(manager) and _run(manager.status_command(duty)).returncode == 0
+    return is_reachable(manager) and _run(manager.status_command(service)).returncode == 0
 
 
 def is_reachable(manager: Manager) -> bool:
     """Whether this process can talk to the manager."""
     if native_kind() != manager.KIND:
         return False
-    program = manager.status_command(Duty("", Path(), (), {}))[0]
+    program = manager.status_command(ServiceDefinition("", Path(), (), {}))[0]
     if shutil.which(program) is None:
         return False
     # Without a login session there is a systemctl, and nobody to answer it.

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from indexer.service.settings import Duty
+from indexer.service.definition import ServiceDefinition
 
 KIND = "systemd"
 
@@ -48,53 +48,54 @@ WantedBy=default.target
 """
 
 
-def text(duty: Duty) -> str:
+def text(service: ServiceDefinition) -> str:
     """Return the unit."""
-    python, *words = duty.program
+    python, *words = service.program
     return _UNIT.format(
-        description=_plain(f"Local Telemetry's indexer of {duty.base}"),
+        description=_plain(f"Local Telemetry's indexer of {service.base}"),
         # The program's own path is the one word in which `$` names no variable.
         program=" ".join([_quoted(python), *(_quoted(word).replace("$", "$$") for word in words)]),
         environment="\n".join(
-            f"Environment={_quoted(f'{name}={value}')}" for name, value in duty.environment.items()
+            f"Environment={_quoted(f'{name}={value}')}"
+            for name, value in service.environment.items()
         ),
         # A path of its own line is taken as it stands, blanks included.
-        secrets=_plain(str(duty.secrets_file)),
+        secrets=_plain(str(service.secrets_file)),
         watchdog=_WATCHDOG_SECONDS,
     )
 
 
-def data(duty: Duty) -> bytes:
+def data(service: ServiceDefinition) -> bytes:
     """Return the file's bytes."""
-    return text(duty).encode("utf-8", "surrogateescape")
+    return text(service).encode("utf-8", "surrogateescape")
 
 
-def path(duty: Duty, environ: Mapping[str, str]) -> Path:
+def path(service: ServiceDefinition, environ: Mapping[str, str]) -> Path:
     """Return where the user's units are."""
     home = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    return Path(home) / "systemd" / "user" / f"{duty.name}.service"
+    return Path(home) / "systemd" / "user" / f"{service.name}.service"
 
 
-def start_commands(duty: Duty, _file: Path) -> list[list[str]]:
+def start_commands(service: ServiceDefinition, _file: Path) -> list[list[str]]:
     """Return what makes a unit that was written run, now and after each login."""
-    unit = f"{duty.name}.service"
+    unit = f"{service.name}.service"
     return [
         ["systemctl", "--user", "daemon-reload"],
         ["systemctl", "--user", "enable", "--now", unit],
     ]
 
 
-def stop_commands(duty: Duty, _file: Path) -> list[list[str]]:
+def stop_commands(service: ServiceDefinition, _file: Path) -> list[list[str]]:
     """Return what ends it, before the unit is removed."""
-    return [["systemctl", "--user", "disable", "--now", f"{duty.name}.service"]]
+    return [["systemctl", "--user", "disable", "--now", f"{service.name}.service"]]
 
 
-def status_command(duty: Duty) -> list[str]:
+def status_command(service: ServiceDefinition) -> list[str]:
     """Return what shows how it is; exits 0 while it runs."""
-    return ["systemctl", "--user", "--no-pager", "status", f"{duty.name}.service"]
+    return ["systemctl", "--user", "--no-pager", "status", f"{service.name}.service"]
 
 
-def advice(_duty: Duty) -> list[str]:
+def advice(_service: ServiceDefinition) -> list[str]:
     """Return what the user should know besides."""
     return ["to have it run while you are not logged in: loginctl enable-linger"]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from indexer.service.settings import Duty
+from indexer.service.definition import ServiceDefinition
 
 KIND = "windows"
 
@@ -59,58 +59,58 @@ _TASK = """\
 """
 
 
-def text(duty: Duty) -> str:
+def text(service: ServiceDefinition) -> str:
     """Return the task as XML."""
     return _TASK.format(
-        description=escape(f"Local Telemetry's indexer of {duty.base}"),
-        name=escape(duty.name),
-        command=escape(duty.program[0]),
-        arguments=escape(subprocess.list2cmdline(["-c", _program(duty)])),
+        description=escape(f"Local Telemetry's indexer of {service.base}"),
+        name=escape(service.name),
+        command=escape(service.program[0]),
+        arguments=escape(subprocess.list2cmdline(["-c", _program(service)])),
     )
 
 
-def data(duty: Duty) -> bytes:
+def data(service: ServiceDefinition) -> bytes:
     """Return the file's bytes, in the encoding that the scheduler's own tools write."""
-    return text(duty).replace("\n", "\r\n").encode("utf-16")
+    return text(service).replace("\n", "\r\n").encode("utf-16")
 
 
-def path(duty: Duty, _environ: Mapping[str, str]) -> Path:
+def path(service: ServiceDefinition, _environ: Mapping[str, str]) -> Path:
     """Return where the task is kept for `schtasks` to read; the scheduler has its own copy."""
-    return duty.base / "config" / f"{duty.name}.xml"
+    return service.base / "config" / f"{service.name}.xml"
 
 
-def start_commands(duty: Duty, file: Path) -> list[list[str]]:
+def start_commands(service: ServiceDefinition, file: Path) -> list[list[str]]:
     """Return what makes a task that was written run, now and after each login."""
     return [
-        ["schtasks", "/Create", "/F", "/TN", duty.name, "/XML", str(file)],
-        ["schtasks", "/Run", "/TN", duty.name],
+        ["schtasks", "/Create", "/F", "/TN", service.name, "/XML", str(file)],
+        ["schtasks", "/Run", "/TN", service.name],
     ]
 
 
-def stop_commands(duty: Duty, _file: Path) -> list[list[str]]:
+def stop_commands(service: ServiceDefinition, _file: Path) -> list[list[str]]:
     """Return what ends it, before its file is removed."""
     return [
-        ["schtasks", "/End", "/TN", duty.name],
-        ["schtasks", "/Delete", "/F", "/TN", duty.name],
+        ["schtasks", "/End", "/TN", service.name],
+        ["schtasks", "/Delete", "/F", "/TN", service.name],
     ]
 
 
-def status_command(duty: Duty) -> list[str]:
+def status_command(service: ServiceDefinition) -> list[str]:
     """Return what shows how it is; exits 0 while the scheduler knows it."""
-    return ["schtasks", "/Query", "/V", "/FO", "LIST", "/TN", duty.name]
+    return ["schtasks", "/Query", "/V", "/FO", "LIST", "/TN", service.name]
 
 
-def advice(_duty: Duty) -> list[str]:
+def advice(_service: ServiceDefinition) -> list[str]:
     """Return what the user should know besides."""
     return ["the scheduler reads no file of secrets: set them for your account with `setx`"]
 
 
-def _program(duty: Duty) -> str:
+def _program(service: ServiceDefinition) -> str:
     environment = ",".join(
-        f"{_literal(name)}:{_literal(value)}" for name, value in duty.environment.items()
+        f"{_literal(name)}:{_literal(value)}" for name, value in service.environment.items()
     )
     # What follows `python -m indexer`.
-    arguments = ",".join(map(_literal, duty.program[3:]))
+    arguments = ",".join(map(_literal, service.program[3:]))
     return _PROGRAM.format(environment=environment, arguments=arguments)
 
 

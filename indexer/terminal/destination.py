@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, Callable, Optional, TypeVar, cast
 import click
 
 from indexer.system.published_file import dated_path, placed_file
-from indexer.terminal.output import at_terminal, harmless
+from indexer.terminal.console import at_terminal
+from indexer.terminal.json_output import harmless
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 
-from indexer.terminal.human import plain
+from indexer.terminal.format import plain
 from telemetry_core.errors import TelemetryError
 
 _FULL = "Free some space and try again: the log is not harmed"

@@ -1,6 +1,6 @@
-"""The records: rows one below the other, for results too wide for a table at the terminal.
+"""Records: each row as a list of names and values, for results too wide for the terminal.
 
-Called by `telemetry sql` at a terminal. It decides between table and records, and cuts nothing.
+Used by `telemetry sql` at a terminal. It chooses between table and records, and cuts nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from itertools import chain, islice
 
 import click
 
-from indexer.terminal.human import count, width
-from indexer.terminal.output import Column, console, print_fields, print_plain_table
+from indexer.terminal.console import console, print_fields
+from indexer.terminal.format import count
+from indexer.terminal.table import GAP, Column, column_widths, print_plain_table
 
 _MEASURED_ROWS = 1_000
-_GAP = 2
 
 
 def print_table_or_records(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
@@ -29,12 +29,12 @@ def print_table_or_records(columns: Sequence[Column], rows: Iterable[Sequence[st
 
 
 def _table_width(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
-    titles = [column.title for column in columns]
-    return sum(max(map(width, cells)) + _GAP for cells in zip(titles, *rows)) - _GAP
+    widths = column_widths([column.title for column in columns], rows)
+    return sum(cells + GAP for cells in widths) - GAP
 
 
 def _print_records(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """Print names and values of each row; what is empty would only be in the way."""
+    """Print the names and values of each row, without those that are empty."""
     for number, row in enumerate(rows, 1):
         if number > 1:
             click.echo()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from indexer.demo import agent as agent_module
-from indexer.demo.files import divide, find_files, sample
+from indexer.demo.source_files import divide, find_files, sample
 from tests.support.cli import COMMAND, Ran, in_process
 from tests.support.log import Log
 from tests.support.process import environment

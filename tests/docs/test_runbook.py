@@ -47,7 +47,7 @@ def _findings(path: Path) -> list[list[str]]:
 
 def _alarms() -> list[str]:
     """The pieces of every problem that status tells: all texts of the file but docstrings."""
-    tree = ast.parse((ROOT / "indexer" / "health" / "problems.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "indexer" / "health" / "findings.py").read_text(encoding="utf-8"))
     return [
         piece
         for node in ast.walk(tree)

@@ -202,9 +202,9 @@ def test_a_view_that_is_rubbish_is_a_failure(base, cli, client):
     (base / "db" / "telemetry.sqlite").write_bytes(b"rubbish" * 1000)
     ran = cli("doctor", "--json")
     assert ran.code == 3
-    assert "telemetry rebuild" in found(ran, "view", "failure")
+    assert "telemetry rebuild" in found(ran, "database", "failure")
     assert cli("rebuild").code == 0
-    assert found(cli("doctor", "--json"), "view", "failure") == ""
+    assert found(cli("doctor", "--json"), "database", "failure") == ""
 
 
 def test_a_view_of_another_version_is_told(base, cli, client):
@@ -214,7 +214,7 @@ def test_a_view_of_another_version_is_told(base, cli, client):
     view = sqlite3.connect(base / "db" / "telemetry.sqlite")
     view.execute("PRAGMA user_version = 1")
     view.close()
-    assert "of another version" in found(cli("doctor", "--json"), "view", "warning")
+    assert "of another version" in found(cli("doctor", "--json"), "database", "warning")
 
 
 def test_a_daemon_is_told_alive_stopped_or_killed(base, cli, client):

@@ -306,7 +306,7 @@ def test_the_output_says_the_format(cli, record, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--since", "soon"], "neither a length of time"),
+        (["--since", "soon"], "is not an age"),
         (["--since", "1h", "--until", "1d"], "later than"),
         (["--format", "pdf"], "pdf"),
         (["--format", "both", "--output", "-"], "stdout takes one"),

@@ -16,8 +16,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from indexer.service import systemd, windows
+from indexer.service.definition import ServiceDefinition, define
 from indexer.service.install import native_kind
-from indexer.service.settings import Duty, duty_of
 from telemetry_core import TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.process import environment
@@ -43,8 +43,8 @@ def cli(tmp_path, home, capsys):
     return Cli(tmp_path / _AWKWARD, capsys)
 
 
-def duty(directory: Path, **environ: str) -> Duty:
-    return duty_of("a-name", TelemetryConfig.for_base(directory), environ)
+def service(directory: Path, **environ: str) -> ServiceDefinition:
+    return define("a-name", TelemetryConfig.for_base(directory), environ)
 
 
 def unit_words(line: str) -> list[str]:
@@ -100,7 +100,7 @@ def test_print_touches_nothing(cli, tmp_path):
 
 def test_the_unit_says_what_was_asked_for(tmp_path):
     """Notify, watchdog, restart; base and settings written in; no privilege needed."""
-    text = systemd.text(duty(tmp_path, TELEMETRY_POLL_INTERVAL="5"))
+    text = systemd.text(service(tmp_path, TELEMETRY_POLL_INTERVAL="5"))
     for line in (
         "Type=notify",
         "WatchdogSec=300",
@@ -116,7 +116,7 @@ def test_the_unit_says_what_was_asked_for(tmp_path):
 
 def test_a_unit_reads_back_as_it_was_meant(tmp_path):
     """Blanks, quotes, backslashes, percent and dollar signs arrive as they are."""
-    meant = duty(tmp_path / _AWKWARD)
+    meant = service(tmp_path / _AWKWARD)
     text = systemd.text(meant._replace(program=("/p y", "-m", _AWKWARD)))
     lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     assert unit_words(lines["ExecStart"]) == ["/p y", "-m", _AWKWARD]
@@ -135,7 +135,7 @@ def test_systemd_takes_the_unit(tmp_path):
     python = tmp_path / "with blank %h 100% $HOME" / "python"
     python.parent.mkdir()
     python.symlink_to(sys.executable)
-    meant = duty(tmp_path / "base %i")
+    meant = service(tmp_path / "base %i")
     unit = tmp_path / "local-telemetry.service"
     unit.write_bytes(systemd.data(meant._replace(program=(str(python), *meant.program[1:]))))
     done = subprocess.run(
@@ -161,7 +161,7 @@ def test_the_property_list_reads_back_as_it_was_meant(cli, tmp_path):
 
 def test_the_task_reads_back_as_it_was_meant(tmp_path):
     """The program that the scheduler starts runs the daemon on that very base."""
-    meant = duty(tmp_path / _AWKWARD)
+    meant = service(tmp_path / _AWKWARD)
     exec_ = ET.fromstring(windows.data(meant)).find(f".//{_TASK}Exec")
     arguments = exec_.findtext(f"{_TASK}Arguments")
     assert exec_.findtext(f"{_TASK}Command") == sys.executable
@@ -188,7 +188,7 @@ def test_every_place_is_named_in_full(tmp_path, monkeypatch):
         "TELEMETRY_NDJSON_DIR": "log",
         "PYTHONPATH": f"src{os.pathsep}{tmp_path}",
     }
-    found = duty_of("n", TelemetryConfig.from_env(environ), environ).environment
+    found = define("n", TelemetryConfig.from_env(environ), environ).environment
     assert found["TELEMETRY_BASE_DIR"] == str(tmp_path / "b")
     assert found["TELEMETRY_DB_PATH"] == str(tmp_path / "b/db/x.sqlite")
     assert found["TELEMETRY_NDJSON_DIR"] == str(tmp_path / "log")

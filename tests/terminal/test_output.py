@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from indexer.terminal import human
-from indexer.terminal.output import Column, print_plain_table
+from indexer.terminal import format as formatting
+from indexer.terminal.table import Column, print_plain_table
 from telemetry_core.timestamp import format_time
 from tests.support.cli import at_terminal, in_process
 
@@ -38,7 +38,7 @@ def test_tables_fit_the_terminal(command, columns, base, recorded):
     """No line is wider than the terminal."""
     shown = ESCAPES.sub("", at_terminal(base, command, columns=columns))
     assert len(shown.splitlines()) > 3
-    assert all(human.width(line) <= columns for line in shown.splitlines()), shown
+    assert all(formatting.width(line) <= columns for line in shown.splitlines()), shown
 
 
 def test_colours_at_a_terminal_and_none_with_no_color(base, recorded):
@@ -107,7 +107,7 @@ def test_plain_columns_are_aligned_by_what_they_show(capsys):
 )
 def test_sizes(value, words):
     """Sizes are in units of a thousand, with two or three digits."""
-    assert human.size(value) == words
+    assert formatting.size(value) == words
 
 
 @pytest.mark.parametrize(
@@ -128,25 +128,25 @@ def test_sizes(value, words):
 )
 def test_durations(value, words):
     """Durations are in their two largest units; what is no number is shown as it is."""
-    assert human.duration(value) == words
+    assert formatting.duration(value) == words
 
 
 def test_times_are_local_and_leave_out_today():
     """People see their own clock; the day only where it is another."""
     now = datetime.now(timezone.utc)
     text = format_time(now)
-    assert human.local_time(text) == now.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    assert human.local_time(text, short=True) == now.astimezone().strftime("%H:%M:%S")
+    assert formatting.local_time(text) == now.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    assert formatting.local_time(text, short=True) == now.astimezone().strftime("%H:%M:%S")
     before = now - timedelta(days=3)
-    short = human.local_time(format_time(before), short=True)
+    short = formatting.local_time(format_time(before), short=True)
     assert short == before.astimezone().strftime("%b %d %H:%M")
-    assert human.local_time("no time") == "no time"
-    assert human.local_time(None) == ""
+    assert formatting.local_time("no time") == "no time"
+    assert formatting.local_time(None) == ""
 
 
 def test_text_can_not_play_tricks():
     """Control characters, line ends, bidirectional marks and lone surrogates become visible."""
-    assert human.plain("a\x1b[2Jb\r\n\t\x7f\x9b\u202e\u2028\ud800ü日") == (
+    assert formatting.plain("a\x1b[2Jb\r\n\t\x7f\x9b\u202e\u2028\ud800ü日") == (
         "a\\x1b[2Jb\\r\\n\\t\\x7f\\x9b\\u202e\\u2028\\ud800ü日"
     )
 

@@ -12,10 +12,10 @@ import click
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
 from indexer.retention.archive import Archived, ArchiveResult, archive, files_to_archive
 from indexer.retention.compression import GZIP, ZSTD
-from indexer.terminal.age import age_option
-from indexer.terminal.human import many, plain, size, warn
-from indexer.terminal.output import print_json
+from indexer.terminal.format import many, plain, size, warn
+from indexer.terminal.json_output import print_json
 from indexer.terminal.progress import byte_progress
+from indexer.terminal.time_options import age_option
 from telemetry_core.config import TelemetryConfig
 
 EXAMPLES = """\b

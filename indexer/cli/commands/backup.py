@@ -11,8 +11,8 @@ import click
 
 from indexer.cli.context import Settings, base_option, bring_up_to_date, is_recorded, json_option
 from indexer.retention.backup import backup
-from indexer.terminal.human import many, plain, size, warn
-from indexer.terminal.output import print_json
+from indexer.terminal.format import many, plain, size, warn
+from indexer.terminal.json_output import print_json
 from indexer.terminal.progress import byte_progress, log_size
 
 EXAMPLES = """\b

@@ -13,11 +13,11 @@ from typing import Optional
 import click
 
 from indexer.cli.context import Settings, base_option
-from indexer.demo.files import standard_library
-from indexer.demo.screen import new_screen
-from indexer.demo.stage import perform
+from indexer.demo.display import new_screen
+from indexer.demo.scenario import perform
+from indexer.demo.source_files import standard_library
 from indexer.demo.summary import print_next_steps, print_summary, short_path
-from indexer.terminal.output import at_terminal
+from indexer.terminal.console import at_terminal
 
 EXAMPLES = """\b
 Examples:

@@ -18,7 +18,7 @@ from indexer.doctor.examination import examine
 from indexer.doctor.finding import FAILURE, NOTE, OK, TROUBLE, WARNING, Finding
 from indexer.doctor.settings import values
 from indexer.doctor.subject import Subject
-from indexer.terminal.human import plain
+from indexer.terminal.format import plain
 
 EXAMPLES = """\b
 Examples:

@@ -13,11 +13,11 @@ import click
 from indexer.cli.context import Settings, base_option, open_view
 from indexer.export.formats import FORMATS, find_format, format_of, write_rows
 from indexer.export.rows import SUBJECTS, Chosen, Rows
+from indexer.terminal.console import at_terminal
 from indexer.terminal.destination import STDOUT, destination, output_option
-from indexer.terminal.human import count, plain, warn
-from indexer.terminal.moment import MOMENT_HELP, check_order, moment
-from indexer.terminal.output import at_terminal
+from indexer.terminal.format import count, plain, warn
 from indexer.terminal.progress import row_progress
+from indexer.terminal.time_options import MOMENT_HELP, check_order, moment
 from telemetry_core.status import normalise_status
 
 EXAMPLES = f"""\b

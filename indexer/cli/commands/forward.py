@@ -17,9 +17,10 @@ from indexer.health.deliveries import OFF, UNKNOWN, overview
 from indexer.outbox.receipts import Parked, Receipts, dead_letters, retry_of
 from indexer.outbox.targets import load_targets
 from indexer.outbox.verdict import DELIVERED
-from indexer.terminal.human import ago, count, local_time, many, plain, warn
-from indexer.terminal.output import Column, print_json, print_table
-from indexer.terminal.run_rows import short_id
+from indexer.terminal.format import ago, count, local_time, many, plain, warn
+from indexer.terminal.json_output import print_json
+from indexer.terminal.runs_table import short_id
+from indexer.terminal.table import Column, print_table
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import FORWARD_RETRIED, FORWARD_SUBJECT
 

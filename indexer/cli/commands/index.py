@@ -11,7 +11,7 @@ import click
 from indexer.cli.context import Settings, base_option, is_recorded
 from indexer.database.freshness import index_once
 from indexer.ingest.ingest import PassResult
-from indexer.terminal.human import count, size, warn
+from indexer.terminal.format import count, size, warn
 from indexer.terminal.progress import byte_progress, unread_size
 from telemetry_core.config import TelemetryConfig
 

@@ -10,8 +10,9 @@ import click
 
 from indexer.cli.context import Settings, base_option, json_option
 from indexer.database.init import PRESENT, Place, make_tree
-from indexer.terminal.human import plain
-from indexer.terminal.output import Column, print_json, print_table
+from indexer.terminal.format import plain
+from indexer.terminal.json_output import print_json
+from indexer.terminal.table import Column, print_table
 
 EXAMPLES = """\b
 Examples:

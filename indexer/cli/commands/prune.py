@@ -12,10 +12,10 @@ import click
 
 from indexer.cli.context import Settings, base_option, bring_up_to_date, is_recorded, json_option
 from indexer.retention.prune import PrunePlan, plan_prune, prune
-from indexer.terminal.age import age_option
-from indexer.terminal.consent import demand
-from indexer.terminal.human import count, many, plain, size, warn
-from indexer.terminal.output import print_json
+from indexer.terminal.confirmation import demand
+from indexer.terminal.format import count, many, plain, size, warn
+from indexer.terminal.json_output import print_json
+from indexer.terminal.time_options import age_option
 
 EXAMPLES = """\b
 Examples:

@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_view
-from indexer.health.acknowledged import acknowledge, all_lines, is_new, load, new_lines
-from indexer.terminal.human import count, many, plain
-from indexer.terminal.output import Column, print_json, print_table
+from indexer.health.acknowledgement import acknowledge, all_lines, is_new, load, new_lines
+from indexer.terminal.format import count, many, plain
+from indexer.terminal.json_output import print_json
+from indexer.terminal.table import Column, print_table
 
 EXAMPLES = """\b
 Examples:

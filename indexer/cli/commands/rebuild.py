@@ -10,7 +10,7 @@ import click
 from indexer.cli.commands.index import summary
 from indexer.cli.context import Settings, base_option, is_recorded
 from indexer.database.rebuild import rebuild
-from indexer.terminal.human import warn
+from indexer.terminal.format import warn
 from indexer.terminal.progress import byte_progress, log_size
 
 EXAMPLES = """\b

@@ -18,11 +18,11 @@ from indexer.report.figures import Figures, gather
 from indexer.report.markdown import markdown
 from indexer.report.page import page
 from indexer.report.period import Period
-from indexer.report.words import Origin
+from indexer.report.text import Origin
 from indexer.terminal.destination import STDOUT, destination, output_option
-from indexer.terminal.human import plain
-from indexer.terminal.moment import MOMENT_HELP, check_order, moment
-from indexer.terminal.output import print_json
+from indexer.terminal.format import plain
+from indexer.terminal.json_output import print_json
+from indexer.terminal.time_options import MOMENT_HELP, check_order, moment
 from telemetry_core import __version__
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.timestamp import format_time

@@ -13,9 +13,9 @@ import click
 
 from indexer.cli.context import Settings, base_option, json_option
 from indexer.retention.restore import Contents, Restored, inspect, restore
-from indexer.terminal.consent import demand
-from indexer.terminal.human import count, many, plain, warn
-from indexer.terminal.output import print_json
+from indexer.terminal.confirmation import demand
+from indexer.terminal.format import count, many, plain, warn
+from indexer.terminal.json_output import print_json
 
 EXAMPLES = """\b
 Examples:

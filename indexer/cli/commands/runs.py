@@ -11,9 +11,9 @@ from typing import Any, Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_view
-from indexer.terminal.moment import MOMENT_HELP, moment
-from indexer.terminal.output import print_json
-from indexer.terminal.run_rows import print_runs, with_reasons
+from indexer.terminal.json_output import print_json
+from indexer.terminal.runs_table import print_runs, with_reasons
+from indexer.terminal.time_options import MOMENT_HELP, moment
 from telemetry_core.status import normalise_status
 
 EXAMPLES = f"""\b

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option
+from indexer.service.definition import SECRETS, ServiceDefinition, define
 from indexer.service.install import (
     MANAGERS,
     Manager,
@@ -22,9 +23,9 @@ from indexer.service.install import (
     native_kind,
     uninstall,
 )
-from indexer.service.settings import SECRETS, Duty, duty_of
-from indexer.terminal.human import plain, warn
-from indexer.terminal.output import print_fields, print_json
+from indexer.terminal.console import print_fields
+from indexer.terminal.format import plain, warn
+from indexer.terminal.json_output import print_json
 
 EXAMPLES = """\b
 Examples:
@@ -80,20 +81,20 @@ def _install(
     settings: Settings, *, kind: Optional[str], name: str, only_print: bool, no_start: bool
 ) -> int:
     """Write the service's file, and start it where the manager can be reached."""
-    manager, duty = _named(settings, kind, name)
+    manager, service = _named(settings, kind, name)
     if only_print:
-        click.echo(manager.text(duty), nl=False)
+        click.echo(manager.text(service), nl=False)
         return 0
-    left = install(manager, duty, start=not no_start)
-    click.echo(f"wrote {plain(manager.path(duty, os.environ))}")
+    left = install(manager, service, start=not no_start)
+    click.echo(f"wrote {plain(manager.path(service, os.environ))}")
     _say_commands(left, "started")
-    for advice in manager.advice(duty):
+    for advice in manager.advice(service):
         click.echo(advice, err=True)
     for secret in SECRETS:
         if os.environ.get(secret):
             warn(f"{secret} is a secret and was not written into the service's file")
             if manager.KIND == "systemd":
-                warn(f"put a line {secret}=... into {duty.secrets_file}, with mode 0600")
+                warn(f"put a line {secret}=... into {service.secrets_file}, with mode 0600")
     return 0
 
 
@@ -101,12 +102,12 @@ def _install(
 @_options
 def _uninstall(settings: Settings, *, kind: Optional[str], name: str) -> int:
     """End the service and remove its file; log and view stay."""
-    manager, duty = _named(settings, kind, name)
-    file = manager.path(duty, os.environ)
+    manager, service = _named(settings, kind, name)
+    file = manager.path(service, os.environ)
     if not file.exists():
         click.echo(f"not installed: there is no {plain(file)}", err=True)
         return 0
-    left = uninstall(manager, duty)
+    left = uninstall(manager, service)
     click.echo(f"removed {plain(file)}")
     _say_commands(left, "stopped")
     return 0
@@ -117,15 +118,15 @@ def _uninstall(settings: Settings, *, kind: Optional[str], name: str) -> int:
 @_options
 def _status(settings: Settings, *, kind: Optional[str], name: str, as_json: bool) -> int:
     """Show whether the service is installed and runs; exit 3 if it is installed and does not."""
-    manager, duty = _named(settings, kind, name)
-    file = manager.path(duty, os.environ)
+    manager, service = _named(settings, kind, name)
+    file = manager.path(service, os.environ)
     found = {
         "kind": manager.KIND,
         "name": name,
         "file": str(file),
         "installed": file.exists(),
         "reachable": is_reachable(manager),
-        "running": is_running(manager, duty),
+        "running": is_running(manager, service),
     }
     if as_json:
         print_json(found)
@@ -134,8 +135,8 @@ def _status(settings: Settings, *, kind: Optional[str], name: str, as_json: bool
     return _DEGRADED if found["installed"] and not found["running"] else 0
 
 
-def _named(settings: Settings, kind: Optional[str], name: str) -> tuple[Manager, Duty]:
-    return MANAGERS[kind or native_kind()], duty_of(name, settings.config(), os.environ)
+def _named(settings: Settings, kind: Optional[str], name: str) -> tuple[Manager, ServiceDefinition]:
+    return MANAGERS[kind or native_kind()], define(name, settings.config(), os.environ)
 
 
 def _say_commands(left: list[list[str]], done: str) -> None:

@@ -12,9 +12,10 @@ import click
 
 from indexer.cli.commands.tail import event_value, print_events
 from indexer.cli.context import Settings, base_option, json_option, open_view
-from indexer.terminal.human import count, duration, local_time, plain
-from indexer.terminal.output import at_terminal, heading, print_fields, print_json, to_json
-from indexer.terminal.run_rows import find_run, print_runs, with_reasons
+from indexer.terminal.console import at_terminal, heading, print_fields
+from indexer.terminal.format import count, duration, local_time, plain
+from indexer.terminal.json_output import print_json, to_json
+from indexer.terminal.runs_table import find_run, print_runs, with_reasons
 
 EXAMPLES = """\b
 Examples:

@@ -16,9 +16,11 @@ import click
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.export.csv_text import csv_line
 from indexer.store.query import DEFAULT_TIMEOUT, Query
-from indexer.terminal.human import plain
-from indexer.terminal.output import Column, at_terminal, print_json_line, print_plain_table, to_json
+from indexer.terminal.console import at_terminal
+from indexer.terminal.format import plain
+from indexer.terminal.json_output import print_json_line, to_json
 from indexer.terminal.records import print_table_or_records
+from indexer.terminal.table import Column, print_plain_table
 
 EXAMPLES = """\b
 Examples:

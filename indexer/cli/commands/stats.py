@@ -10,10 +10,12 @@ from typing import Any
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_view
-from indexer.health.sentences import runs_sentence
+from indexer.health.summary import runs_sentence
 from indexer.store.totals import totals
-from indexer.terminal.human import count, duration, local_time, plain
-from indexer.terminal.output import Column, at_terminal, print_json, print_table
+from indexer.terminal.console import at_terminal
+from indexer.terminal.format import count, duration, local_time, plain
+from indexer.terminal.json_output import print_json
+from indexer.terminal.table import Column, print_table
 
 EXAMPLES = """\b
 Examples:

@@ -14,10 +14,12 @@ from indexer.cli.commands.quarantine import quarantine_cells
 from indexer.cli.context import Settings, base_option, json_option, open_view
 from indexer.health.health import health
 from indexer.health.prometheus import exposition
-from indexer.health.sentences import runs_sentence
-from indexer.terminal.human import ago, count, duration, local_time, many, plain, size
-from indexer.terminal.output import Column, heading, print_fields, print_json, print_table
-from indexer.terminal.run_rows import short_id
+from indexer.health.summary import runs_sentence
+from indexer.terminal.console import heading, print_fields
+from indexer.terminal.format import ago, count, duration, local_time, many, plain, size
+from indexer.terminal.json_output import print_json
+from indexer.terminal.runs_table import short_id
+from indexer.terminal.table import Column, print_table
 
 EXAMPLES = """\b
 Examples:

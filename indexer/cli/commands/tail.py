@@ -16,9 +16,10 @@ import click
 
 from indexer.cli.context import Settings, base_option, bring_up_to_date, json_option, open_view
 from indexer.store.connection import reading
-from indexer.terminal.human import local_time, plain, warn
-from indexer.terminal.output import at_terminal, console, parsed_row, print_json_line, to_json
-from indexer.terminal.run_rows import find_run, short_id
+from indexer.terminal.console import at_terminal, console
+from indexer.terminal.format import local_time, plain, warn
+from indexer.terminal.json_output import parsed_row, print_json_line, to_json
+from indexer.terminal.runs_table import find_run, short_id
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_SUBJECT
 from telemetry_core.timestamp import parse_time

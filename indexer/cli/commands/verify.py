@@ -9,9 +9,9 @@ import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
 from indexer.database.verify import Report, verify
-from indexer.health.sentences import verification_sentence
-from indexer.terminal.human import plain, size
-from indexer.terminal.output import print_json
+from indexer.health.summary import verification_sentence
+from indexer.terminal.format import plain, size
+from indexer.terminal.json_output import print_json
 from indexer.terminal.progress import byte_progress, log_size
 
 EXAMPLES = """\b

@@ -6,7 +6,7 @@ Called by the commands and by the demo.
 from __future__ import annotations
 
 from indexer.database.verify import Report
-from indexer.terminal.human import count, plain, size
+from indexer.terminal.format import count, plain, size
 
 
 def runs_sentence(by_status: dict[str, int]) -> str:

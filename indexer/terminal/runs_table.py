@@ -10,8 +10,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from indexer.terminal.human import count, duration, local_time, plain
-from indexer.terminal.output import STATUS_STYLES, Column, at_terminal, parsed_row, print_table
+from indexer.terminal.console import STATUS_STYLES, at_terminal
+from indexer.terminal.format import count, duration, local_time, plain
+from indexer.terminal.json_output import parsed_row
+from indexer.terminal.table import Column, print_table
 from telemetry_core.errors import TelemetryError
 
 _OWN_RUN_ID = re.compile(r"\d{8}T\d{6}Z-.*-[0-9a-f]{8,}")

@@ -1,7 +1,7 @@
-"""The agent: writes the probe's events by the real writer, in a process of its own.
+"""An agent for the probe: writes its events with the real client, in a separate process.
 
-Started by the probe as `python -m indexer.doctor.agent BASE DURABILITY`. Of its own, so that what
-it could not write is tried for the last time before the probe's base is removed.
+The probe starts it as `python -m indexer.doctor.probe_agent BASE DURABILITY`. The process has
+ended, with its last retries, before the probe removes its base directory.
 """
 
 from __future__ import annotations

@@ -17,10 +17,10 @@ from typing import NamedTuple, Optional
 
 from indexer.database.freshness import bring_up_to_date
 from indexer.database.verify import Report, verify
-from indexer.demo.crew import Crew
-from indexer.demo.files import SourceFile, divide, find_files, sample
-from indexer.demo.picture import Picture, failed_files, look
-from indexer.demo.screen import Screen
+from indexer.demo.display import Screen
+from indexer.demo.processes import Crew
+from indexer.demo.snapshot import Picture, failed_files, look
+from indexer.demo.source_files import SourceFile, divide, find_files, sample
 from telemetry_core import RunContext, TelemetryClient, TelemetryConfig
 from telemetry_core.errors import TelemetryError
 

@@ -17,9 +17,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from indexer.demo.picture import AgentRun, Picture
-from indexer.terminal.human import count, duration, many, plain
-from indexer.terminal.output import STATUS_STYLES
+from indexer.demo.snapshot import AgentRun, Picture
+from indexer.terminal.console import STATUS_STYLES
+from indexer.terminal.format import count, duration, many, plain
 
 _LINE_SECONDS = 2.0
 _OTHER_COLUMNS = 68

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Optional
 
 import indexer
-from indexer.demo.files import SourceFile
+from indexer.demo.source_files import SourceFile
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.storage import make_directory
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Optional
 
 from indexer.report.figures import Figure, Figures
 from indexer.report.period import Period, day_in_words, moment_in_words, zone_in_words
-from indexer.terminal.human import count, duration, many
+from indexer.terminal.format import count, duration, many
 
 NOBODY = "(no name)"
 _LONGEST_TEXT = 300

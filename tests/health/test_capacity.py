@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from indexer.health.growth import growth
+from indexer.health.capacity import growth
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import click
 import pytest
 
-from indexer.terminal.moment import check_order, moment
+from indexer.terminal.time_options import check_order, moment
 from telemetry_core.timestamp import parse_time
 
 
@@ -62,7 +62,7 @@ def test_a_length_of_time_is_before_now(text, length):
 @pytest.mark.parametrize("text", ["", "soon", "7", "d", "2026-13-01", "99999999999d", "-1h"])
 def test_anything_else_is_refused(text):
     """With words that say what would do."""
-    with pytest.raises(click.BadParameter, match="neither a length of time"):
+    with pytest.raises(click.BadParameter, match="is not an age"):
         _read(text)
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Optional
 from indexer.report.figures import OTHER
 from indexer.report.markup import Markup, element
 from indexer.report.period import key_in_words
-from indexer.report.words import rate_in_words
-from indexer.terminal.human import count, duration, many
+from indexer.report.text import rate_in_words
+from indexer.terminal.format import count, duration, many
 from telemetry_core.status import CANCELLED, FAILED, PARTIAL, RUNNING, SUCCESS, TIMEOUT
 
 STACKED = (SUCCESS, PARTIAL, RUNNING, CANCELLED, OTHER, TIMEOUT, FAILED)

@@ -6,8 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from indexer.report.markup import element
-from indexer.report.picture import (
+from indexer.report.charts import (
     STACKED,
     TimeScale,
     patterns,
@@ -15,7 +14,8 @@ from indexer.report.picture import (
     stacked_bars,
     swatch,
 )
-from indexer.report.words import rate_in_words
+from indexer.report.markup import element
+from indexer.report.text import rate_in_words
 
 HOSTILE = "<script>alert('x')</script>&\"\x1b\u202e"
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from indexer.forward.circuit_breaker import DOWN, PAUSED
-from indexer.health.growth import Growth
+from indexer.health.capacity import Growth
 from indexer.ingest.batch import MAX_BYTES
 from indexer.store.connection import WAL_LIMIT_BYTES
 from indexer.store.status import HEARTBEAT_SECONDS
-from indexer.terminal.human import count, duration, many, plain, seconds_since, size
+from indexer.terminal.format import count, duration, many, plain, seconds_since, size
 
 _LONGEST_SILENCE = 3 * HEARTBEAT_SECONDS
 _ROOM_FOR_A_BATCH = 2 * MAX_BYTES

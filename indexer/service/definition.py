@@ -1,4 +1,4 @@
-"""The duty: what a service has to run, for which base, with which environment.
+"""The service: what a service has to run, for which base, with which environment.
 
 Made by `telemetry service`, written down by each manager in its own format. It holds no secret:
 what a manager's file says can be read by too many.
@@ -28,7 +28,7 @@ SECRETS = ("METRICS_API_TOKEN",)
 """What is never written into a service's file."""
 
 
-class Duty(NamedTuple):
+class ServiceDefinition(NamedTuple):
     """One daemon that is to run for ever."""
 
     name: str
@@ -48,8 +48,8 @@ class Duty(NamedTuple):
         return self.base / "logs" / f"{self.name}.log"
 
 
-def duty_of(name: str, config: TelemetryConfig, environ: Mapping[str, str]) -> Duty:
-    """Return the duty of indexing one base, with every place named in full."""
+def define(name: str, config: TelemetryConfig, environ: Mapping[str, str]) -> ServiceDefinition:
+    """Return the service of indexing one base, with every place named in full."""
     environment = {
         "TELEMETRY_BASE_DIR": str(config.metrics_dir),
         "TELEMETRY_NDJSON_DIR": str(config.ndjson_dir),
@@ -61,4 +61,4 @@ def duty_of(name: str, config: TelemetryConfig, environ: Mapping[str, str]) -> D
         entries = environment["PYTHONPATH"].split(os.pathsep)
         environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, entries))
     program = (sys.executable, "-m", "indexer", "index", "--watch")
-    return Duty(name, config.metrics_dir, program, environment)
+    return ServiceDefinition(name, config.metrics_dir, program, environment)

@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 
 from indexer.errors import DatabaseUnusable
 from indexer.store.connection import reading
-from indexer.terminal.human import seconds_since
+from indexer.terminal.format import seconds_since
 from telemetry_core.config import TelemetryConfig
 
 _FAMILY = (

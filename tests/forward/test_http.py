@@ -16,7 +16,7 @@ from indexer.forward.http import MOST_READ_BYTES, HttpCarrier, new_client, read_
 from indexer.forward.sender import Messenger
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.verdict import FAILED, Verdict
-from indexer.system.wakeup import Hint
+from indexer.system.wakeup import Wakeup
 from tests.support.forward import a_target
 
 _PARCEL = Parcel("api", "run", 2, "run:2", b'{"run_id":"run"}', 1)
@@ -117,7 +117,7 @@ def test_an_attempt_ends_within_its_time_whatever_holds_it_up() -> None:
         async def close(self) -> None:
             raise RuntimeError("not even that")
 
-    hint = Hint()
+    hint = Wakeup()
     messenger = Messenger(hint.set, lambda _: Stuck())
     target = a_target(timeout=0.2)
     for subject in ("stuck", "other"):

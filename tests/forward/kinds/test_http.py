@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from indexer.forward.failure import NO_ANSWER, verdict_on
-from indexer.forward.http import MOST_READ_BYTES, HttpCarrier, read_capped
-from indexer.forward.http_client import ReplaceableClient, client_to
+from indexer.forward.kinds.http import MOST_READ_BYTES, HttpCarrier, read_capped
+from indexer.forward.kinds.http_client import ReplaceableClient, client_to
 from indexer.forward.sender import Messenger
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.verdict import FAILED, Verdict

@@ -10,7 +10,7 @@ import time
 
 import httpx
 
-from indexer.forward.http_client import ReplaceableClient, client_to
+from indexer.forward.kinds.http_client import ReplaceableClient, client_to
 from indexer.outbox.backoff import asked_patience
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target

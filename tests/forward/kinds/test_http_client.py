@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from indexer.forward.http import HttpCarrier
-from indexer.forward.http_client import ReplaceableClient, client_to
+from indexer.forward.kinds.http import HttpCarrier
+from indexer.forward.kinds.http_client import ReplaceableClient, client_to
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 from tests.support.forward import a_target

@@ -14,8 +14,8 @@ import httpx
 import orjson
 
 from indexer.export.csv_text import defused
-from indexer.forward.http import WHAT_IT_NEEDS, read_capped
-from indexer.forward.http_client import ReplaceableClient, client_to
+from indexer.forward.kinds.http import WHAT_IT_NEEDS, read_capped
+from indexer.forward.kinds.http_client import ReplaceableClient, client_to
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 from indexer.outbox.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict, verdict_of

@@ -26,6 +26,7 @@ from telemetry_core.git import git_fields
 from telemetry_core.line import line_of
 from telemetry_core.lineage import parent_of_new_run
 from telemetry_core.process import host_name, own_source, own_start
+from telemetry_core.redaction import configure
 from telemetry_core.run_context import RunContext
 from telemetry_core.run_id import new_run_id, run_id_of
 from telemetry_core.status import normalise_status
@@ -67,6 +68,7 @@ class TelemetryClient:
     def __init__(self, config: Optional[TelemetryConfig] = None) -> None:
         """Use `config`, or what the environment says."""
         self.config = config if config is not None else TelemetryConfig.from_env()
+        configure(os.environ)
         self._writer = writer_for(self.config.ndjson_dir, host_name())
         self._budget = min(max(self.config.lock_budget_ms, 0.0), _MAX_BUDGET_MS) / 1000
         self._sync = self.config.durability == "fsync"

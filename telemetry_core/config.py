@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from telemetry_core import storage
+from telemetry_core.redaction import wrong_patterns
 from telemetry_core.variables import Variables
 
 DURABILITIES = ("kernel", "fsync")
@@ -94,6 +95,21 @@ SETTINGS: tuple[Setting, ...] = (
         "`true`",
         "whether git repository, branch and commit are filled in",
         "git",
+    ),
+    Setting(
+        "TELEMETRY_REDACT",
+        "`on`",
+        "`off`: secrets are not replaced before events are written",
+    ),
+    Setting(
+        "TELEMETRY_REDACT_NAMES",
+        "none",
+        "more names whose values are secrets, separated by commas",
+    ),
+    Setting(
+        "TELEMETRY_REDACT_PATTERNS",
+        "none",
+        "regular expressions of more secrets, separated by blanks",
     ),
     Setting(
         "TELEMETRY_POLL_INTERVAL",
@@ -193,7 +209,7 @@ class TelemetryConfig:
             stale_after=variables.number("TELEMETRY_STALE_AFTER", 3600.0),
             archive_after=variables.text("TELEMETRY_ARCHIVE_AFTER"),
             prune_after=variables.text("TELEMETRY_PRUNE_AFTER"),
-            refused=tuple(variables.refused),
+            refused=(*variables.refused, *_wrong_patterns(env)),
         )
 
     def directories(self) -> dict[str, Path]:
@@ -256,6 +272,13 @@ class TelemetryConfig:
 def without_secrets(url: str) -> str:
     """Return a URL without its query and its start, either of which may carry a token."""
     return re.sub(r"(?<=://)[^/?#]*@|[?#].*", "", url)
+
+
+def _wrong_patterns(env: Mapping[str, str]) -> list[str]:
+    return [
+        f"TELEMETRY_REDACT_PATTERNS: {pattern!r} is no regular expression and is not used"
+        for pattern in wrong_patterns(env)
+    ]
 
 
 def _wrong_durations(**values: Optional[str]) -> list[str]:

@@ -13,6 +13,7 @@ import orjson
 
 from telemetry_core.degrade import degraded, shortened
 from telemetry_core.event import Event
+from telemetry_core.redaction import redacted
 from telemetry_core.timestamp import canonical_time
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -60,6 +61,7 @@ def line_of(  # noqa: PLR0917  # the parts of an event, in their order
     line = _dump(envelope) if _is_plain(envelope if extensions else data) else None
     if line is None:
         line = orjson.dumps(degraded(envelope), option=orjson.OPT_APPEND_NEWLINE)
+    line = redacted(line, data)
     if len(line) > MAX_LINE_BYTES:
         envelope = orjson.loads(line)
         envelope["data"] = shortened(envelope["data"], MAX_LINE_BYTES // 2)

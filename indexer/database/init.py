@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from indexer.database.leases import ONE_PASS, indexer_lease
-from indexer.database.session import Session
-from indexer.store.schema.script import schema_sql
-from indexer.system.atomic_file import write_atomically
+from indexer.database.session import View
+from indexer.store.schema import schema_sql
+from indexer.system.atomic_file import write_whole_file
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.storage import make_directory
 
-CREATED, UPDATED, PRESENT = "made", "updated", "present"
+MADE, UPDATED, PRESENT = "made", "updated", "present"
 
 
-class InitStep(NamedTuple):
+class Place(NamedTuple):
     """One directory or file of a base, and what became of it."""
 
     name: str
@@ -31,38 +31,38 @@ class InitStep(NamedTuple):
     """`made`, `updated`, or `present` where nothing was to be done."""
 
 
-def create_directories(config: TelemetryConfig) -> list[InitStep]:
+def make_directories(config: TelemetryConfig) -> list[Place]:
     """Make the directories that are missing. Raises OSError where one can't be."""
     return [_make_directory(name, path) for name, path in config.directories().items()]
 
 
-def init_base(config: TelemetryConfig) -> list[InitStep]:
+def make_tree(config: TelemetryConfig) -> list[Place]:
     """Make all that is missing of a base. Raises TelemetryError or OSError."""
-    return [*create_directories(config), _create_database(config), _write_schema(config)]
+    return [*make_directories(config), _make_view(config), _write_schema(config)]
 
 
-def _make_directory(name: str, path: Path) -> InitStep:
+def _make_directory(name: str, path: Path) -> Place:
     if path.is_dir():
-        return InitStep(name, path, PRESENT)
+        return Place(name, path, PRESENT)
     make_directory(path)
     if not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-    return InitStep(name, path, CREATED)
+    return Place(name, path, MADE)
 
 
-def _create_database(config: TelemetryConfig) -> InitStep:
+def _make_view(config: TelemetryConfig) -> Place:
     path = config.database_path
     if path.exists():
-        return InitStep("view", path, PRESENT)
-    with indexer_lease(config, ONE_PASS), closing(Session(config)):
-        return InitStep("view", path, CREATED)
+        return Place("view", path, PRESENT)
+    with indexer_lease(config, ONE_PASS), closing(View(config)):
+        return Place("view", path, MADE)
 
 
-def _write_schema(config: TelemetryConfig) -> InitStep:
+def _write_schema(config: TelemetryConfig) -> Place:
     path = config.metrics_dir / "config" / "schema.sql"
     script = schema_sql().encode()
     existed = path.exists()
     if existed and path.read_bytes() == script:
-        return InitStep("schema", path, PRESENT)
-    write_atomically(path, script)
-    return InitStep("schema", path, UPDATED if existed else CREATED)
+        return Place("schema", path, PRESENT)
+    write_whole_file(path, script)
+    return Place("schema", path, UPDATED if existed else MADE)

@@ -10,9 +10,9 @@ from contextlib import closing
 from typing import Callable
 
 from indexer.database.leases import indexer_lease
-from indexer.database.session import Session
+from indexer.database.session import View
 from indexer.forward.forwarding import Forwarding
-from indexer.system.wakeup import Wakeup
+from indexer.system.wakeup import Hint
 from telemetry_core.config import TelemetryConfig
 
 _PURPOSE = "forward"
@@ -24,11 +24,7 @@ def forward_once(config: TelemetryConfig, should_stop: Callable[[], bool] = lamb
 
     Raises AlreadyRunning if a daemon or another pass has the lease, TelemetryError or OSError.
     """
-    with (
-        indexer_lease(config, _PURPOSE),
-        closing(Session(config)) as view,
-        closing(Wakeup()) as hint,
-    ):
+    with indexer_lease(config, _PURPOSE), closing(View(config)) as view, closing(Hint()) as hint:
         forwarding = Forwarding(config, hint.set)
         try:
             while True:

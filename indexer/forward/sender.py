@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
 from queue import Empty, SimpleQueue
-from typing import Any, Callable, Optional, TypeVar
+from typing import Callable, Optional
 
 from indexer.forward.carrier import Carrier, make_carrier
-from indexer.forward.failure import NO_ANSWER, verdict_on
+from indexer.forward.failure import verdict_on
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
-from indexer.outbox.verdict import FAILED, Verdict
+from indexer.outbox.verdict import Verdict
 
 Outcome = tuple[Parcel, Verdict]
-
-_Result = TypeVar("_Result")
 
 
 class Messenger:
@@ -36,7 +33,7 @@ class Messenger:
         self._make = make
         self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
         self._carriers: dict[Target, Carrier] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._thread: Optional[threading.Thread] = None
 
@@ -85,31 +82,18 @@ class Messenger:
             loop.close()
 
     def _begin(self, target: Target, parcel: Parcel) -> None:
-        self._keep(self._attempt(target, parcel))
-
-    def _keep(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(self._attempt(target, parcel))
         # The loop itself holds tasks but weakly.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
     async def _attempt(self, target: Target, parcel: Parcel) -> None:
         try:
-            verdict = await self._carry_in_time(target, parcel)
+            verdict = await asyncio.wait_for(self._carry(target, parcel), target.timeout)
         except Exception as error:
             verdict = verdict_on(error)
         self._outcomes.put((parcel, verdict))
         self._on_outcome()
-
-    async def _carry_in_time(self, target: Target, parcel: Parcel) -> Verdict:
-        # Not `wait_for`: it waits until what it cancels has ended, which may take for ever.
-        carrying = self._keep(self._carry(target, parcel))
-        done, _ = await asyncio.wait({carrying}, timeout=target.timeout)
-        if done:
-            return carrying.result()
-        carrying.cancel()
-        return Verdict(FAILED, NO_ANSWER)
 
     async def _carry(self, target: Target, parcel: Parcel) -> Verdict:
         # Made when it is needed, and again if it could not be: what was wrong may be mended.

@@ -13,9 +13,8 @@ from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals
 from indexer.log.reader import Portion
 from indexer.log.segments import file_id
-from indexer.store.cursors import Tally
-from indexer.store.events.codec import EventRow
-from indexer.store.quarantine import Fault
+from indexer.store.cursors import Fault, Tally
+from indexer.store.events import Row
 
 MAX_LINES = 25_000
 """The more lines of a backlog go in at once, the more of them share a page of the database; this
@@ -38,7 +37,7 @@ class Batch:
     """Lines read and not committed yet."""
 
     def __init__(self) -> None:
-        self.rows: list[EventRow] = []
+        self.rows: list[Row] = []
         self.parts: dict[str, Part] = {}
         """By the file's name, in the order of reading."""
         self.bytes = 0

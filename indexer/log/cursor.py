@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from indexer.log.segments import Segment
+from indexer.log.segments import LogFile
 
 
 class Cursor(NamedTuple):
@@ -30,6 +30,6 @@ class Cursor(NamedTuple):
     fault: Optional[str] = None
 
 
-def new_cursor(file: Segment) -> Cursor:
+def new_cursor(file: LogFile) -> Cursor:
     """Return the cursor of a file of which nothing was read."""
     return Cursor(file.name, file.device, file.inode, 0, 0, 0, "", 0, "", 0)

@@ -24,7 +24,7 @@ _NAME = re.compile(
 _STEM = re.compile(r"events_([0-9]{4})([0-9]{2})([0-9]{2})(\..+-[0-9]+)?", re.DOTALL)
 
 
-class SegmentName(NamedTuple):
+class LogName(NamedTuple):
     """The parts of a log file's name."""
 
     stem: str
@@ -33,11 +33,11 @@ class SegmentName(NamedTuple):
     suffix: str
     day: Optional[date]
     """The UTC day of its events; None where the name does not tell."""
-    is_spill: bool
+    is_own: bool
     """Whether one process writes it without a lock; false for what nobody writes to."""
 
     @property
-    def is_compressed(self) -> bool:
+    def is_packed(self) -> bool:
         """Whether it is compressed."""
         return self.suffix != PLAIN
 
@@ -52,16 +52,16 @@ class SegmentName(NamedTuple):
             return False
 
 
-def parse_segment_name(name: str) -> SegmentName:
+def parse_name(name: str) -> LogName:
     """Take the name of a log file apart."""
     parts = _NAME.fullmatch(name)
     if parts is None:
-        return SegmentName(name, None, "", None, False)
+        return LogName(name, None, "", None, False)
     stem, number, suffix = parts["stem"], parts["piece"], parts["suffix"]
     piece = None if number is None else int(number)
     named = _STEM.fullmatch(stem)
-    is_spill = named is not None and bool(named[4]) and piece is None and suffix == PLAIN
-    return SegmentName(stem, piece, suffix, _day(named), is_spill)
+    is_own = named is not None and bool(named[4]) and piece is None and suffix == PLAIN
+    return LogName(stem, piece, suffix, _day(named), is_own)
 
 
 def free_name(stem: str, suffix: str, taken: Collection[str]) -> str:
@@ -70,12 +70,10 @@ def free_name(stem: str, suffix: str, taken: Collection[str]) -> str:
     `taken` are the names of the directory: the name differs from all of them in more than how
     it is packed, so that the piece may be compressed and still be told from the others.
     """
-    known = {
-        (name.stem, name.piece) for name in map(parse_segment_name, taken) if name.is_compressed
-    }
+    known = {(name.stem, name.piece) for name in map(parse_name, taken) if name.is_packed}
     if suffix != PLAIN and (stem, None) not in known:
         return stem + suffix
-    known |= {(name.stem, name.piece) for name in map(parse_segment_name, taken)}
+    known |= {(name.stem, name.piece) for name in map(parse_name, taken)}
     piece = next(number for number in count(1) if (stem, number) not in known)
     return f"{stem}.{piece}{suffix}"
 

@@ -16,7 +16,7 @@ from typing import Any, Optional
 import orjson
 
 from indexer.errors import AlreadyRunning
-from indexer.system.atomic_file import write_atomically
+from indexer.system.atomic_file import write_whole_file
 from telemetry_core.clock import CLOCK
 from telemetry_core.lock import try_lock, unlock
 from telemetry_core.log_file import LogFile
@@ -137,8 +137,7 @@ class Lease:
             "purpose": self._purpose,
             "since": CLOCK.tick().time,
         }
-        # It says which process holds the lease now: after a power cut none does.
-        write_atomically(self._note, orjson.dumps(note), durable=False)
+        write_whole_file(self._note, orjson.dumps(note))
 
 
 def is_gone(holder: dict[str, Any]) -> bool:

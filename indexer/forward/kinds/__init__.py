@@ -1,1 +1,0 @@
-"""The kinds of targets: one file each, with what it takes to make one attempt there."""

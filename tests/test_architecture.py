@@ -126,8 +126,8 @@ def test_fold_is_pure_and_does_not_know_the_store() -> None:
     used = _imports(ROOT / "indexer" / "ingest" / "fold.py")
     assert not {n.split(".")[0] for n in used} & {"os", "io", "time", "sqlite3", "pathlib"}
     assert {n for n in used if n.startswith("indexer")} <= {
-        "indexer.store.columns",
-        "indexer.store.columns.RUN_COLUMNS",
+        "indexer.store.schema.columns",
+        "indexer.store.schema.columns.RUN_COLUMNS",
     }
 
 

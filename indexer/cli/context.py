@@ -89,7 +89,7 @@ def json_option(command: Function) -> Function:
     )(command)
 
 
-def bring_up_to_date(config: TelemetryConfig) -> str:
+def refresh(config: TelemetryConfig) -> str:
     """Index what is new, with a progress bar if that takes long; return a warning or nothing."""
     from indexer.database import freshness as fresh
     from indexer.terminal.error_message import in_words, is_disk_full
@@ -98,15 +98,15 @@ def bring_up_to_date(config: TelemetryConfig) -> str:
 
     with byte_progress("indexing", unread_size(config)) as on_progress:
         try:
-            return fresh.bring_up_to_date(config, on_progress)
+            return fresh.refresh_database(config, on_progress)
         except (TelemetryError, OSError) as error:
             # What was indexed before the disk was full can be read all the same.
-            if not is_disk_full(error) or not _has_view(config):
+            if not is_disk_full(error) or not _has_database(config):
                 raise
             return f"the view may be stale, for it can't be written to: {in_words(error)}"
 
 
-def _has_view(config: TelemetryConfig) -> bool:
+def _has_database(config: TelemetryConfig) -> bool:
     from indexer.store.connection import has_our_schema, reading
     from telemetry_core.errors import TelemetryError
 
@@ -118,19 +118,19 @@ def _has_view(config: TelemetryConfig) -> bool:
 
 
 @contextmanager
-def open_view(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
+def open_database(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
     """Give the view, read-only and up to date; an empty one where nothing was recorded yet."""
     import sqlite3
 
     if not is_recorded(config):
-        with empty_view() as connection:
+        with schema_only_database() as connection:
             connection.row_factory = sqlite3.Row
             yield connection
         return
     from indexer.store.connection import reading
     from indexer.terminal.format import warn
 
-    warn(bring_up_to_date(config))
+    warn(refresh(config))
     with reading(config.database_path) as connection:
         connection.row_factory = sqlite3.Row
         yield connection
@@ -138,10 +138,10 @@ def open_view(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
 
 def is_recorded(config: TelemetryConfig) -> bool:
     """Whether there is a log or a database at all; if not, say where it was looked for."""
-    from indexer.log.segments import list_log_files
+    from indexer.log.segments import list_segments
     from indexer.terminal.format import plain
 
-    if list_log_files(config.ndjson_dir):
+    if list_segments(config.ndjson_dir):
         return True
     where = plain(config.ndjson_dir)
     click.echo(f"nothing recorded yet: there is no log in {where}", err=True)
@@ -149,7 +149,7 @@ def is_recorded(config: TelemetryConfig) -> bool:
 
 
 @contextmanager
-def empty_view() -> Iterator[sqlite3.Connection]:
+def schema_only_database() -> Iterator[sqlite3.Connection]:
     """Give a view without rows, in memory: looking at a base must not create it."""
     import sqlite3
     from contextlib import closing

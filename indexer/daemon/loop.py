@@ -18,18 +18,18 @@ import time
 from datetime import datetime, timezone
 from typing import Any, Optional
 
-from indexer.daemon.watcher import RETRY_SECONDS, Watch
+from indexer.daemon.watcher import RETRY_SECONDS, Watcher
 from indexer.database.leases import DAEMON, indexer_lease, write_lease
 from indexer.database.rebuild import rebuild
-from indexer.database.session import View
+from indexer.database.session import Session
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.forward.forwarding import Forwarding
 from indexer.ingest.lag import lag_bytes
-from indexer.retention.schedule import Keeping
+from indexer.retention.schedule import RetentionSchedule
 from indexer.store.status import HEARTBEAT_SECONDS
 from indexer.system.lease import PAUSE_SECONDS
 from indexer.system.sd_notify import Notifier
-from indexer.system.wakeup import Hint
+from indexer.system.wakeup import Wakeup
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.process import host_name
@@ -46,15 +46,15 @@ class Daemon:
 
     def __init__(self, config: TelemetryConfig) -> None:
         self._config = config
-        self._hint = Hint()
+        self._wakeup = Wakeup()
         self._stopping = False
         self._lease = indexer_lease(config, DAEMON)
-        self._view: Optional[View] = None
-        self._watch = Watch(config.ndjson_dir, self._hint.set)
+        self._view: Optional[Session] = None
+        self._watch = Watcher(config.ndjson_dir, self._wakeup.set)
         self._notifier = Notifier()
-        self._keeping = Keeping(config, self._should_stop)
+        self._retention = RetentionSchedule(config, self._should_stop)
         self._next_look = 0.0
-        self._forwarding = Forwarding(config, self._hint.set)
+        self._forwarding = Forwarding(config, self._wakeup.set)
         self._next_heartbeat = 0.0
         self._told: dict[str, int] = {}
         self._has_worked = False
@@ -69,7 +69,7 @@ class Daemon:
                 logger.info("indexing %s", self._config.ndjson_dir)
                 self._loop()
         finally:
-            self._hint.close()
+            self._wakeup.close()
         logger.info("stopped")
 
     def _loop(self) -> None:
@@ -86,7 +86,7 @@ class Daemon:
     def stop(self) -> None:
         """Have `run` return soon. Callable from anywhere, signal handlers included."""
         self._stopping = True
-        self._hint.set()
+        self._wakeup.set()
 
     def _should_stop(self) -> bool:
         # Asked between batches: that it is asked is what shows that the work goes on.
@@ -112,7 +112,7 @@ class Daemon:
             interval = self._config.poll_interval
             pause = min(interval, RETRY_SECONDS) if self._watch.problem else interval
         # A loop that waits is alive, and says so by the next pass.
-        self._hint.wait(min(pause, self._notifier.interval, self._forwarding.wait))
+        self._wakeup.wait(min(pause, self._notifier.interval, self._forwarding.wait))
 
     def _try_pass(self) -> None:
         if self._notifier.is_ready:
@@ -137,7 +137,7 @@ class Daemon:
     def _keep(self) -> None:
         """See to old days; what fails there ends nothing."""
         try:
-            for problem in self._keeping.keep():
+            for problem in self._retention.run_due():
                 self._note(problem)
         except Exception as error:
             self._note(error)
@@ -172,8 +172,8 @@ class Daemon:
             self.stop()
             raise
 
-    def _open_view(self) -> View:
-        self._view = View(self._config, should_stop=self._should_stop)
+    def _open_view(self) -> Session:
+        self._view = Session(self._config, should_stop=self._should_stop)
         self._next_look, self._told = 0.0, {}
         self._write(self._view, started_at=_now(), stopped_at=None)
         return self._view
@@ -184,31 +184,31 @@ class Daemon:
         except Exception as error:
             self._note(error)
 
-    def _look_after(self, view: View) -> None:
+    def _look_after(self, view: Session) -> None:
         """See to what no event tells of, and say that all is well if there was anything to do."""
-        view.look_after_runs()
+        view.refresh_gone_processes()
         state = self._state(view)
         # Who has nothing to do leaves the disk alone: a daemon that hangs matters, and shows,
         # once lines wait for it.
         if self._has_worked or state != self._told:
             self._beat(view, state)
-        view.look_after_wal()
-        view.check_readers()
+        view.truncate_large_wal()
+        view.check_readers_see_writes()
 
-    def _state(self, view: View) -> dict[str, int]:
+    def _state(self, view: Session) -> dict[str, int]:
         return {
             "lag_bytes": lag_bytes(view.connection, self._config.ndjson_dir),
             "watching": int(not self._watch.problem),
         }
 
-    def _beat(self, view: View, state: dict[str, int]) -> None:
+    def _beat(self, view: Session, state: dict[str, int]) -> None:
         """Say in the database that the work goes on, and how far behind the log it is."""
         self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
         self._write(view, heartbeat=_time_on_the_wall(), **state)
         self._told, self._has_worked = state, False
 
-    def _write(self, view: View, **columns: Any) -> None:
-        view.note_status(pid=os.getpid(), host=host_name(), **columns)
+    def _write(self, view: Session, **columns: Any) -> None:
+        view.update_status(pid=os.getpid(), host=host_name(), **columns)
 
     def _note(self, error: object) -> None:
         """Log an error once, and show it in the status where there is one to write to."""

@@ -30,7 +30,7 @@ RETRY_SECONDS = 10.0
 _GROWTH: list[type[FileSystemEvent]] = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent]
 
 
-class Watch:
+class Watcher:
     """Calls `on_change` from a thread of its own whenever a log file may have grown."""
 
     def __init__(self, directory: Path, on_change: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from typing import Callable
 
 from indexer.database.leases import ONE_PASS, indexer_lease
 from indexer.database.rebuild import rebuild
-from indexer.database.session import View
+from indexer.database.session import Session
 from indexer.errors import AlreadyRunning, DatabaseDamaged, DatabaseUnusable
 from indexer.ingest.ingest import PassResult
 from indexer.ingest.lag import is_caught_up
@@ -40,13 +40,13 @@ def index_once(
 
 
 def _pass(config: TelemetryConfig, on_progress: Callable[[int], None]) -> PassResult:
-    with closing(View(config, on_progress)) as view:
+    with closing(Session(config, on_progress)) as view:
         result = view.run_pass()
-        view.look_after_runs()
+        view.refresh_gone_processes()
         return result
 
 
-def bring_up_to_date(
+def refresh_database(
     config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
 ) -> str:
     """See to it that the view has all that the log has now; return a warning if it has not.

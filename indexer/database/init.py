@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from indexer.database.leases import ONE_PASS, indexer_lease
-from indexer.database.session import View
-from indexer.store.schema import schema_sql
-from indexer.system.atomic_file import write_whole_file
+from indexer.database.session import Session
+from indexer.store.schema.script import schema_sql
+from indexer.system.atomic_file import write_atomically
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.storage import make_directory
 
-MADE, UPDATED, PRESENT = "made", "updated", "present"
+CREATED, UPDATED, PRESENT = "made", "updated", "present"
 
 
-class Place(NamedTuple):
+class InitStep(NamedTuple):
     """One directory or file of a base, and what became of it."""
 
     name: str
@@ -31,38 +31,38 @@ class Place(NamedTuple):
     """`made`, `updated`, or `present` where nothing was to be done."""
 
 
-def make_directories(config: TelemetryConfig) -> list[Place]:
+def create_directories(config: TelemetryConfig) -> list[InitStep]:
     """Make the directories that are missing. Raises OSError where one can't be."""
     return [_make_directory(name, path) for name, path in config.directories().items()]
 
 
-def make_tree(config: TelemetryConfig) -> list[Place]:
+def init_base(config: TelemetryConfig) -> list[InitStep]:
     """Make all that is missing of a base. Raises TelemetryError or OSError."""
-    return [*make_directories(config), _make_view(config), _write_schema(config)]
+    return [*create_directories(config), _create_database(config), _write_schema(config)]
 
 
-def _make_directory(name: str, path: Path) -> Place:
+def _make_directory(name: str, path: Path) -> InitStep:
     if path.is_dir():
-        return Place(name, path, PRESENT)
+        return InitStep(name, path, PRESENT)
     make_directory(path)
     if not path.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-    return Place(name, path, MADE)
+    return InitStep(name, path, CREATED)
 
 
-def _make_view(config: TelemetryConfig) -> Place:
+def _create_database(config: TelemetryConfig) -> InitStep:
     path = config.database_path
     if path.exists():
-        return Place("view", path, PRESENT)
-    with indexer_lease(config, ONE_PASS), closing(View(config)):
-        return Place("view", path, MADE)
+        return InitStep("view", path, PRESENT)
+    with indexer_lease(config, ONE_PASS), closing(Session(config)):
+        return InitStep("view", path, CREATED)
 
 
-def _write_schema(config: TelemetryConfig) -> Place:
+def _write_schema(config: TelemetryConfig) -> InitStep:
     path = config.metrics_dir / "config" / "schema.sql"
     script = schema_sql().encode()
     existed = path.exists()
     if existed and path.read_bytes() == script:
-        return Place("schema", path, PRESENT)
-    write_whole_file(path, script)
-    return Place("schema", path, UPDATED if existed else MADE)
+        return InitStep("schema", path, PRESENT)
+    write_atomically(path, script)
+    return InitStep("schema", path, UPDATED if existed else CREATED)

@@ -18,7 +18,7 @@ from indexer.database.leases import rebuild_lease, shadow_path, write_lease
 from indexer.errors import DatabaseDamaged, DatabaseUnusable, Interrupted
 from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store import connection as database
-from indexer.store.status import copy_own_state, set_stale_after
+from indexer.store.status import copy_indexer_tables, set_stale_after
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.log_file import sync_path
@@ -108,7 +108,7 @@ def put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig)
 def _carry_over(live: sqlite3.Connection, new: sqlite3.Connection) -> None:
     try:
         if database.has_our_schema(live):
-            copy_own_state(live, new)
+            copy_indexer_tables(live, new)
     except sqlite3.DatabaseError as error:
         # Broken in the very pages that hold it: a heartbeat is no reason to keep a broken view.
         if not database.is_damage(error):

@@ -19,8 +19,8 @@ from indexer.ingest.ingest import Ingest, PassResult
 from indexer.outbox.targets import load_targets
 from indexer.store import connection as database
 from indexer.store.status import (
-    note_gone_processes,
     read_status,
+    refresh_gone_processes,
     set_queued_for,
     set_stale_after,
     update_status,
@@ -30,12 +30,12 @@ from telemetry_core.config import TelemetryConfig
 
 if TYPE_CHECKING:
     from indexer.outbox.due import DueRuns
-    from indexer.store.events import Placed
+    from indexer.store.events.deduplication import StoreResult
 
 Result = TypeVar("Result")
 
 
-class View:
+class Session:
     """One base's database, open for writing. Close it when done."""
 
     def __init__(
@@ -70,7 +70,7 @@ class View:
                 self._due.catch_up(self._should_stop)
             return result
 
-    def holds_all_that_is_due(self) -> bool:
+    def is_outbox_complete(self) -> bool:
         """Whether the log was read to its end, and what is to be forwarded is in the outbox."""
         return self._is_read and self._due is not None and self._due.is_complete()
 
@@ -79,24 +79,24 @@ class View:
         with self._writing():
             return work(self.connection)
 
-    def look_after_runs(self) -> None:
+    def refresh_gone_processes(self) -> None:
         """Find out which running runs have lost their process. Raises TelemetryError."""
         with self._writing():
-            note_gone_processes(self.connection)
+            refresh_gone_processes(self.connection)
 
-    def note_status(self, **columns: Any) -> None:
+    def update_status(self, **columns: Any) -> None:
         """Set columns of `indexer_status`. Raises TelemetryError."""
         with self._writing():
             update_status(self.connection, **columns)
 
-    def look_after_wal(self) -> None:
+    def truncate_large_wal(self) -> None:
         """Shrink a write-ahead log that a reader made grow. Raises TelemetryError."""
         path = self._config.database_path
         if database.wal_bytes(path) > database.WAL_LIMIT_BYTES:
             with self._writing():
                 database.empty_wal(self.connection)
 
-    def check_readers(self) -> None:
+    def check_readers_see_writes(self) -> None:
         """Raise DatabaseDamaged unless a new connection sees what this one has written.
 
         Of a file that is truncated or overwritten where it stands, or whose write-ahead log is
@@ -115,7 +115,7 @@ class View:
             if not is_seen:
                 raise DatabaseDamaged(f"{path}: readers do not see what is written")
 
-    def _forget_queue(self, _: Placed) -> None:
+    def _forget_queue(self, _: StoreResult) -> None:
         """What is folded without a target in mind is queued for none."""
         set_queued_for(self.connection, None)
 

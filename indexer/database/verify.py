@@ -12,24 +12,26 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Callable, NamedTuple, Optional
 
-from indexer.database.freshness import bring_up_to_date
+from indexer.database.freshness import refresh_database
 from indexer.ingest.apply import fold_all
 from indexer.ingest.batch import MAX_LINES
 from indexer.ingest.parse import decode_block
 from indexer.log.decode import Ordinals
 from indexer.log.lines import Block, Line, read_blocks
-from indexer.log.segments import LogFile, file_id, list_log_files
+from indexer.log.segments import Segment, file_id, list_segments
 from indexer.log.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream
 from indexer.store import runs
 from indexer.store.connection import reading
-from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED, Fault
-from indexer.store.events import Row, StoredEvent, find_event, id_of_other, rows_not_stored
+from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED
+from indexer.store.events.codec import EventRow, StoredEvent, alternative_id
+from indexer.store.events.table import find_event, rows_not_stored
+from indexer.store.quarantine import Fault
 from telemetry_core.config import TelemetryConfig
 
 MAX_DIFFERENCES = 100
 
 
-class Report(NamedTuple):
+class Verification(NamedTuple):
     """What a verification found."""
 
     lines: int
@@ -48,29 +50,31 @@ class Report(NamedTuple):
         return not self.differences
 
 
-def verify(config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None) -> Report:
+def verify(
+    config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
+) -> Verification:
     """Hold the database against the log. Raises TelemetryError or OSError.
 
     Writers may go on meanwhile: what was there at the start has to be indexed, no more. Where
     files went meanwhile, because they were archived or pruned, it looks again.
     """
     while True:
-        sizes = {file.name: file.size for file in list_log_files(config.ndjson_dir)}
-        bring_up_to_date(config)
+        sizes = {file.name: file.size for file in list_segments(config.ndjson_dir)}
+        refresh_database(config)
         report = _compare(config, sizes, on_progress)
-        left = {file.name for file in list_log_files(config.ndjson_dir)}
+        left = {file.name for file in list_segments(config.ndjson_dir)}
         if report.is_ok or sizes.keys() <= left:
             return report
 
 
 def _compare(
     config: TelemetryConfig, sizes: dict[str, int], on_progress: Callable[[int], None]
-) -> Report:
+) -> Verification:
     with reading(config.database_path) as connection:
         # One snapshot for all that is compared.
         connection.execute("BEGIN")
-        verification = _Verification(connection, sizes)
-        for file in list_log_files(config.ndjson_dir):
+        verification = _Comparison(connection, sizes)
+        for file in list_segments(config.ndjson_dir):
             verification.check_file(file, on_progress)
         verification.check_totals()
         verification.check_runs()
@@ -78,7 +82,7 @@ def _compare(
         return verification.report()
 
 
-class _Verification:
+class _Comparison:
     """The counting and comparing of one verification."""
 
     def __init__(self, connection: sqlite3.Connection, sizes: dict[str, int]) -> None:
@@ -89,17 +93,17 @@ class _Verification:
         self._lines = self._bytes = self._pending = 0
         self._events = self._runs = self._quarantined = 0
 
-    def report(self) -> Report:
-        return Report(
+    def report(self) -> Verification:
+        return Verification(
             self._lines, self._events, self._runs, self._bytes, self._pending, self._differences
         )
 
-    def check_file(self, file: LogFile, on_progress: Callable[[int], None]) -> None:
+    def check_file(self, file: Segment, on_progress: Callable[[int], None]) -> None:
         """Decode a file from its start; every line has to be where the database says."""
         row = self._files.pop(file.name, None)
         offset = row["offset"] if row else 0
         counts, ordinals = _Counts(), Ordinals(lambda: ())
-        rows: list[Row] = []
+        rows: list[EventRow] = []
         for block in self._blocks_of(file):
             read, unread = block.cut(offset)
             more, faults = decode_block(read, file_id(file.name), ordinals)
@@ -114,7 +118,7 @@ class _Verification:
         self._check_rows(file.name, rows, counts)
         self._check_counts(file, row, counts)
 
-    def _blocks_of(self, file: LogFile) -> Iterator[Block]:
+    def _blocks_of(self, file: Segment) -> Iterator[Block]:
         try:
             with closing(open_stream(file.path)) as stream:
                 # To where the file ended: its writers may be quicker than this.
@@ -126,7 +130,7 @@ class _Verification:
             # One file out of reach does not keep the others from being held against the view.
             self._differ(f"{file.name}: can't be read: {error}")
 
-    def _note_unread(self, file: LogFile, lines: list[Line]) -> None:
+    def _note_unread(self, file: Segment, lines: list[Line]) -> None:
         for line in lines:
             self._pending += line.length
             if not file.is_compressed and line.end <= self._sizes.get(file.name, 0):
@@ -142,7 +146,7 @@ class _Verification:
             if kept != (fault.length, fault.reason):
                 self._differ(f"{name}: bad line at offset {fault.offset} is not quarantined")
 
-    def _check_rows(self, name: str, rows: list[Row], counts: _Counts) -> None:
+    def _check_rows(self, name: str, rows: list[EventRow], counts: _Counts) -> None:
         counts.lines[INDEXED] += len(rows)
         for row in rows_not_stored(self._connection, rows):
             self._check_row(name, StoredEvent._make(row), counts)
@@ -151,7 +155,7 @@ class _Verification:
         """Check a row that is not stored just as it is: under another id, or as another's."""
         stored = find_event(self._connection, row.run_id, row.event_id)
         if stored is not None and stored.content != row.content:
-            stored = find_event(self._connection, row.run_id, id_of_other(row))
+            stored = find_event(self._connection, row.run_id, alternative_id(row))
         if stored is None or stored.content != row.content:
             self._differ(f"{name}: event {row.event_id} at {row.offset} is not in the database")
         elif (stored.file_id, stored.offset) == (row.file_id, row.offset):
@@ -159,7 +163,7 @@ class _Verification:
         counts.lines[INDEXED] -= 1
         counts.move(DUPLICATE, row.length)
 
-    def _check_counts(self, file: LogFile, row: Optional[dict[str, Any]], counts: _Counts) -> None:
+    def _check_counts(self, file: Segment, row: Optional[dict[str, Any]], counts: _Counts) -> None:
         self._lines += sum(counts.lines.values())
         self._bytes += sum(counts.bytes.values())
         self._events += counts.lines[INDEXED]

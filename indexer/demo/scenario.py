@@ -15,8 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, Optional
 
-from indexer.database.freshness import bring_up_to_date
-from indexer.database.verify import Report, verify
+from indexer.database.freshness import refresh_database
+from indexer.database.verify import Verification, verify
 from indexer.demo.display import Screen
 from indexer.demo.processes import Crew
 from indexer.demo.snapshot import Picture, failed_files, look
@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
     seconds: float
     picture: Picture
     failed: list[tuple[str, str]]
-    report: Report
+    report: Verification
     trouble: list[str]
 
 
@@ -62,10 +62,10 @@ def perform(config: TelemetryConfig, path: Path, screen: Screen) -> Outcome:
     with _ended_by_signals(), closing(Crew(config)) as crew:
         crew.look_after_daemon()
         run_id = _let_agents_work(config, root, files, crew, screen)
-        bring_up_to_date(config)
+        refresh_database(config)
         crew.stop_daemon()
     # The daemon looks for lost processes now and then; a pass of our own looks right away.
-    bring_up_to_date(config)
+    refresh_database(config)
     return Outcome(
         root,
         len(files),
@@ -109,7 +109,7 @@ def _watch(config: TelemetryConfig, run_id: str, crew: Crew, screen: Screen) -> 
         if not crew.killed and (_is_at_work(picture) or time.monotonic() > give_up_at):
             crew.kill_agent(DOOMED)
         time.sleep(_LOOK_SECONDS)
-    bring_up_to_date(config)
+    refresh_database(config)
     screen.show(look(config, run_id, crew.killed))
 
 

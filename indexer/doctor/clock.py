@@ -11,7 +11,7 @@ from typing import Optional
 
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.log.segments import LogFile, list_log_files
+from indexer.log.segments import Segment, list_segments
 from telemetry_core.timestamp import parse_time
 
 _TOLERANCE = timedelta(minutes=5)
@@ -29,7 +29,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     """Hold the latest files of the log against the present."""
     now = datetime.now(timezone.utc)
     yield ok(f"it is {now:%Y-%m-%d %H:%M:%S} UTC")
-    files = list_log_files(subject.config.ndjson_dir)
+    files = list_segments(subject.config.ndjson_dir)
     future = f"{now + timedelta(days=1):%Y%m%d}"
     for file in files:
         day = _DAY.match(file.name)
@@ -44,7 +44,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield note(f"{file.name} holds an event of {latest:%Y-%m-%d %H:%M:%S} UTC", _TODO)
 
 
-def _changed(file: LogFile) -> datetime:
+def _changed(file: Segment) -> datetime:
     return datetime.fromtimestamp(file.changed / 1e9, timezone.utc)
 
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
-from indexer.store.columns import RUN_COLUMNS
+from indexer.store.schema.columns import RUN_COLUMNS
 from telemetry_core.fields import RUN_FIELDS
 
 Row = tuple[Any, ...]

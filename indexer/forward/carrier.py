@@ -30,7 +30,7 @@ class Carrier(Protocol):
 def make_carrier(target: Target) -> Carrier:
     """Return what carries to a target. Raises NoCarrier."""
     # Imported here: who forwards to a file needs no HTTP, and who forwards nothing needs neither.
-    module = import_module(f"indexer.forward.{_MODULES[target.kind]}")
+    module = import_module(f"indexer.forward.kinds.{_MODULES[target.kind]}")
     try:
         carrier: Carrier = module.carrier_to(target)
     except Exception as error:

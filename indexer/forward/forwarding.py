@@ -14,7 +14,7 @@ from indexer.outbox.targets import load_targets
 from telemetry_core.config import TelemetryConfig
 
 if TYPE_CHECKING:
-    from indexer.database.session import View
+    from indexer.database.session import Session
     from indexer.forward.forwarder import Forwarder
     from indexer.forward.sender import Messenger
 
@@ -47,16 +47,16 @@ class Forwarding:
         """Whether nothing is under way, and nothing that may go now is left."""
         return self._forwarder is None or self._forwarder.is_done
 
-    def step(self, view: View) -> None:
+    def step(self, view: Session) -> None:
         """Send what is due, of a view that has just been brought up to date.
 
         Raises TelemetryError or OSError.
         """
-        if self._loaded.targets and view.holds_all_that_is_due():
+        if self._loaded.targets and view.is_outbox_complete():
             forwarder = self._forwarder or self._begin()
             view.write(forwarder.step)
 
-    def stop(self, view: Optional[View]) -> None:
+    def stop(self, view: Optional[Session]) -> None:
         """End it; what is under way has a moment to arrive. Raises nothing."""
         if self._messenger is None or self._forwarder is None:
             return

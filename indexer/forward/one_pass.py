@@ -10,9 +10,9 @@ from contextlib import closing
 from typing import Callable
 
 from indexer.database.leases import indexer_lease
-from indexer.database.session import View
+from indexer.database.session import Session
 from indexer.forward.forwarding import Forwarding
-from indexer.system.wakeup import Hint
+from indexer.system.wakeup import Wakeup
 from telemetry_core.config import TelemetryConfig
 
 _PURPOSE = "forward"
@@ -24,7 +24,11 @@ def forward_once(config: TelemetryConfig, should_stop: Callable[[], bool] = lamb
 
     Raises AlreadyRunning if a daemon or another pass has the lease, TelemetryError or OSError.
     """
-    with indexer_lease(config, _PURPOSE), closing(View(config)) as view, closing(Hint()) as hint:
+    with (
+        indexer_lease(config, _PURPOSE),
+        closing(Session(config)) as view,
+        closing(Wakeup()) as hint,
+    ):
         forwarding = Forwarding(config, hint.set)
         try:
             while True:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
 from queue import Empty, SimpleQueue
-from typing import Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 from indexer.forward.carrier import Carrier, make_carrier
-from indexer.forward.failure import verdict_on
+from indexer.forward.failure import NO_ANSWER, verdict_on
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
-from indexer.outbox.verdict import Verdict
+from indexer.outbox.verdict import FAILED, Verdict
 
 Outcome = tuple[Parcel, Verdict]
+
+_Result = TypeVar("_Result")
 
 
 class Messenger:
@@ -33,7 +36,7 @@ class Messenger:
         self._make = make
         self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
         self._carriers: dict[Target, Carrier] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._thread: Optional[threading.Thread] = None
 
@@ -82,18 +85,31 @@ class Messenger:
             loop.close()
 
     def _begin(self, target: Target, parcel: Parcel) -> None:
-        task = asyncio.get_running_loop().create_task(self._attempt(target, parcel))
+        self._keep(self._attempt(target, parcel))
+
+    def _keep(self, work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+        task = asyncio.get_running_loop().create_task(work)
         # The loop itself holds tasks but weakly.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _attempt(self, target: Target, parcel: Parcel) -> None:
         try:
-            verdict = await asyncio.wait_for(self._carry(target, parcel), target.timeout)
+            verdict = await self._carry_in_time(target, parcel)
         except Exception as error:
             verdict = verdict_on(error)
         self._outcomes.put((parcel, verdict))
         self._on_outcome()
+
+    async def _carry_in_time(self, target: Target, parcel: Parcel) -> Verdict:
+        # Not `wait_for`: it waits until what it cancels has ended, which may take for ever.
+        carrying = self._keep(self._carry(target, parcel))
+        done, _ = await asyncio.wait({carrying}, timeout=target.timeout)
+        if done:
+            return carrying.result()
+        carrying.cancel()
+        return Verdict(FAILED, NO_ANSWER)
 
     async def _carry(self, target: Target, parcel: Parcel) -> Verdict:
         # Made when it is needed, and again if it could not be: what was wrong may be mended.

@@ -14,7 +14,7 @@ from indexer.outbox.parcel import Parcel
 from indexer.outbox.payload import body_of, key_of
 from indexer.outbox.target import Target
 from indexer.outbox.verdict import FAILED, Verdict
-from indexer.system.wakeup import Hint
+from indexer.system.wakeup import Wakeup
 from telemetry_core.clock import CLOCK
 from telemetry_core.process import host_name
 from telemetry_core.run_id import new_run_id
@@ -24,7 +24,7 @@ _AGENT = "telemetry-forward-test"
 
 def try_target(target: Target) -> Verdict:
     """Send a run that never was, and return what came of it."""
-    hint = Hint()
+    hint = Wakeup()
     messenger = Messenger(hint.set)
     try:
         messenger.send(target, _parcel(target))

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from indexer.system.atomic_file import write_whole_file
+from indexer.system.atomic_file import write_atomically
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.storage import make_directory
 
@@ -71,7 +71,7 @@ def acknowledge(config: TelemetryConfig, connection: sqlite3.Connection) -> None
             seen[_plain_name(file)] = offset
     path = acknowledgement_path(config)
     make_directory(path.parent)
-    write_whole_file(path, orjson.dumps(seen, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    write_atomically(path, orjson.dumps(seen, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
 
 
 def _plain_name(file: str) -> str:

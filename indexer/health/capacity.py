@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from indexer.log.segments import LogFile, list_log_files
+from indexer.log.segments import Segment, list_segments
 from indexer.system.filesystem import free_bytes
 
 LOW_BYTES = 500_000_000
@@ -41,7 +41,7 @@ class Growth(NamedTuple):
 
 def growth(log_directory: Path, view_bytes: int) -> Growth:
     """Return how log and view grow. Raises OSError if the log's directory can't be read."""
-    files = list_log_files(log_directory)
+    files = list_segments(log_directory)
     log_bytes = sum(file.size for file in files)
     pace = _bytes_per_day(files, datetime.now(timezone.utc))
     free = free_bytes(log_directory)
@@ -50,7 +50,7 @@ def growth(log_directory: Path, view_bytes: int) -> Growth:
     return Growth(log_bytes, pace, free, left)
 
 
-def _bytes_per_day(files: list[LogFile], now: datetime) -> float:
+def _bytes_per_day(files: list[Segment], now: datetime) -> float:
     first = now - timedelta(days=_WEEK)
     days = {file.name: _day_of(file) for file in files}
     recent = [file for file in files if first < days[file.name] <= now]
@@ -62,7 +62,7 @@ def _bytes_per_day(files: list[LogFile], now: datetime) -> float:
     return sum(file.size for file in recent) / length
 
 
-def _day_of(file: LogFile) -> datetime:
+def _day_of(file: Segment) -> datetime:
     """Return when a file's day began; for one with a name of its own, when it was changed."""
     match = _DAY.match(file.name)
     try:

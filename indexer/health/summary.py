@@ -5,7 +5,7 @@ Called by the commands and by the demo.
 
 from __future__ import annotations
 
-from indexer.database.verify import Report
+from indexer.database.verify import Verification
 from indexer.terminal.format import count, plain, size
 
 
@@ -14,7 +14,7 @@ def runs_sentence(by_status: dict[str, int]) -> str:
     return ", ".join(f"{count(number)} {plain(status)}" for status, number in by_status.items())
 
 
-def verification_sentence(report: Report) -> str:
+def verification_sentence(report: Verification) -> str:
     """Return in one line what a verification found."""
     read = f"{count(report.lines)} lines, {count(report.events)} events, {count(report.runs)} runs"
     if report.is_ok:

@@ -1,7 +1,7 @@
-"""The news: what events that were just stored mean for the rows of their runs.
+"""Update the rows of runs with events that were just stored.
 
-Where fold and store meet: called by the ingest pass and by prune, inside their transactions. A
-row is folded further where it can be, and folded anew from all its events where it can't.
+Where fold and store meet: called inside the transactions of an ingest pass and of prune. A row is
+folded further where that is possible, and otherwise folded again from all its events.
 """
 
 from __future__ import annotations
@@ -13,17 +13,33 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Optional
 
-from indexer.ingest.fold import CHANGES, STANDING, Activity, add_activity, continues, fold
-from indexer.ingest.fold import Row as RunRow
-from indexer.store.events import Row, StoredEvent, activities, changes, to_event
+from indexer.ingest.fold import (
+    ACTIVITY_COLUMNS,
+    CHANGES,
+    Activity,
+    RunRow,
+    add_activity,
+    continues,
+    fold,
+)
+from indexer.store.events.codec import (
+    EVENT_ID,
+    RUN_ID,
+    TIMESTAMP,
+    TYPE,
+    EventRow,
+    StoredEvent,
+    event_of_row,
+)
+from indexer.store.events.table import activities, changes
 from indexer.store.runs import delete_runs, load_runs, save_runs, update_runs
 from telemetry_core.event import RUN_EVENT
 
 
-def bring_up_to_date(
-    connection: sqlite3.Connection, new: Iterable[Row], refold: Collection[str]
+def fold_into_rows(
+    connection: sqlite3.Connection, new: Iterable[EventRow], refold: Collection[str]
 ) -> None:
-    """Have the rows of runs hold the `new` events; those of `refold` are folded anew."""
+    """Fold the `new` events into the rows of their runs; those of `refold` are folded again."""
     active, changing = _sort_out(new, refold)
     changed = dict.fromkeys((*refold, *changing))
     known = load_runs(connection, changed)
@@ -36,7 +52,7 @@ def bring_up_to_date(
 
 
 def refold_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> None:
-    """Make the rows of runs anew of the events that are stored; none for runs without events."""
+    """Fold the rows of runs again from the stored events; a run without events has no row."""
     delete_runs(connection, run_ids)
     for run_id in run_ids:
         save_runs(connection, fold_all(connection, run_id))
@@ -46,7 +62,10 @@ def fold_all(connection: sqlite3.Connection, run_id: Optional[str] = None) -> It
     """Yield the rows that the stored events fold to, by run: of one run, or of all."""
     by_run = groupby(changes(connection, run_id), lambda event: event.run_id)
     folded = ((run, fold(None, events)) for run, events in by_run)
-    active = ((run, Activity(*one)) for run, one in activities(connection, run_id))
+    active = (
+        (one.run_id, Activity(one.events, one.first_time, one.last))
+        for one in activities(connection, run_id)
+    )
     # Of equal keys the first come first: the row before what is added to it.
     merged = merge(folded, active, key=itemgetter(0))
     for run, found in groupby(merged, key=itemgetter(0)):
@@ -58,17 +77,17 @@ def fold_all(connection: sqlite3.Connection, run_id: Optional[str] = None) -> It
 
 
 def _sort_out(
-    new: Iterable[Row], refold: Collection[str]
-) -> tuple[dict[str, Activity], dict[str, list[Row]]]:
+    new: Iterable[EventRow], refold: Collection[str]
+) -> tuple[dict[str, Activity], dict[str, list[EventRow]]]:
     """Return the activity of each run, and the events that change its row."""
     seen: dict[str, list[tuple[str, str]]] = {}
-    changing: dict[str, list[Row]] = {}
+    changing: dict[str, list[EventRow]] = {}
     for row in new:
-        run_id, kind = row[0], row[4]
+        run_id, kind = row[RUN_ID], row[TYPE]
         if run_id in refold:
             continue
         if kind == RUN_EVENT:
-            seen.setdefault(run_id, []).append((row[3], row[1]))
+            seen.setdefault(run_id, []).append((row[TIMESTAMP], row[EVENT_ID]))
         elif kind in CHANGES:
             changing.setdefault(run_id, []).append(row)
     active = {
@@ -79,13 +98,13 @@ def _sort_out(
 
 
 def _fold_further(
-    row: Optional[RunRow], rows: Optional[list[Row]], activity: Optional[Activity]
+    row: Optional[RunRow], rows: Optional[list[EventRow]], activity: Optional[Activity]
 ) -> Optional[RunRow]:
     """Return `row` with new events folded in; None if they have to be folded from the first."""
     if not rows:
         return None
     events = sorted(
-        (to_event(StoredEvent._make(one)) for one in rows), key=lambda one: (one.time, one.id)
+        (event_of_row(StoredEvent._make(one)) for one in rows), key=lambda one: (one.time, one.id)
     )
     if row is not None and not all(continues(row, event) for event in events):
         return None
@@ -94,8 +113,8 @@ def _fold_further(
 
 
 def _add_activities(connection: sqlite3.Connection, active: dict[str, Activity]) -> list[RunRow]:
-    """Write the activity of runs of which there is no other news; return the rows still to save."""
-    known = load_runs(connection, active, STANDING)
+    """Write the activity of runs that nothing else changed; return the rows still to be saved."""
+    known = load_runs(connection, active, ACTIVITY_COLUMNS)
     rows = [add_activity(known.get(run_id), run_id, one) for run_id, one in active.items()]
-    update_runs(connection, (row for row in rows if row["run_id"] in known), STANDING)
+    update_runs(connection, (row for row in rows if row["run_id"] in known), ACTIVITY_COLUMNS)
     return [row for row in rows if row["run_id"] not in known]

@@ -13,8 +13,9 @@ from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals
 from indexer.log.reader import Portion
 from indexer.log.segments import file_id
-from indexer.store.cursors import Fault, Tally
-from indexer.store.events import Row
+from indexer.store.cursors import Tally
+from indexer.store.events.codec import EventRow
+from indexer.store.quarantine import Fault
 
 MAX_LINES = 25_000
 """The more lines of a backlog go in at once, the more of them share a page of the database; this
@@ -37,7 +38,7 @@ class Batch:
     """Lines read and not committed yet."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[EventRow] = []
         self.parts: dict[str, Part] = {}
         """By the file's name, in the order of reading."""
         self.bytes = 0

@@ -19,7 +19,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 import orjson
 
-from indexer.store.columns import RUN_COLUMNS
+from indexer.store.schema.columns import RUN_COLUMNS
 from telemetry_core.event import (
     API_TARGET,
     RUN_DELIVERED,
@@ -34,7 +34,7 @@ from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
 from telemetry_core.status import RUNNING, SUCCESS, normalise_status
 from telemetry_core.timestamp import canonical_time, format_time, milliseconds_between
 
-Row = dict[str, Any]
+RunRow = dict[str, Any]
 
 _KINDS = {field.name: field.kind for field in RUN_FIELDS}
 _ENDING_FIELDS = ("end_time", "duration_ms")
@@ -45,7 +45,7 @@ _INT64 = range(-(2**63), 2**63)
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
-STANDING = ("run_id", "event_count", "created_at", "last_event_time", "last_event_id")
+ACTIVITY_COLUMNS = ("run_id", "event_count", "created_at", "last_event_time", "last_event_id")
 """The columns by which a row knows of its events, whatever they say."""
 
 
@@ -58,7 +58,7 @@ class Activity(NamedTuple):
     """Time and id of the last of them."""
 
 
-def fold(row: Optional[Row], events: Iterable[Event]) -> Optional[Row]:
+def fold(row: Optional[RunRow], events: Iterable[Event]) -> Optional[RunRow]:
     """Return `row` with `events` folded in; the row is changed in place.
 
     The events are one run's, sorted by (time, id), and the row goes on with them, as `continues`
@@ -75,10 +75,10 @@ def fold(row: Optional[Row], events: Iterable[Event]) -> Optional[Row]:
     return row
 
 
-def add_activity(row: Optional[Row], run_id: str, activity: Activity) -> Row:
+def add_activity(row: Optional[RunRow], run_id: str, activity: Activity) -> RunRow:
     """Return the row of `run_id` with its own events folded in, given all at once.
 
-    Of a row that is there, nothing but `STANDING` is needed.
+    Of a row that is there, nothing but `ACTIVITY_COLUMNS` is needed.
     """
     if row is None:
         row = _new_row(run_id, activity.first_time)
@@ -86,7 +86,7 @@ def add_activity(row: Optional[Row], run_id: str, activity: Activity) -> Row:
     return row
 
 
-def continues(row: Row, event: Event) -> bool:
+def continues(row: RunRow, event: Event) -> bool:
     """Whether `event` may be folded onto `row`, which holds others of its run.
 
     What changes a row has to come after what changed it; all else may come at any time.
@@ -95,7 +95,7 @@ def continues(row: Row, event: Event) -> bool:
     return event.type not in _REVISING or changed is None or event.time > changed
 
 
-def _witness(row: Row, events: int, first_time: str, last: tuple[str, str]) -> None:
+def _witness(row: RunRow, events: int, first_time: str, last: tuple[str, str]) -> None:
     """Have the row know of events, whatever they say."""
     row["event_count"] += events
     row["created_at"] = min(row["created_at"], first_time)
@@ -104,7 +104,7 @@ def _witness(row: Row, events: int, first_time: str, last: tuple[str, str]) -> N
     )
 
 
-def _new_row(run_id: str, time: str) -> Row:
+def _new_row(run_id: str, time: str) -> RunRow:
     row = dict.fromkeys(RUN_COLUMNS)
     row.update(
         run_id=run_id,
@@ -121,11 +121,11 @@ def _new_row(run_id: str, time: str) -> Row:
     return row
 
 
-def _apply_event(_row: Row, _event: Event) -> None:
+def _apply_event(_row: RunRow, _event: Event) -> None:
     """An event of the agent's own says nothing about the run but that it lives."""
 
 
-def _apply_started(row: Row, event: Event) -> None:
+def _apply_started(row: RunRow, event: Event) -> None:
     _revise(row, event)
     data = _object(event)
     if row["source"] is None:
@@ -138,7 +138,7 @@ def _apply_started(row: Row, event: Event) -> None:
     _set_fields(row, data, overwrite=False)
 
 
-def _apply_updated(row: Row, event: Event) -> None:
+def _apply_updated(row: RunRow, event: Event) -> None:
     _revise(row, event)
     data = _object(event)
     status = _text(data.get("status"))
@@ -147,7 +147,7 @@ def _apply_updated(row: Row, event: Event) -> None:
     _set_fields(row, data, overwrite=True)
 
 
-def _apply_ended(row: Row, event: Event) -> None:
+def _apply_ended(row: RunRow, event: Event) -> None:
     _revise(row, event)
     data = _object(event)
     row["status"] = normalise_status(_text(data.get("status")) or SUCCESS)
@@ -157,7 +157,7 @@ def _apply_ended(row: Row, event: Event) -> None:
         row["duration_ms"] = _duration(row["start_time"], row["end_time"])
 
 
-def _apply_delivered(row: Row, event: Event) -> None:
+def _apply_delivered(row: RunRow, event: Event) -> None:
     if not _is_of_api(event):
         return
     revision = _object(event).get("revision")
@@ -170,7 +170,7 @@ def _apply_delivered(row: Row, event: Event) -> None:
     _compare_revisions(row)
 
 
-def _apply_delivery_failed(row: Row, event: Event) -> None:
+def _apply_delivery_failed(row: RunRow, event: Event) -> None:
     if _is_of_api(event):
         row["api_retry_count"] += 1
 
@@ -181,7 +181,7 @@ def _is_of_api(event: Event) -> bool:
 
 
 _REVISING = frozenset((RUN_STARTED, RUN_UPDATED, RUN_ENDED))
-_APPLY: dict[str, Callable[[Row, Event], None]] = {
+_APPLY: dict[str, Callable[[RunRow, Event], None]] = {
     RUN_STARTED: _apply_started,
     RUN_EVENT: _apply_event,
     RUN_UPDATED: _apply_updated,
@@ -195,18 +195,18 @@ CHANGES = frozenset(_APPLY) - {RUN_EVENT}
 has a say in a row."""
 
 
-def _revise(row: Row, event: Event) -> None:
+def _revise(row: RunRow, event: Event) -> None:
     """Count an event that can change what a receiver would be told."""
     row["revision"] += 1
     row["updated_at"] = event.time
     _compare_revisions(row)
 
 
-def _compare_revisions(row: Row) -> None:
+def _compare_revisions(row: RunRow) -> None:
     row["api_posted"] = int(row["api_posted_revision"] >= row["revision"] > 0)
 
 
-def _set_fields(row: Row, data: dict[str, Any], *, overwrite: bool) -> None:
+def _set_fields(row: RunRow, data: dict[str, Any], *, overwrite: bool) -> None:
     unknown = {}
     running = row["status"] == RUNNING
     for name, value in data.items():
@@ -228,7 +228,7 @@ def _set_fields(row: Row, data: dict[str, Any], *, overwrite: bool) -> None:
         _keep_unknown(row, unknown, overwrite=overwrite)
 
 
-def _keep_unknown(row: Row, unknown: dict[str, Any], *, overwrite: bool) -> None:
+def _keep_unknown(row: RunRow, unknown: dict[str, Any], *, overwrite: bool) -> None:
     known = orjson.loads(row["context_json"]) if row["context_json"] else {}
     merged = {**known, **unknown} if overwrite else {**unknown, **known}
     row["context_json"] = orjson.dumps(merged, option=orjson.OPT_SORT_KEYS).decode()

@@ -13,18 +13,19 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
-from indexer.ingest.apply import bring_up_to_date
+from indexer.ingest.apply import fold_into_rows
 from indexer.ingest.batch import Batch
 from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals
 from indexer.log.reader import FileChanged, Portion, is_unchanged, lines_before, read_portions
-from indexer.log.renames import find_moves, is_another, keeps_order
-from indexer.log.segments import LogFile, list_log_files
+from indexer.log.renames import find_renamed, preserves_order, was_replaced
+from indexer.log.segments import Segment, list_segments
 from indexer.log.streams import StreamUnsupported
 from indexer.store import cursors
 from indexer.store.connection import transaction
 from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED
-from indexer.store.events import Placed, place_events
+from indexer.store.events.deduplication import StoreResult, store_events
+from indexer.store.quarantine import quarantine
 
 _Progress = Callable[[int], None]
 
@@ -52,7 +53,7 @@ class Ingest:
         connection: sqlite3.Connection,
         log_directory: Path,
         omit: Collection[str] = (),
-        on_folded: Callable[[Placed], None] = lambda _: None,
+        on_folded: Callable[[StoreResult], None] = lambda _: None,
     ) -> None:
         """Read the log in `log_directory`, but for the files that `omit` names.
 
@@ -83,7 +84,7 @@ class Ingest:
                 # Not what the cursor knows: read it from its beginning, and with it whatever
                 # file repeats lines that it may have had.
                 with transaction(self._connection):
-                    cursors.forget_files(self._connection, [change.name])
+                    cursors.forget_segments(self._connection, [change.name])
 
     def _try_pass(
         self, total: Counter[str], should_stop: Callable[[], bool], on_progress: _Progress
@@ -108,15 +109,15 @@ class Ingest:
         if batch.parts:
             yield batch
 
-    def _portions(self, problems: list[str]) -> Iterator[tuple[LogFile, Optional[Cursor], Portion]]:
+    def _portions(self, problems: list[str]) -> Iterator[tuple[Segment, Optional[Cursor], Portion]]:
         """Yield all that is new in the log, each portion with the cursor that it began from."""
-        files = [f for f in list_log_files(self._log_directory) if f.name not in self._omit]
+        files = [f for f in list_segments(self._log_directory) if f.name not in self._omit]
         known = self._cursors()
-        news = _with_news(files, known)
-        if self._follow(files, news, known):
+        changed = _changed_segments(files, known)
+        if self._follow(files, changed, known):
             known = self._cursors()
-            news = _with_news(files, known)
-        for file in news:
+            changed = _changed_segments(files, known)
+        for file in changed:
             cursor = known.get(file.name)
             try:
                 for portion in read_portions(file, cursor):
@@ -140,24 +141,26 @@ class Ingest:
         (by_others,) = self._connection.execute("PRAGMA data_version").fetchone()
         return by_others, self._connection.total_changes
 
-    def _follow(self, files: list[LogFile], news: list[LogFile], known: dict[str, Cursor]) -> bool:
+    def _follow(
+        self, files: list[Segment], changed: list[Segment], known: dict[str, Cursor]
+    ) -> bool:
         """See to files that went: what was moved keeps rows and cursor, others are forgotten.
 
         Says whether any went: their cursors are others now, and so may be those of files that
         repeat them.
         """
         gone = known.keys() - {file.name for file in files}
-        gone |= {f.name for f in news if f.name in known and is_another(f, known[f.name])}
+        gone |= {f.name for f in changed if f.name in known and was_replaced(f, known[f.name])}
         if not gone:
             return False
         new = [file for file in files if file.name not in known]
-        moves = find_moves([known[name] for name in gone], new)
+        moves = find_renamed([known[name] for name in gone], new)
         with transaction(self._connection):
-            cursors.forget_files(self._connection, gone - moves.keys())
-            if moves and keeps_order(cursors.all_cursors(self._connection), moves):
-                cursors.move_files(self._connection, moves)
+            cursors.forget_segments(self._connection, gone - moves.keys())
+            if moves and preserves_order(cursors.all_cursors(self._connection), moves):
+                cursors.rename_segments(self._connection, moves)
             else:
-                cursors.forget_files(self._connection, moves.keys())
+                cursors.forget_segments(self._connection, moves.keys())
         return True
 
     def _commit(self, batch: Batch, total: Counter[str], on_progress: _Progress) -> None:
@@ -165,9 +168,9 @@ class Ingest:
         with transaction(self._connection):
             for name, part in batch.parts.items():
                 cursors.advance(self._connection, part.before, part.after, part.tally)
-                cursors.quarantine(self._connection, name, part.faults)
-            placed = place_events(self._connection, batch.rows)
-            bring_up_to_date(self._connection, placed.new, placed.refold)
+                quarantine(self._connection, name, part.faults)
+            placed = store_events(self._connection, batch.rows)
+            fold_into_rows(self._connection, placed.new, placed.refold)
             self._on_folded(placed)
         for name, part in batch.parts.items():
             self._known[name] = part.after
@@ -178,7 +181,7 @@ class Ingest:
         total["bytes"] += batch.bytes
         on_progress(batch.bytes)
 
-    def _take_ordinals(self, file: LogFile, cursor: Optional[Cursor]) -> Ordinals:
+    def _take_ordinals(self, file: Segment, cursor: Optional[Cursor]) -> Ordinals:
         offset = cursor.offset if cursor is not None else 0
         # Taken out, and put back only after the last commit: a pass that fails in between has
         # counted lines that it will meet again.
@@ -193,7 +196,7 @@ class Ingest:
             del self._ordinals[next(iter(self._ordinals))]
 
 
-def _with_news(files: list[LogFile], known: Mapping[str, Cursor]) -> list[LogFile]:
+def _changed_segments(files: list[Segment], known: Mapping[str, Cursor]) -> list[Segment]:
     return [file for file in files if not is_unchanged(file, known.get(file.name))]
 
 

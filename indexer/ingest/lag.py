@@ -16,7 +16,7 @@ from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals, decode_lines
 from indexer.log.lines import read_lines
 from indexer.log.reader import is_unchanged
-from indexer.log.segments import LogFile, list_log_files
+from indexer.log.segments import Segment, list_segments
 from indexer.log.streams import open_stream, skip
 from indexer.store.cursors import all_cursors
 from telemetry_core.errors import TelemetryError
@@ -27,13 +27,13 @@ from telemetry_core.timestamp import parse_time
 def lag_bytes(connection: sqlite3.Connection, log_directory: Path) -> int:
     """Return how many bytes of the log stand after the cursors, incomplete last lines included."""
     known = all_cursors(connection)
-    return sum(_unread(file, known.get(file.name)) for file in list_log_files(log_directory))
+    return sum(_unread(file, known.get(file.name)) for file in list_segments(log_directory))
 
 
 def lagging_files(connection: sqlite3.Connection, log_directory: Path) -> int:
     """Return how many files have bytes after their cursor."""
     known = all_cursors(connection)
-    return sum(_unread(file, known.get(file.name)) > 0 for file in list_log_files(log_directory))
+    return sum(_unread(file, known.get(file.name)) > 0 for file in list_segments(log_directory))
 
 
 def lag_seconds(connection: sqlite3.Connection, log_directory: Path) -> float:
@@ -41,7 +41,7 @@ def lag_seconds(connection: sqlite3.Connection, log_directory: Path) -> float:
     known = all_cursors(connection)
     moments = [
         _first_unread(file, known.get(file.name))
-        for file in list_log_files(log_directory)
+        for file in list_segments(log_directory)
         if _unread(file, known.get(file.name))
     ]
     waiting = [moment for moment in moments if moment is not None]
@@ -49,7 +49,7 @@ def lag_seconds(connection: sqlite3.Connection, log_directory: Path) -> float:
     return max(0.0, (now - min(waiting)).total_seconds()) if waiting else 0.0
 
 
-def _unread(file: LogFile, cursor: Optional[Cursor]) -> int:
+def _unread(file: Segment, cursor: Optional[Cursor]) -> int:
     if cursor is None:
         return file.size
     if file.is_compressed:
@@ -57,7 +57,7 @@ def _unread(file: LogFile, cursor: Optional[Cursor]) -> int:
     return max(0, file.size - cursor.offset)
 
 
-def _first_unread(file: LogFile, cursor: Optional[Cursor]) -> Optional[datetime]:
+def _first_unread(file: Segment, cursor: Optional[Cursor]) -> Optional[datetime]:
     """Return when the first line after the cursor was written; None if it is incomplete still.
 
     Not before the file was read last, whatever time the event itself names.
@@ -85,4 +85,4 @@ def _moment(nanoseconds: int) -> datetime:
 def is_caught_up(connection: sqlite3.Connection, log_directory: Path) -> bool:
     """Whether every file was read to the end that it has now."""
     known = all_cursors(connection)
-    return all(is_unchanged(file, known.get(file.name)) for file in list_log_files(log_directory))
+    return all(is_unchanged(file, known.get(file.name)) for file in list_segments(log_directory))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from indexer.log.segments import LogFile
+from indexer.log.segments import Segment
 
 
 class Cursor(NamedTuple):
@@ -30,6 +30,6 @@ class Cursor(NamedTuple):
     fault: Optional[str] = None
 
 
-def new_cursor(file: LogFile) -> Cursor:
+def new_cursor(file: Segment) -> Cursor:
     """Return the cursor of a file of which nothing was read."""
     return Cursor(file.name, file.device, file.inode, 0, 0, 0, "", 0, "", 0)

@@ -24,7 +24,7 @@ _NAME = re.compile(
 _STEM = re.compile(r"events_([0-9]{4})([0-9]{2})([0-9]{2})(\..+-[0-9]+)?", re.DOTALL)
 
 
-class LogName(NamedTuple):
+class SegmentName(NamedTuple):
     """The parts of a log file's name."""
 
     stem: str
@@ -33,11 +33,11 @@ class LogName(NamedTuple):
     suffix: str
     day: Optional[date]
     """The UTC day of its events; None where the name does not tell."""
-    is_own: bool
+    is_spill: bool
     """Whether one process writes it without a lock; false for what nobody writes to."""
 
     @property
-    def is_packed(self) -> bool:
+    def is_compressed(self) -> bool:
         """Whether it is compressed."""
         return self.suffix != PLAIN
 
@@ -52,16 +52,16 @@ class LogName(NamedTuple):
             return False
 
 
-def parse_name(name: str) -> LogName:
+def parse_segment_name(name: str) -> SegmentName:
     """Take the name of a log file apart."""
     parts = _NAME.fullmatch(name)
     if parts is None:
-        return LogName(name, None, "", None, False)
+        return SegmentName(name, None, "", None, False)
     stem, number, suffix = parts["stem"], parts["piece"], parts["suffix"]
     piece = None if number is None else int(number)
     named = _STEM.fullmatch(stem)
-    is_own = named is not None and bool(named[4]) and piece is None and suffix == PLAIN
-    return LogName(stem, piece, suffix, _day(named), is_own)
+    is_spill = named is not None and bool(named[4]) and piece is None and suffix == PLAIN
+    return SegmentName(stem, piece, suffix, _day(named), is_spill)
 
 
 def free_name(stem: str, suffix: str, taken: Collection[str]) -> str:
@@ -70,10 +70,12 @@ def free_name(stem: str, suffix: str, taken: Collection[str]) -> str:
     `taken` are the names of the directory: the name differs from all of them in more than how
     it is packed, so that the piece may be compressed and still be told from the others.
     """
-    known = {(name.stem, name.piece) for name in map(parse_name, taken) if name.is_packed}
+    known = {
+        (name.stem, name.piece) for name in map(parse_segment_name, taken) if name.is_compressed
+    }
     if suffix != PLAIN and (stem, None) not in known:
         return stem + suffix
-    known |= {(name.stem, name.piece) for name in map(parse_name, taken)}
+    known |= {(name.stem, name.piece) for name in map(parse_segment_name, taken)}
     piece = next(number for number in count(1) if (stem, number) not in known)
     return f"{stem}.{piece}{suffix}"
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, NamedTuple, Optional
 
 from indexer.log.cursor import Cursor, new_cursor
 from indexer.log.lines import CHUNK_BYTES, Block, Line, read_blocks, read_lines
-from indexer.log.segments import GUARD_BYTES, HEAD_BYTES, LogFile, fingerprint
+from indexer.log.segments import GUARD_BYTES, HEAD_BYTES, Segment, fingerprint
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk, skip
 
 
@@ -31,7 +31,7 @@ class FileChanged(Exception):
         self.name = name
 
 
-def is_unchanged(file: LogFile, cursor: Optional[Cursor]) -> bool:
+def is_unchanged(file: Segment, cursor: Optional[Cursor]) -> bool:
     """Whether nothing can have come since the cursor was set, as far as the directory tells."""
     return (
         cursor is not None
@@ -40,7 +40,7 @@ def is_unchanged(file: LogFile, cursor: Optional[Cursor]) -> bool:
     )
 
 
-def read_portions(file: LogFile, cursor: Optional[Cursor]) -> Iterator[Portion]:
+def read_portions(file: Segment, cursor: Optional[Cursor]) -> Iterator[Portion]:
     """Yield what stands after the cursor; the last portion is empty and ends the file.
 
     Raises FileChanged before the first portion, and OSError or StreamUnsupported.
@@ -54,20 +54,20 @@ def read_portions(file: LogFile, cursor: Optional[Cursor]) -> Iterator[Portion]:
         yield from _portions(stream, file, start, head)
 
 
-def lines_before(file: LogFile, offset: int) -> Iterator[Line]:
+def lines_before(file: Segment, offset: int) -> Iterator[Line]:
     """Yield the lines of a file that end at or before `offset`."""
     if offset:
         with closing(open_stream(file.path)) as stream:
             yield from read_lines(stream, 0, offset)
 
 
-def read_head(file: LogFile) -> bytes:
+def read_head(file: Segment) -> bytes:
     """Return the bytes by which a file is recognised. Raises OSError or StreamUnsupported."""
     with closing(open_stream(file.path)) as stream:
         return _read_exactly(stream, HEAD_BYTES)
 
 
-def _move_to_cursor(stream: BinaryIO, file: LogFile, cursor: Cursor) -> None:
+def _move_to_cursor(stream: BinaryIO, file: Segment, cursor: Cursor) -> None:
     """Have `stream` stand at the cursor, if what stands before it is what was read then."""
     try:
         is_as_long = skip(stream, cursor.offset - cursor.guard_length)
@@ -94,7 +94,7 @@ def _read_exactly(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-def _portions(stream: BinaryIO, file: LogFile, cursor: Cursor, head: bytes) -> Iterator[Portion]:
+def _portions(stream: BinaryIO, file: Segment, cursor: Cursor, head: bytes) -> Iterator[Portion]:
     fault = None
     limit = None if file.is_compressed else max(0, file.size - cursor.offset)
     try:

@@ -10,20 +10,20 @@ from collections.abc import Iterable, Mapping
 from typing import Optional
 
 from indexer.log.cursor import Cursor
-from indexer.log.names import parse_name
+from indexer.log.names import parse_segment_name
 from indexer.log.reader import read_head
-from indexer.log.segments import LogFile, fingerprint
+from indexer.log.segments import Segment, fingerprint
 from indexer.log.streams import StreamUnsupported
 
 
-def find_moves(gone: Iterable[Cursor], new: Iterable[LogFile]) -> dict[str, LogFile]:
+def find_renamed(gone: Iterable[Cursor], new: Iterable[Segment]) -> dict[str, Segment]:
     """Return for each cursor's name the new file that begins like its file and is its only heir.
 
     Only a name of the same stem is looked at: a file under any other name may be an edited copy.
     """
     heirs: dict[str, list[Cursor]] = {}
     files = {file.name: file for file in new}
-    moves: dict[str, LogFile] = {}
+    moves: dict[str, Segment] = {}
     for cursor in gone:
         found = [file for file in files.values() if _is_heir(file, cursor)]
         if len(found) == 1:
@@ -32,7 +32,7 @@ def find_moves(gone: Iterable[Cursor], new: Iterable[LogFile]) -> dict[str, LogF
     return {old: file for old, file in moves.items() if len(heirs[file.name]) == 1}
 
 
-def is_another(file: LogFile, cursor: Cursor) -> bool:
+def was_replaced(file: Segment, cursor: Cursor) -> bool:
     """Whether a file's name has gone over to another file, as far as can be told at a glance.
 
     So it is where a day was compressed and a late event made its plain file anew. What this does
@@ -44,7 +44,7 @@ def is_another(file: LogFile, cursor: Cursor) -> bool:
     return _begins_like(file, cursor) is False
 
 
-def keeps_order(known: Mapping[str, Cursor], moves: Mapping[str, LogFile]) -> bool:
+def preserves_order(known: Mapping[str, Cursor], moves: Mapping[str, Segment]) -> bool:
     """Whether the moves change nothing about which of two files has an event that both hold.
 
     That is the first of them by name.
@@ -55,12 +55,12 @@ def keeps_order(known: Mapping[str, Cursor], moves: Mapping[str, LogFile]) -> bo
     return names == sorted(names)
 
 
-def _is_heir(file: LogFile, cursor: Cursor) -> bool:
-    is_related = parse_name(file.name).stem == parse_name(cursor.name).stem
+def _is_heir(file: Segment, cursor: Cursor) -> bool:
+    is_related = parse_segment_name(file.name).stem == parse_segment_name(cursor.name).stem
     return bool(cursor.head_hash) and is_related and _begins_like(file, cursor) is True
 
 
-def _begins_like(file: LogFile, cursor: Cursor) -> Optional[bool]:
+def _begins_like(file: Segment, cursor: Cursor) -> Optional[bool]:
     """Whether a file begins with what the cursor knows; None if it can't be read."""
     try:
         return fingerprint(read_head(file)[: cursor.head_length]) == cursor.head_hash

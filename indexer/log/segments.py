@@ -25,7 +25,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 """How Python shows the bytes of a name that are no UTF-8."""
 
 
-class LogFile(NamedTuple):
+class Segment(NamedTuple):
     """A file of the log as the directory shows it now."""
 
     name: str
@@ -49,14 +49,14 @@ class LogFile(NamedTuple):
         return not self.name.endswith(".ndjson")
 
 
-def list_log_files(directory: Path) -> list[LogFile]:
+def list_segments(directory: Path) -> list[Segment]:
     """Return the log's files in order of name; none if the directory is not there yet.
 
     Raises OSError where the directory is there but can't be read.
     """
     try:
         with os.scandir(directory) as entries:
-            found = [_as_log_file(entry) for entry in entries if is_log_name(entry.name)]
+            found = [_as_log_file(entry) for entry in entries if is_segment_name(entry.name)]
     except FileNotFoundError:
         return []
     return sorted(file for file in found if file is not None)
@@ -79,12 +79,12 @@ def fingerprint(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
-def is_log_name(name: str) -> bool:
+def is_segment_name(name: str) -> bool:
     """Whether a file of this name in the log's directory is part of the log."""
     return name.endswith(SUFFIXES) and not name.startswith(".")
 
 
-def _as_log_file(entry: os.DirEntry[str]) -> LogFile | None:
+def _as_log_file(entry: os.DirEntry[str]) -> Segment | None:
     name, location = _storable(entry.name), entry.path
     try:
         status = os.stat(location)
@@ -93,12 +93,12 @@ def _as_log_file(entry: os.DirEntry[str]) -> LogFile | None:
         return None
     except OSError:
         # Not gone, only out of reach: whoever opens it will be told why.
-        return LogFile(name, location, 0, 0, 0, 0)
+        return Segment(name, location, 0, 0, 0, 0)
     if not stat.S_ISREG(status.st_mode):
         return None
     # On Windows `st_ctime` is when the file was made.
     changed = status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
-    return LogFile(name, location, status.st_dev, status.st_ino, status.st_size, changed)
+    return Segment(name, location, status.st_dev, status.st_ino, status.st_size, changed)
 
 
 def _storable(name: str) -> str:

@@ -17,9 +17,9 @@ from indexer.outbox.queue import Waiting
 from indexer.outbox.receipts import NOTHING, Delivery, deliveries
 from indexer.outbox.target import Target
 from indexer.store.connection import transaction
-from indexer.store.events import Placed
+from indexer.store.events.deduplication import StoreResult
 from indexer.store.runs import load_runs
-from indexer.store.schema import EVENT_COLUMNS
+from indexer.store.schema.tables import EVENT_COLUMNS
 from indexer.store.status import queued_for, set_queued_for
 from telemetry_core.event import RUN_EVENT
 
@@ -49,7 +49,7 @@ class DueRuns:
         self._targets = targets
         self._choice = " ".join(sorted(target.choice for target in targets))
 
-    def take(self, placed: Placed) -> None:
+    def take(self, placed: StoreResult) -> None:
         """Bring the outbox up to date with events whose runs' rows were just written."""
         if not self._targets or not self.is_complete():
             set_queued_for(self._connection, None)

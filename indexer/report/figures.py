@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from indexer.report.period import Period
-from indexer.store.schema import by_agent_sql
+from indexer.store.schema.views import by_agent_sql
 from telemetry_core.status import STATUSES
 
 OTHER = "other"

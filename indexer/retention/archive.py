@@ -16,15 +16,15 @@ from typing import Callable, NamedTuple, Optional
 
 from indexer.database.leases import keeping_lease, write_lease
 from indexer.errors import Interrupted
-from indexer.log.names import free_name, parse_name
-from indexer.log.segments import LogFile, list_log_files
-from indexer.retention.compression import best_packing, length_of_beginning, new_file, pack
-from indexer.retention.segment_removal import (
-    FileInUse,
-    check_untouched,
+from indexer.log.names import free_name, parse_segment_name
+from indexer.log.segments import Segment, list_segments
+from indexer.retention.compression import default_compression, length_of_beginning, new_file, pack
+from indexer.retention.removal import (
+    SegmentInUse,
+    check_unchanged,
+    retire_spill_file,
     unlink_synced,
-    withdraw,
-    writers_waiting,
+    writers_excluded,
 )
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
@@ -57,13 +57,13 @@ class ArchiveResult(NamedTuple):
 
 def files_to_archive(
     config: TelemetryConfig, age: timedelta, now: Optional[datetime] = None
-) -> list[LogFile]:
+) -> list[Segment]:
     """Return the plain files of days that have been over for `age`. Raises OSError."""
     now = now or datetime.now(timezone.utc)
     found = []
-    for file in list_log_files(config.ndjson_dir):
-        name = parse_name(file.path.name)
-        if not name.is_packed and name.is_over(age, now):
+    for file in list_segments(config.ndjson_dir):
+        name = parse_segment_name(file.path.name)
+        if not name.is_compressed and name.is_over(age, now):
             found.append(file)
     return found
 
@@ -93,7 +93,7 @@ def archive(
             if at_most is not None and len(archived) >= at_most:
                 break
             try:
-                archived.append(_archive(config, file, packing or best_packing(), on_chunk))
+                archived.append(_archive(config, file, packing or default_compression(), on_chunk))
             except Interrupted:
                 raise
             except (TelemetryError, OSError) as error:
@@ -109,17 +109,17 @@ def _sweep(directory: Path) -> None:
 
 
 def _archive(
-    config: TelemetryConfig, file: LogFile, packing: str, on_chunk: Callable[[int], None]
+    config: TelemetryConfig, file: Segment, packing: str, on_chunk: Callable[[int], None]
 ) -> Archived:
     # Also at once, lest a file is compressed in vain.
-    check_untouched(file, file.size)
-    file = withdraw(file)
-    stem = parse_name(file.path.name).stem
+    check_unchanged(file, file.size)
+    file = retire_spill_file(file)
+    stem = parse_segment_name(file.path.name).stem
     names = os.listdir(file.path.parent)
     packed = [
         file.path.with_name(name)
         for name in sorted(names)
-        if parse_name(name).stem == stem and parse_name(name).is_packed
+        if parse_segment_name(name).stem == stem and parse_segment_name(name).is_compressed
     ]
     for archived in packed:
         length = length_of_beginning(archived, file.path)
@@ -136,7 +136,7 @@ def _archive(
 
 def _pack_and_finish(
     config: TelemetryConfig,
-    file: LogFile,
+    file: Segment,
     target: Path,
     packing: str,
     on_chunk: Callable[[int], None],
@@ -150,11 +150,11 @@ def _pack_and_finish(
                     break
                 end = pack(file.path, end, out, packing)
             if length_of_beginning(file.path, temporary) != end:
-                raise FileInUse(f"{file.name} was changed while it was compressed")
+                raise SegmentInUse(f"{file.name} was changed while it was compressed")
             with _standing_still(config, file):
                 if 0 < os.stat(file.path).st_size - end <= _MOST_UNDER_LOCK:
                     end = pack(file.path, end, out, packing)
-                check_untouched(file, end)
+                check_unchanged(file, end)
                 os.replace(temporary, target)
                 sync_path(target.parent)
                 unlink_synced(file.path)
@@ -165,17 +165,17 @@ def _pack_and_finish(
 
 
 def _delete_archived(
-    config: TelemetryConfig, file: LogFile, length: int, archived: Path
+    config: TelemetryConfig, file: Segment, length: int, archived: Path
 ) -> Archived:
     """Delete a plain file of which the archive has as many bytes."""
     with _standing_still(config, file):
-        check_untouched(file, length)
+        check_unchanged(file, length)
         unlink_synced(file.path)
     return Archived(file.name, length, archived.name, os.stat(archived).st_size)
 
 
 @contextmanager
-def _standing_still(config: TelemetryConfig, file: LogFile) -> Iterator[None]:
+def _standing_still(config: TelemetryConfig, file: Segment) -> Iterator[None]:
     """Keep writers away, and passes over the log, which would find the same lines twice."""
-    with write_lease(config), writers_waiting(file.path.parent):
+    with write_lease(config), writers_excluded(file.path.parent):
         yield

@@ -17,7 +17,7 @@ from typing import BinaryIO, Callable, NamedTuple, Optional
 
 from indexer.database.leases import backup_directory, keeping_lease
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
-from indexer.log.segments import LogFile, list_log_files
+from indexer.log.segments import Segment, list_segments
 from indexer.store import connection as database
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
@@ -117,7 +117,7 @@ def _write_tar(
 
     The sizes are looked up now, after the view was copied: so the log has all that the view has.
     """
-    files = list_log_files(log_directory)
+    files = list_segments(log_directory)
     missed = {}
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with open(fd, "wb") as out:
@@ -148,7 +148,7 @@ def _add(tar: tarfile.TarFile, name: str, source: BinaryIO, size: int) -> None:
     tar.addfile(member, source)
 
 
-def _whole_lines(file: LogFile, source: BinaryIO) -> int:
+def _whole_lines(file: Segment, source: BinaryIO) -> int:
     """Return how many bytes of a log file end with its last whole line.
 
     The rest is being written, or was never finished: put back, it would stand before a line of

@@ -29,7 +29,7 @@ _GZIP_LEVEL = 6
 _ZSTD_LEVEL = 9
 
 
-def best_packing() -> str:
+def default_compression() -> str:
     """Return how to compress where nobody said: zstd where its library is, else gzip."""
     return ZSTD if find_spec("zstandard") else GZIP
 

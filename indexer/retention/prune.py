@@ -19,21 +19,21 @@ from indexer.errors import DatabaseUnusable
 from indexer.ingest.apply import refold_runs
 from indexer.ingest.ingest import Ingest
 from indexer.log.cursor import Cursor
-from indexer.log.names import parse_name
+from indexer.log.names import parse_segment_name
 from indexer.log.reader import is_unchanged
-from indexer.log.segments import LogFile, file_id, list_log_files
+from indexer.log.segments import Segment, file_id, list_segments
 from indexer.outbox.due import DueRuns
 from indexer.outbox.targets import load_targets
-from indexer.retention.segment_removal import (
-    FileInUse,
-    check_untouched,
+from indexer.retention.removal import (
+    SegmentInUse,
+    check_unchanged,
+    retire_spill_file,
     unlink_synced,
-    withdraw,
-    writers_waiting,
+    writers_excluded,
 )
 from indexer.store import connection as database
 from indexer.store import cursors
-from indexer.store.events import has_other_under_an_id
+from indexer.store.events.table import has_alternative_ids
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 
@@ -64,8 +64,8 @@ def plan_prune(
     with database.reading(config.database_path) as connection:
         old = [
             file
-            for file in list_log_files(config.ndjson_dir)
-            if parse_name(file.path.name).is_over(age, now)
+            for file in list_segments(config.ndjson_dir)
+            if parse_segment_name(file.path.name).is_over(age, now)
         ]
         files, skipped = _indexed_files(connection, old)
         runs = _runs_of(connection, files) if files else []
@@ -128,42 +128,42 @@ def _writer(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
 
 def _look(
     connection: sqlite3.Connection, config: TelemetryConfig, names: Collection[str]
-) -> tuple[list[LogFile], dict[str, str]]:
+) -> tuple[list[Segment], dict[str, str]]:
     """Index what is new, and return those of the files that may go, and why the others may not."""
     due = DueRuns(connection, load_targets(config).targets)
     Ingest(connection, config.ndjson_dir, on_folded=due.take).run_pass()
-    named = [file for file in list_log_files(config.ndjson_dir) if file.name in names]
+    named = [file for file in list_segments(config.ndjson_dir) if file.name in names]
     return _indexed_files(connection, named)
 
 
 def _indexed_files(
-    connection: sqlite3.Connection, files: Iterable[LogFile]
-) -> tuple[list[LogFile], dict[str, str]]:
+    connection: sqlite3.Connection, files: Iterable[Segment]
+) -> tuple[list[Segment], dict[str, str]]:
     """Tell the files of which the view has all from the others."""
     known = cursors.all_cursors(connection)
     indexed, skipped = [], {}
     for file in files:
         try:
             _check_indexed(file, known.get(file.name))
-            check_untouched(file, file.size)
+            check_unchanged(file, file.size)
             indexed.append(file)
-        except (FileInUse, OSError) as error:
+        except (SegmentInUse, OSError) as error:
             skipped[file.name] = str(error)
     return indexed, skipped
 
 
-def _check_indexed(file: LogFile, cursor: Optional[Cursor]) -> None:
+def _check_indexed(file: Segment, cursor: Optional[Cursor]) -> None:
     if cursor is not None and cursor.fault is not None:
-        raise FileInUse(f"{file.name} can't be read to its end: {cursor.fault}")
+        raise SegmentInUse(f"{file.name} can't be read to its end: {cursor.fault}")
     if not is_unchanged(file, cursor):
-        raise FileInUse(f"{file.name} is not indexed to its end yet")
+        raise SegmentInUse(f"{file.name} is not indexed to its end yet")
 
 
-def _numbers(files: Iterable[LogFile]) -> str:
+def _numbers(files: Iterable[Segment]) -> str:
     return ", ".join(str(file_id(file.name)) for file in files)
 
 
-def _runs_of(connection: sqlite3.Connection, files: list[LogFile]) -> list[_Run]:
+def _runs_of(connection: sqlite3.Connection, files: list[Segment]) -> list[_Run]:
     rows = connection.execute(
         "SELECT found.run_id, runs.status, going, held - going FROM ("
         f" SELECT run_id, sum(file_id IN ({_numbers(files)})) AS going, count(*) AS held"
@@ -173,7 +173,7 @@ def _runs_of(connection: sqlite3.Connection, files: list[LogFile]) -> list[_Run]
     return [_Run(*row) for row in rows]
 
 
-def _cut_out(connection: sqlite3.Connection, files: list[LogFile]) -> bool:
+def _cut_out(connection: sqlite3.Connection, files: list[Segment]) -> bool:
     """Take files out of the view, in one transaction; say whether it could be done like that.
 
     It can't where a kept file may repeat an event of theirs, or has one whose id is not its own
@@ -183,16 +183,16 @@ def _cut_out(connection: sqlite3.Connection, files: list[LogFile]) -> bool:
     known = cursors.all_cursors(connection)
     runs = [run.run_id for run in _runs_of(connection, files)]
     repeats = any(known[name].duplicate for name in known.keys() - set(names))
-    if repeats or has_other_under_an_id(connection, runs):
+    if repeats or has_alternative_ids(connection, runs):
         return False
     with database.transaction(connection):
-        cursors.drop_files(connection, names)
+        cursors.drop_segments(connection, names)
         connection.execute(f"DELETE FROM run_events WHERE file_id IN ({_numbers(files)})")
         refold_runs(connection, runs)
     return True
 
 
-def _delete(files: Iterable[LogFile]) -> dict[str, str]:
+def _delete(files: Iterable[Segment]) -> dict[str, str]:
     """Delete files; return those that could not be, and why."""
     left = {}
     for file in files:
@@ -203,13 +203,13 @@ def _delete(files: Iterable[LogFile]) -> dict[str, str]:
     return left
 
 
-def _delete_one(file: LogFile) -> None:
+def _delete_one(file: Segment) -> None:
     if file.is_compressed:
-        check_untouched(file, file.size)
+        check_unchanged(file, file.size)
         unlink_synced(file.path)
         return
-    withdrawn = withdraw(file)
-    with writers_waiting(file.path.parent):
+    withdrawn = retire_spill_file(file)
+    with writers_excluded(file.path.parent):
         # As long as it was when it was indexed, under whichever name.
-        check_untouched(withdrawn, file.size)
+        check_unchanged(withdrawn, file.size)
         unlink_synced(withdrawn.path)

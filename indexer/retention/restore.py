@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from indexer.database.freshness import bring_up_to_date
+from indexer.database.freshness import refresh_database
 from indexer.database.leases import (
     backup_directory,
     indexer_lease,
@@ -26,8 +26,8 @@ from indexer.database.leases import (
 )
 from indexer.database.rebuild import page_size_of, put_in_place
 from indexer.errors import BackupUnusable, DatabaseUnusable
-from indexer.log.names import free_name, parse_name
-from indexer.log.segments import is_log_name
+from indexer.log.names import free_name, parse_segment_name
+from indexer.log.segments import is_segment_name
 from indexer.retention.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_view, stamp
 from indexer.retention.compression import length_of_beginning
 from indexer.store import connection as database
@@ -81,7 +81,7 @@ def restore(config: TelemetryConfig, path: Path) -> Restored:
         merged = {} if contents.log_files is None else _restore_log(config, path)
         # A view of another version is made anew from the log, as ever.
         kept = _restore_view(config, shadow) if contents.is_of_this_version else None
-    warning = bring_up_to_date(config)
+    warning = refresh_database(config)
     return Restored(contents.is_of_this_version, kept, merged, warning)
 
 
@@ -143,7 +143,7 @@ def _unpack_view(path: Path, target: Path) -> list[str]:
 
 
 def _is_log_file(member: tarfile.TarInfo, name: str) -> bool:
-    is_plain = is_log_name(name) and os.path.basename(name) == name
+    is_plain = is_segment_name(name) and os.path.basename(name) == name
     return is_plain and member.isreg() and member.name == LOG_FOLDER + name
 
 
@@ -223,10 +223,10 @@ def _restore_log(config: TelemetryConfig, path: Path) -> dict[str, str]:
 
 def _merge(temporary: Path, directory: Path, name: str) -> str:
     """Put one file of a backup into the log, unless some file of its stem begins with it."""
-    stem, _, suffix, *_ = parse_name(name)
-    names = [other for other in os.listdir(directory) if is_log_name(other)]
+    stem, _, suffix, *_ = parse_segment_name(name)
+    names = [other for other in os.listdir(directory) if is_segment_name(other)]
     for other in names:
-        if parse_name(other).stem == stem:
+        if parse_segment_name(other).stem == stem:
             with suppress(FileNotFoundError):
                 if length_of_beginning(directory / other, temporary) is not None:
                     return THERE_ALREADY

@@ -23,7 +23,7 @@ KEEPING_SECONDS = 3600.0
 """How often to look whether a day has become old enough."""
 
 
-class Keeping:
+class RetentionSchedule:
     """What one daemon does about old days."""
 
     def __init__(self, config: TelemetryConfig, should_stop: Callable[[], bool]) -> None:
@@ -31,7 +31,7 @@ class Keeping:
         self._should_stop = should_stop
         self._next = 0.0
 
-    def keep(self) -> list[str]:
+    def run_due(self) -> list[str]:
         """Do what is due, if it is time; return what could not be done.
 
         Raises TelemetryError or OSError.

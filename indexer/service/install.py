@@ -17,7 +17,7 @@ from typing import Protocol
 from indexer.errors import ServiceFailed
 from indexer.service import launchd, systemd, windows
 from indexer.service.definition import ServiceDefinition
-from indexer.system.atomic_file import write_whole_file
+from indexer.system.atomic_file import write_atomically
 from telemetry_core.storage import make_directory
 
 
@@ -69,7 +69,7 @@ def install(manager: Manager, service: ServiceDefinition, start: bool) -> list[l
     file = manager.path(service, os.environ)
     make_directory(service.log_file.parent)
     make_directory(file.parent)
-    write_whole_file(file, manager.data(service))
+    write_atomically(file, manager.data(service))
     return _told(manager, manager.start_commands(service, file), start)
 
 

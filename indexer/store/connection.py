@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Optional
 
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
-from indexer.store.schema import APPLICATION_ID, schema_sql
+from indexer.store.schema.script import APPLICATION_ID, schema_sql
 from indexer.system.filesystem import journal_mode_for
 from telemetry_core.config import JOURNAL_MODES
 from telemetry_core.fields import SCHEMA_VERSION

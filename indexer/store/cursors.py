@@ -1,7 +1,7 @@
-"""The cursors: how far each log file was read, which file it was, and what its lines came to.
+"""The table `log_files`: the cursor of each segment, and what its lines amounted to.
 
-Called by the ingest pass, inside its transactions, and by verify. A cursor only ever stands
-after a newline. It knows nothing of what the lines mean.
+Called inside the transactions of an ingest pass, and by verify. A cursor only ever points to the
+byte after a newline. It does not know what the lines mean.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from typing import NamedTuple, Optional
 
 from indexer.errors import CursorMoved
 from indexer.log.cursor import Cursor
-from indexer.log.segments import LogFile, file_id
-
-EXCERPT_BYTES = 200
+from indexer.log.segments import Segment, file_id
 
 NO_FILE = 0
 """The file id of an event whose place in the log is gone."""
@@ -29,15 +27,6 @@ class Tally(NamedTuple):
     """... with those of blank lines, which carry nothing."""
     quarantined: int
     quarantined_bytes: int
-
-
-class Fault(NamedTuple):
-    """A line that is no event."""
-
-    offset: int
-    length: int
-    reason: str
-    content: bytes
 
 
 INDEXED = "indexed"
@@ -98,7 +87,7 @@ def count_as_duplicates(connection: sqlite3.Connection, lines: Iterable[tuple[in
     )
 
 
-def forget_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
+def forget_segments(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Drop files that are gone or are no longer what they were; their events stay, placeless.
 
     Every file with duplicates is dropped too, to be read again: what it repeats may have been
@@ -110,21 +99,21 @@ def forget_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
         # Nothing went, so nothing was counted for what went.
         return
     repeating = connection.execute("SELECT name FROM log_files WHERE duplicate > 0").fetchall()
-    drop_files(connection, names.union(row[0] for row in repeating))
+    drop_segments(connection, names.union(row[0] for row in repeating))
     connection.execute(
         f"UPDATE run_events SET file_id = {NO_FILE}"
         f" WHERE file_id <> {NO_FILE} AND file_id NOT IN (SELECT file_id FROM log_files)"
     )
 
 
-def drop_files(connection: sqlite3.Connection, names: Iterable[str]) -> None:
+def drop_segments(connection: sqlite3.Connection, names: Iterable[str]) -> None:
     """Delete the cursors of files, and what was quarantined of them."""
     rows = [(name,) for name in names]
     connection.executemany("DELETE FROM log_files WHERE name = ?", rows)
     connection.executemany("DELETE FROM quarantine WHERE file = ?", rows)
 
 
-def move_files(connection: sqlite3.Connection, moves: Mapping[str, LogFile]) -> None:
+def rename_segments(connection: sqlite3.Connection, moves: Mapping[str, Segment]) -> None:
     """Let what is known of files go over to the files that they have become, by old name.
 
     The cursors don't say that the new files were read to their end: the next reading finds out
@@ -145,16 +134,4 @@ def move_files(connection: sqlite3.Connection, moves: Mapping[str, LogFile]) -> 
     connection.execute(
         f"UPDATE run_events SET file_id = CASE file_id {cases} END"
         f" WHERE file_id IN ({', '.join(map(str, numbers))})"
-    )
-
-
-def quarantine(connection: sqlite3.Connection, name: str, faults: Iterable[Fault]) -> None:
-    """Record lines that are no events, each with its reason and how it begins."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO quarantine (file, offset, length, reason, excerpt)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (
-            (name, offset, length, reason, content[:EXCERPT_BYTES].decode("utf-8", "replace"))
-            for offset, length, reason, content in faults
-        ),
     )

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from indexer.store.columns import RUN_COLUMNS
+from indexer.store.schema.columns import RUN_COLUMNS
 
 _NAMES = ", ".join(RUN_COLUMNS)
 # SQLite takes 999 parameters in its oldest builds.

@@ -11,7 +11,7 @@ import sqlite3
 from typing import Any, Optional
 
 from indexer.store.connection import transaction
-from indexer.store.schema import OWN_TABLES
+from indexer.store.schema.script import INDEXER_TABLES
 from telemetry_core.process import host_name, process_is_gone
 
 HEARTBEAT_SECONDS = 10.0
@@ -63,7 +63,7 @@ def set_queued_for(connection: sqlite3.Connection, choice: Optional[str]) -> Non
         connection.execute("INSERT OR REPLACE INTO settings VALUES ('queued_for', ?)", (choice,))
 
 
-def note_gone_processes(connection: sqlite3.Connection) -> None:
+def refresh_gone_processes(connection: sqlite3.Connection) -> None:
     """Find out which running runs of this host have lost their process; `stale_runs` shows them."""
     known = set(connection.execute("SELECT source, process_start FROM gone_processes"))
     running = connection.execute(
@@ -77,10 +77,10 @@ def note_gone_processes(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT INTO gone_processes VALUES (?, ?)", gone)
 
 
-def copy_own_state(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
+def copy_indexer_tables(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
     """Carry the indexer's own tables over to a database that is about to replace theirs."""
     with transaction(new):
-        for table in OWN_TABLES:
+        for table in INDEXER_TABLES:
             # Row by row: after a long outage of a receiver the outbox is no small table.
             rows = old.execute(f"SELECT * FROM {table}")
             new.execute(f"DELETE FROM {table}")

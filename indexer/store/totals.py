@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from indexer.store.schema import TOTALS_BY_AGENT
+from indexer.store.schema.views import TOTALS_BY_AGENT
 
 
 def totals(connection: sqlite3.Connection) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, Optional
 import orjson
 
 from indexer.errors import AlreadyRunning
-from indexer.system.atomic_file import write_whole_file
+from indexer.system.atomic_file import write_atomically
 from telemetry_core.clock import CLOCK
 from telemetry_core.lock import try_lock, unlock
 from telemetry_core.log_file import LogFile
@@ -137,7 +137,8 @@ class Lease:
             "purpose": self._purpose,
             "since": CLOCK.tick().time,
         }
-        write_whole_file(self._note, orjson.dumps(note))
+        # It says which process holds the lease now: after a power cut none does.
+        write_atomically(self._note, orjson.dumps(note), durable=False)
 
 
 def is_gone(holder: dict[str, Any]) -> bool:

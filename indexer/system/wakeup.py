@@ -10,7 +10,7 @@ import select
 import socket
 
 
-class Hint:
+class Wakeup:
     """A flag that can be waited for.
 
     Made of a socket pair rather than threading.Event: a signal handler that sets an Event

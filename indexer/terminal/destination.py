@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Callable, Optional, TypeVar, cast
 
 import click
 
-from indexer.system.published_file import dated_path, placed_file
+from indexer.system.output_file import dated_path, output_file
 from indexer.terminal.console import at_terminal
 from indexer.terminal.json_output import harmless
 
@@ -52,7 +52,7 @@ def destination(
     # Unlike Path.is_dir it raises nothing: that it may not look is told when it is written.
     named = output is not None and not os.path.isdir(output)
     path = output if output is not None and named else dated_path(output or home, stem, suffix)
-    with placed_file(path, overwrite=named) as file:
+    with output_file(path, overwrite=named) as file:
         yield file, path
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
 from indexer.ingest.lag import lag_bytes
-from indexer.log.segments import list_log_files
+from indexer.log.segments import list_segments
 from indexer.store.connection import reading
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
@@ -40,7 +40,7 @@ def row_progress(what: str, total: Callable[[], int]) -> Iterator[Callable[[int]
 
 def log_size(config: TelemetryConfig) -> int:
     """Return the bytes of the whole log, as they stand on disk."""
-    return sum(file.size for file in list_log_files(config.ndjson_dir))
+    return sum(file.size for file in list_segments(config.ndjson_dir))
 
 
 def unread_size(config: TelemetryConfig) -> int:

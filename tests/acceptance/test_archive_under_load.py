@@ -16,11 +16,11 @@ from collections import Counter
 from pathlib import Path
 
 from indexer.database.verify import verify
-from indexer.log.names import parse_name
+from indexer.log.names import parse_segment_name
 from telemetry_core import TelemetryConfig
 from tests.support.daemon import eventually, start_daemon
+from tests.support.database import indexed_from_scratch, rows, tables
 from tests.support.process import environment
-from tests.support.view import indexed_from_scratch, rows, tables
 
 _AGENT = """
 import os, random, signal, sys, threading, time
@@ -113,8 +113,8 @@ def test_nothing_is_lost_to_archiving_under_load(tmp_path: Path) -> None:
     told = [line for line in acknowledged.read_text().splitlines() if len(line) == 36]
     assert len(told) >= _KILLS * 50
     check(config, told, tmp_path)
-    archived = [parse_name(path.name) for path in config.ndjson_dir.iterdir()]
-    archived = [name for name in archived if name.is_packed]
+    archived = [parse_segment_name(path.name) for path in config.ndjson_dir.iterdir()]
+    archived = [name for name in archived if name.is_compressed]
     assert any("-" in name.stem for name in archived)
     assert sum("-" not in name.stem for name in archived) >= 3
 

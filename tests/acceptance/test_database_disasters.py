@@ -19,7 +19,7 @@ from indexer.daemon.loop import Daemon
 from indexer.database.freshness import index_once
 from indexer.database.leases import DAEMON, indexer_lease
 from indexer.database.rebuild import rebuild
-from indexer.database.session import View
+from indexer.database.session import Session
 from indexer.errors import DatabaseOutOfReach
 from indexer.health.health import health
 from indexer.store.connection import open_reader, open_writer
@@ -29,10 +29,10 @@ from telemetry_core.clock import CLOCK
 from telemetry_core.line import encode
 from telemetry_core.timestamp import format_time, parse_time
 from tests.support.daemon import eventually, running_daemon, start_daemon
+from tests.support.database import count_runs, event, lines_of, rows
 from tests.support.mounts import can_mount, namespace
 from tests.support.oracle import judge
 from tests.support.process import environment, run
-from tests.support.view import count_runs, event, lines_of, rows
 
 _NOBODY = 65534
 
@@ -211,7 +211,7 @@ def test_a_process_without_descriptors_does_not_take_its_database_for_damaged(
     import resource
 
     client.start_run("agent", "job")
-    with closing(View(client.config)) as view:
+    with closing(Session(client.config)) as view:
         view.run_pass()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         # Room for the lease, and none for a reader.
@@ -220,21 +220,21 @@ def test_a_process_without_descriptors_does_not_take_its_database_for_damaged(
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
         try:
             with pytest.raises(DatabaseOutOfReach, match="unable to open"):
-                view.check_readers()
+                view.check_readers_see_writes()
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        view.check_readers()
+        view.check_readers_see_writes()
 
 
 _FORKS = """
     import os, signal, sys, warnings
     from pathlib import Path
     from indexer.store.connection import open_reader
-    from indexer.database.session import View
+    from indexer.database.session import Session
     from telemetry_core import TelemetryClient, TelemetryConfig
     config = TelemetryConfig.for_base(Path(sys.argv[1]))
     client = TelemetryClient(config)
-    view = View(config)
+    view = Session(config)
     reader = open_reader(config.database_path)
     for round_number in range(5):
         client.start_run("agent", "job")
@@ -258,7 +258,7 @@ _FORKS = """
         reader.execute("COMMIT")
         client.start_run("agent", "job")
         view.run_pass()
-        view.check_readers()
+        view.check_readers_see_writes()
     assert reader.execute("SELECT count(*) FROM agent_runs").fetchone() == (10,)
     assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     os._exit(0)

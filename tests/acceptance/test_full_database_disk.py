@@ -14,9 +14,9 @@ import pytest
 from telemetry_core import TelemetryClient
 from telemetry_core.line import encode
 from tests.support.daemon import eventually, start_daemon
+from tests.support.database import event
 from tests.support.mounts import Namespace, can_mount, namespace
 from tests.support.process import environment
-from tests.support.view import event
 
 pytestmark = pytest.mark.skipif(not can_mount(), reason="may not mount")
 
@@ -33,7 +33,7 @@ _COUNT = """
 import sys
 from pathlib import Path
 from telemetry_core import TelemetryConfig
-from tests.support.view import count_runs
+from tests.support.database import count_runs
 print(count_runs(TelemetryConfig.for_base(Path(sys.argv[1]))))
 """
 

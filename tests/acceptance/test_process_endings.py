@@ -270,6 +270,7 @@ def test_a_host_that_closed_its_standard_descriptors_never_prints_into_the_log(b
     done = subprocess.run(
         [
             sys.executable,
+            "-u",  # what a closed descriptor refused is not tried again at exit
             "-c",
             f"""
 import os, subprocess, sys

@@ -18,14 +18,14 @@ from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.database.verify import verify
 from indexer.ingest import ingest
-from indexer.log.segments import LogFile, list_log_files
+from indexer.log.segments import Segment, list_segments
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
 from telemetry_core.line import encode
 from tests.support.batches import small_batches
+from tests.support.database import event, legacy_line, lines_of, rows
 from tests.support.oracle import events_of, judge, judge_bytes
 from tests.support.process import run
-from tests.support.view import event, legacy_line, lines_of, rows
 
 _EVENT = encode(event(1, payload="text"))
 _BOM = b"\xef\xbb\xbf"
@@ -368,13 +368,13 @@ def test_a_file_that_changes_between_listing_and_reading(
     (raw / "events_20260102.ndjson").write_bytes(encode(event(99, run_id="neighbour")))
     changes = iter([change])
 
-    def list_and_change(directory: Path) -> list[LogFile]:
-        files = list_log_files(directory)
+    def list_and_change(directory: Path) -> list[Segment]:
+        files = list_segments(directory)
         for one in changes:
             one(path)
         return files
 
-    monkeypatch.setattr(ingest, "list_log_files", list_and_change)
+    monkeypatch.setattr(ingest, "list_segments", list_and_change)
     result = index_once(config)
     monkeypatch.undo()
     assert (change is not Path.unlink) or result.problems == []
@@ -392,7 +392,7 @@ def test_a_file_compressed_during_a_pass_is_no_error(
     path.write_bytes(lines_of([event(n) for n in range(20)]))
     real = ingest.read_portions
 
-    def compress_first(file: LogFile, cursor: Any) -> Any:
+    def compress_first(file: Segment, cursor: Any) -> Any:
         if path.exists():
             Path(f"{path}.gz").write_bytes(gzip.compress(path.read_bytes()))
             path.unlink()

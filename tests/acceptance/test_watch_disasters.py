@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 
 from indexer.daemon import watcher as watch_module
-from indexer.daemon.watcher import Watch
+from indexer.daemon.watcher import Watcher
 from indexer.store.connection import open_reader
 from indexer.store.status import read_status
-from indexer.system.wakeup import Hint
+from indexer.system.wakeup import Wakeup
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.line import encode
 from tests.support.daemon import delete, eventually, running_daemon
+from tests.support.database import count_runs, event
 from tests.support.oracle import judge
 from tests.support.process import environment
-from tests.support.view import count_runs, event
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="is about inotify")
 
@@ -91,7 +91,7 @@ from pathlib import Path
 from indexer.daemon import watcher as module
 module.RETRY_SECONDS = 0.0
 Path(sys.argv[2]).write_text("0")
-watch = module.Watch(Path(sys.argv[1]), lambda: None)
+watch = module.Watcher(Path(sys.argv[1]), lambda: None)
 used = []
 for _ in range(10):
     assert not watch.look_after()
@@ -153,8 +153,8 @@ def test_a_directory_that_is_another_one_now_is_watched(
     monkeypatch.setattr(watch_module, "RETRY_SECONDS", 0.0)
     raw = base / "raw"
     raw.mkdir(parents=True)
-    hint = Hint()
-    watch = Watch(raw, hint.set)
+    hint = Wakeup()
+    watch = Watcher(raw, hint.set)
     assert watch.look_after()
     for _ in range(5 if change is _put_back_under_the_same_name else 1):
         change(raw)
@@ -195,7 +195,7 @@ module.RETRY_SECONDS = 0.0
 raw = Path(sys.argv[1])
 os.setuid(65534)
 hints = []
-watch = module.Watch(raw, lambda: hints.append(1))
+watch = module.Watcher(raw, lambda: hints.append(1))
 print(watch.look_after(), watch.problem, flush=True)
 sys.stdin.readline()
 print(watch.look_after(), watch.problem, flush=True)

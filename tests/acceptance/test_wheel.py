@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from telemetry_core import TelemetryConfig
+from tests.support.database import rows
 from tests.support.process import ROOT
-from tests.support.view import rows
 
 _AGENT = """
 import sys

@@ -12,7 +12,7 @@ import pytest
 
 from telemetry_core.fields import RUN_FIELD_NAMES
 from tests.support.cli import Cli, in_process
-from tests.support.view import event, lines_of
+from tests.support.database import event, lines_of
 
 
 @pytest.fixture

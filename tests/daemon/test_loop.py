@@ -15,19 +15,19 @@ import pytest
 
 from indexer.daemon import watcher as watch_module
 from indexer.daemon.loop import Daemon
-from indexer.daemon.watcher import Watch
-from indexer.database.freshness import bring_up_to_date, index_once
+from indexer.daemon.watcher import Watcher
+from indexer.database.freshness import index_once, refresh_database
 from indexer.database.leases import DAEMON, indexer_lease, write_lease
 from indexer.database.rebuild import rebuild
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning, DatabaseUnusable
 from indexer.store.status import read_status
 from indexer.system.lease import PAUSE_SECONDS, Lease
-from indexer.system.wakeup import Hint
+from indexer.system.wakeup import Wakeup
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.daemon import delete, eventually, running_daemon, start_daemon
+from tests.support.database import count_runs, tables
 from tests.support.process import run
-from tests.support.view import count_runs, tables
 
 
 def _status(config: TelemetryConfig) -> dict[str, object]:
@@ -57,12 +57,12 @@ def test_a_busy_daemon_leaves_a_gap_if_somebody_waits_and_only_then(
     lease = write_lease(client.config)
     pauses: list[float] = []
     monkeypatch.setattr("indexer.daemon.loop.time", SimpleNamespace(sleep=pauses.append))
-    with lease, closing(daemon._hint):
+    with lease, closing(daemon._wakeup):
         waiter = threading.Thread(target=lambda: _take(write_lease(client.config)))
         if is_waited_for:
             waiter.start()
             eventually(lease.is_wanted)
-        daemon._hint.set()
+        daemon._wakeup.set()
         # A look may fall between two looks of the waiter, which are its only moments unseen.
         eventually(lambda: daemon._wait() or bool(pauses) or not is_waited_for)
     if is_waited_for:
@@ -180,7 +180,9 @@ def test_a_daemon_with_nothing_to_do_writes_nothing(
 ) -> None:
     """It looks at everything as ever, and leaves the disk alone; work makes its heart beat."""
     monkeypatch.setattr("indexer.daemon.loop.HEARTBEAT_SECONDS", 0.0)
-    monkeypatch.setattr("indexer.database.session.View.check_readers", lambda _: looks.append(1))
+    monkeypatch.setattr(
+        "indexer.database.session.Session.check_readers_see_writes", lambda _: looks.append(1)
+    )
     client.start_run("agent", "job")
     daemon = Daemon(client.config)
     looks: list[int] = []
@@ -278,7 +280,7 @@ def test_a_reader_waits_for_the_daemon_to_catch_up(base: Path, client: Telemetry
         eventually(lambda: _holds(client.config))
         for number in range(1, 21):
             client.start_run("agent", "job")
-            assert bring_up_to_date(client.config) == ""
+            assert refresh_database(client.config) == ""
             assert count_runs(client.config) == number
 
 
@@ -291,7 +293,7 @@ def test_a_reader_says_so_when_the_daemon_does_not_catch_up(
         eventually(lambda: count_runs(client.config) == 1)
         os.kill(daemon.pid, signal.SIGSTOP)
         client.start_run("agent", "job")
-        assert "has not caught up" in bring_up_to_date(client.config)
+        assert "has not caught up" in refresh_database(client.config)
         os.kill(daemon.pid, signal.SIGCONT)
 
 
@@ -313,8 +315,8 @@ def test_readers_do_not_stop_each_other(base: Path, client: TelemetryClient) -> 
         import sys
         from pathlib import Path
         from telemetry_core import TelemetryConfig
-        from indexer.database.freshness import bring_up_to_date
-        print(repr(bring_up_to_date(TelemetryConfig.for_base(Path(sys.argv[1])))))
+        from indexer.database.freshness import refresh_database
+        print(repr(refresh_database(TelemetryConfig.for_base(Path(sys.argv[1])))))
     """
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         outputs = list(pool.map(lambda _: run(code, str(base)), range(4)))
@@ -333,7 +335,7 @@ def test_a_view_that_may_not_be_written_is_read_with_a_warning(
         raise PermissionError(13, "refused")
 
     monkeypatch.setattr("indexer.database.freshness.index_once", refuse)
-    assert "may be stale" in bring_up_to_date(client.config)
+    assert "may be stale" in refresh_database(client.config)
     assert tables(client.config.database_path) == before
 
 
@@ -342,14 +344,14 @@ def test_no_view_and_a_daemon_that_makes_none_is_an_error(
 ) -> None:
     """A reader is told that there is nothing to read."""
     with indexer_lease(client.config, DAEMON), pytest.raises(DatabaseUnusable):
-        bring_up_to_date(client.config)
+        refresh_database(client.config)
 
 
 def test_a_dead_observer_is_replaced(base: Path) -> None:
     """Its emitters may die while it says that it lives; both are looked at."""
     base.mkdir()
-    hint = Hint()
-    watch = Watch(base, hint.set)
+    hint = Wakeup()
+    watch = Watcher(base, hint.set)
     assert watch.look_after()
     first = watch._observer
     assert first is not None
@@ -369,8 +371,8 @@ def test_our_own_reading_gives_no_hint(base: Path) -> None:
     base.mkdir()
     path = base / "events_20260101.ndjson"
     path.write_bytes(b"x")
-    hint = Hint()
-    watch = Watch(base, hint.set)
+    hint = Wakeup()
+    watch = Watcher(base, hint.set)
     watch.look_after()
     path.read_bytes()
     path.write_bytes(b"yy")
@@ -385,7 +387,7 @@ def test_our_own_reading_gives_no_hint(base: Path) -> None:
 
 def test_a_full_hint_is_still_a_hint() -> None:
     """Setting it a million times neither blocks nor fails; waiting clears it."""
-    hint = Hint()
+    hint = Wakeup()
     for _ in range(100_000):
         hint.set()
     assert hint.wait(0)
@@ -397,7 +399,7 @@ def test_a_shared_file_system_is_polled(base: Path, monkeypatch: pytest.MonkeyPa
     """Where another kernel writes too, events are not to be relied on."""
     base.mkdir()
     monkeypatch.setattr(watch_module, "is_shared", lambda _: True)
-    watch = Watch(base, lambda: None)
+    watch = Watcher(base, lambda: None)
     assert not watch.look_after()
     assert "shared" in watch.problem
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from indexer.store.schema import TABLES, VIEWS, schema_sql
+from indexer.store.schema.script import TABLES, VIEWS, schema_sql
 from tests.support.cli import Cli
 from tests.support.process import ROOT, environment
 from tests.support.tree import snapshot

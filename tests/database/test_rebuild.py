@@ -28,8 +28,8 @@ from telemetry_core.fields import SCHEMA_VERSION
 from telemetry_core.line import encode
 from telemetry_core.lock import try_lock
 from telemetry_core.process import host_name
+from tests.support.database import event, rows, tables
 from tests.support.process import environment
-from tests.support.view import event, rows, tables
 
 _COUNT = "SELECT count(*) FROM agent_runs"
 
@@ -322,7 +322,7 @@ def test_a_database_that_is_busy_is_not_taken_for_broken(
     def refuse(*_: object) -> None:
         raise sqlite3.OperationalError("database is locked")
 
-    monkeypatch.setattr(rebuild_module, "copy_own_state", refuse)
+    monkeypatch.setattr(rebuild_module, "copy_indexer_tables", refuse)
     with pytest.raises(DatabaseUnusable, match="locked"):
         rebuild(config)
 

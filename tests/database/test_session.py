@@ -14,7 +14,7 @@ from typing import Callable
 
 import pytest
 
-from indexer.database.session import View
+from indexer.database.session import Session
 from indexer.errors import DatabaseDamaged
 from indexer.store import connection as database
 from indexer.store.connection import empty_wal, open_writer, wal_bytes
@@ -22,21 +22,21 @@ from indexer.store.status import queued_for, read_status
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name
 from tests.support.batches import small_batches
+from tests.support.database import count_runs, event, lines_of
 from tests.support.forward import a_run
-from tests.support.view import count_runs, event, lines_of
 
 
 @pytest.fixture
-def view(client: TelemetryClient) -> Iterator[View]:
+def view(client: TelemetryClient) -> Iterator[Session]:
     """A view of one run, open as a daemon has it."""
     client.start_run("agent", "job")
-    with closing(View(client.config)) as made:
+    with closing(Session(client.config)) as made:
         made.run_pass()
         yield made
 
 
 def test_a_view_is_in_place_until_its_file_is_another_one(
-    view: View, client: TelemetryClient, tmp_path: Path
+    view: Session, client: TelemetryClient, tmp_path: Path
 ) -> None:
     """A copy under its name has the same rows, and is not what is open."""
     path = client.config.database_path
@@ -46,73 +46,73 @@ def test_a_view_is_in_place_until_its_file_is_another_one(
     assert not view.is_in_place()
 
 
-def test_readers_that_see_what_is_written_are_no_cause_for_concern(view: View) -> None:
+def test_readers_that_see_what_is_written_are_no_cause_for_concern(view: Session) -> None:
     """Also after more was written."""
-    view.check_readers()
-    view.note_status(pid=1)
-    view.check_readers()
+    view.check_readers_see_writes()
+    view.update_status(pid=1)
+    view.check_readers_see_writes()
 
 
 def test_a_file_cut_where_it_stands_is_damaged_though_its_writer_feels_nothing(
-    view: View, client: TelemetryClient
+    view: Session, client: TelemetryClient
 ) -> None:
     """The open connection has it in memory; who opens it now finds nothing."""
-    view.look_after_runs()
+    view.refresh_gone_processes()
     os.truncate(client.config.database_path, 0)
     with pytest.raises(DatabaseDamaged):
-        view.check_readers()
+        view.check_readers_see_writes()
 
 
 def test_a_write_ahead_log_is_shortened_only_beyond_its_limit(
-    view: View, client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
+    view: Session, client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within it, it is SQLite's business, and costs nothing."""
     path = client.config.database_path
     size = wal_bytes(path)
     assert size > 0
     monkeypatch.setattr(database, "WAL_LIMIT_BYTES", size)
-    view.look_after_wal()
+    view.truncate_large_wal()
     assert wal_bytes(path) == size
     monkeypatch.setattr(database, "WAL_LIMIT_BYTES", size - 1)
-    view.look_after_wal()
+    view.truncate_large_wal()
     assert wal_bytes(path) == 0
 
 
 def test_a_write_ahead_log_that_is_replaced_stops_every_write(
-    view: View, client: TelemetryClient
+    view: Session, client: TelemetryClient
 ) -> None:
     """Who opens the database now agrees on nothing with who has it open."""
     wal = Path(f"{client.config.database_path}-wal")
     shutil.copyfile(wal, wal.with_suffix(".copy"))
     os.replace(wal.with_suffix(".copy"), wal)
     with pytest.raises(DatabaseDamaged, match="deleted or replaced"):
-        view.note_status(pid=1)
+        view.update_status(pid=1)
 
 
 def test_a_file_with_old_rows_where_it_stands_is_not_what_was_written(
-    view: View, client: TelemetryClient, tmp_path: Path
+    view: Session, client: TelemetryClient, tmp_path: Path
 ) -> None:
     """It opens and is whole; only its rows are those of before."""
     path, old = client.config.database_path, tmp_path / "old"
-    view.note_status(pid=1)
+    view.update_status(pid=1)
     empty_wal(view.connection)
     shutil.copyfile(path, old)
-    view.note_status(pid=2)
+    view.update_status(pid=2)
     empty_wal(view.connection)
     path.write_bytes(old.read_bytes())
     with pytest.raises(DatabaseDamaged, match="do not see"):
-        view.check_readers()
+        view.check_readers_see_writes()
 
 
-def test_a_database_without_its_file_is_damaged(view: View, client: TelemetryClient) -> None:
+def test_a_database_without_its_file_is_damaged(view: Session, client: TelemetryClient) -> None:
     """That it can't be opened is a matter for a rebuild, if nothing else is wrong."""
     client.config.database_path.unlink()
     with pytest.raises(DatabaseDamaged, match="readers can't open"):
-        view.check_readers()
+        view.check_readers_see_writes()
 
 
 def test_a_pass_says_what_it_found_and_work_what_it_returned(
-    view: View, client: TelemetryClient
+    view: Session, client: TelemetryClient
 ) -> None:
     """Whoever asks for something to be written hears what came of it."""
     client.start_run("agent", "job")
@@ -121,10 +121,10 @@ def test_a_pass_says_what_it_found_and_work_what_it_returned(
     assert count_runs(client.config) == 2
 
 
-def test_status_is_noted_for_readers(view: View, client: TelemetryClient) -> None:
+def test_status_is_noted_for_readers(view: Session, client: TelemetryClient) -> None:
     """Column by column: what is not named stays."""
-    view.note_status(pid=3)
-    view.note_status(last_error="none")
+    view.update_status(pid=3)
+    view.update_status(last_error="none")
     with closing(database.open_reader(client.config.database_path)) as reader:
         status = read_status(reader)
     assert (status["pid"], status["last_error"]) == (3, "none")
@@ -139,14 +139,14 @@ def test_runs_that_lost_their_process_are_found(base: Path, client: TelemetryCli
     (base / "raw" / "events_20260101.ndjson").write_bytes(
         lines_of([event(1, "run.started")._replace(source=source)])
     )
-    with closing(View(client.config)) as view:
+    with closing(Session(client.config)) as view:
         view.run_pass()
-        view.look_after_runs()
+        view.refresh_gone_processes()
         gone = view.connection.execute("SELECT source FROM gone_processes").fetchall()
     assert gone == [(source,)]
 
 
-def test_a_view_that_is_closed_has_given_up_its_connection(view: View) -> None:
+def test_a_view_that_is_closed_has_given_up_its_connection(view: Session) -> None:
     """A daemon that opens another one does not gather them."""
     view.close()
     with pytest.raises(sqlite3.ProgrammingError):
@@ -173,7 +173,7 @@ def test_what_is_no_view_of_ours_is_rebuilt_as_it_is_opened(
     path.parent.mkdir()
     harm(path)
     told: list[int] = []
-    with closing(View(client.config, on_progress=told.append)):
+    with closing(Session(client.config, on_progress=told.append)):
         assert count_runs(client.config) == 1
     assert sum(told) > 0
 
@@ -182,7 +182,7 @@ def test_a_view_opened_again_is_the_one_that_was_there(client: TelemetryClient) 
     """Nothing is rebuilt: what the log does not say is still in it."""
     client.start_run("agent", "job")
     for _ in range(2):
-        with closing(View(client.config)) as view:
+        with closing(Session(client.config)) as view:
             view.run_pass()
             view.connection.execute("UPDATE agent_runs SET agent_name = agent_name || '+'")
     with closing(database.open_reader(client.config.database_path)) as reader:
@@ -197,31 +197,31 @@ def forwarding(base: Path) -> TelemetryConfig:
     return TelemetryConfig.for_base(base, {"METRICS_API_URL": "http://127.0.0.1:1/"})
 
 
-def _waiting(view: View) -> list[tuple[str]]:
+def _waiting(view: Session) -> list[tuple[str]]:
     return view.connection.execute("SELECT run_id FROM outbox ORDER BY run_id").fetchall()
 
 
 def test_what_is_due_is_queued_once_the_log_was_read(forwarding: TelemetryConfig) -> None:
     """Not before: a view just opened knows nothing of what came while nobody looked."""
-    with closing(View(forwarding)) as view:
-        assert not view.holds_all_that_is_due()
+    with closing(Session(forwarding)) as view:
+        assert not view.is_outbox_complete()
         view.run_pass()
-        assert view.holds_all_that_is_due()
+        assert view.is_outbox_complete()
         assert _waiting(view) == [("r",), ("s",)]
-    with closing(View(forwarding)) as again:
+    with closing(Session(forwarding)) as again:
         assert queued_for(again.connection) is not None
-        assert not again.holds_all_that_is_due()
+        assert not again.is_outbox_complete()
         again.run_pass()
-        assert again.holds_all_that_is_due()
+        assert again.is_outbox_complete()
 
 
 def test_half_a_log_makes_nothing_due(forwarding: TelemetryConfig) -> None:
     """Its states never lasted: a pass that is told to stop queues nothing."""
     answers = iter([True])
-    with closing(View(forwarding, should_stop=lambda: next(answers, False))) as view:
+    with closing(Session(forwarding, should_stop=lambda: next(answers, False))) as view:
         with small_batches(1):
             assert not view.run_pass().is_complete
-        assert not view.holds_all_that_is_due()
+        assert not view.is_outbox_complete()
         assert (_waiting(view), queued_for(view.connection)) == ([], None)
         view.run_pass()
         assert _waiting(view) == [("r",), ("s",)]
@@ -232,22 +232,22 @@ def test_a_queue_that_was_not_filled_to_the_end_does_not_hold_all(
 ) -> None:
     """Told to stop after the log was read: the next pass makes up for it."""
     answers = iter([False, True])
-    with closing(View(forwarding, should_stop=lambda: next(answers, False))) as view:
+    with closing(Session(forwarding, should_stop=lambda: next(answers, False))) as view:
         assert view.run_pass().is_complete
-        assert not view.holds_all_that_is_due()
+        assert not view.is_outbox_complete()
         view.run_pass()
-        assert view.holds_all_that_is_due()
+        assert view.is_outbox_complete()
 
 
 def test_what_is_folded_without_a_target_is_queued_for_none(forwarding: TelemetryConfig) -> None:
     """The mark goes, so that whoever has a target again makes up for it."""
-    with closing(View(forwarding)) as view:
+    with closing(Session(forwarding)) as view:
         view.run_pass()
     without = TelemetryConfig.for_base(forwarding.metrics_dir)
-    with closing(View(without)) as view:
+    with closing(Session(without)) as view:
         view.run_pass()
         assert queued_for(view.connection) is not None, "nothing was folded yet"
         TelemetryClient(without).start_run("agent", "job")
         view.run_pass()
         assert queued_for(view.connection) is None
-        assert not view.holds_all_that_is_due()
+        assert not view.is_outbox_complete()

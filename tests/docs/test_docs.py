@@ -14,8 +14,8 @@ import pytest
 from indexer.cli.main import COMMANDS
 from indexer.outbox.settings_file import TARGET_SETTINGS
 from indexer.outbox.targets import load_targets
-from indexer.store.columns import RUN_COLUMNS
-from indexer.store.schema import TABLES, VIEWS
+from indexer.store.schema.columns import RUN_COLUMNS
+from indexer.store.schema.script import TABLES, VIEWS
 from telemetry_core.config import SETTINGS, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
 from tests.support.process import ROOT, environment

@@ -423,11 +423,11 @@ def test_events_and_files_of_the_future_are_told(base, client, monkeypatch):
     )
     told = list(clock.check(subject(base)))
     assert states(told) == ["ok", "warning", "note"]
-    real = clock.list_log_files
+    real = clock.list_segments
     ahead = timedelta(days=1).total_seconds() * 1e9
     monkeypatch.setattr(
         clock,
-        "list_log_files",
+        "list_segments",
         lambda path: [file._replace(changed=file.changed + int(ahead)) for file in real(path)],
     )
     assert any("the clock went back" in one.what for one in clock.check(subject(base)))

@@ -379,7 +379,7 @@ def test_a_full_disk_leaves_what_was_there(base, client, tmp_path):
         timeout=60,
     )
     assert done.returncode == 1
-    assert f"error: {path} can't be written: " in done.stderr
+    assert f"error: cannot write {path}: " in done.stderr
     assert path.read_text() == "before"
     assert list(path.parent.iterdir()) == [path]
 

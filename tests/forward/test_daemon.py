@@ -20,10 +20,10 @@ from indexer.database.rebuild import rebuild
 from telemetry_core import TelemetryConfig
 from tests.support.cli import COMMAND, in_process
 from tests.support.daemon import eventually, running_daemon, start_daemon
+from tests.support.database import count_runs
 from tests.support.forward import Hostile, received, record
 from tests.support.process import environment
 from tests.support.throwaway import certificate
-from tests.support.view import count_runs
 
 _TOKEN = "s3cr3t-T0ken-f0r-tests"
 

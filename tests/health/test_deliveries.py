@@ -11,8 +11,8 @@ import pytest
 from indexer.database.freshness import index_once
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import Cli
+from tests.support.database import event, lines_of, rows
 from tests.support.forward import a_run, delivered, parked, record
-from tests.support.view import event, lines_of, rows
 
 _URL = "http://user:pw@127.0.0.1:1/runs?key=s3cret"
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexer.ingest.fold import Activity, add_activity, continues, fold
-from indexer.store.columns import RUN_COLUMNS
+from indexer.store.schema.columns import RUN_COLUMNS
 from telemetry_core.event import Event
 from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
-from tests.support.view import event
+from tests.support.database import event
 
 _VALUES = st.one_of(
     st.none(),

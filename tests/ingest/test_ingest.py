@@ -24,7 +24,7 @@ from indexer.log import reader as reading
 from indexer.store.cursors import Tally, advance, all_cursors
 from telemetry_core.line import encode
 from tests.support.batches import small_batches
-from tests.support.view import Passes, event, legacy_line, lines_of, tables
+from tests.support.database import Passes, event, legacy_line, lines_of, tables
 
 _RUN = [
     event(1, "run.started", agent_name="a"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from indexer.ingest.parse import decode_block
 from indexer.log.decode import Ordinals, decode_lines
 from indexer.log.lines import Block, Line
-from indexer.store.events import to_row
+from indexer.store.events.codec import row_of_event
 
 _USUAL: dict[str, Any] = {
     "specversion": "1.0",
@@ -55,7 +55,7 @@ def _both_ways(content: bytes) -> tuple[list[Any], list[Any]]:
     block = Block(7, [content], 7 + len(content) + 1)
     rows, faults = decode_block(block, 5, Ordinals(tuple))
     (entry,) = decode_lines([Line(7, len(content) + 1, content)], Ordinals(tuple))
-    expected = [to_row(entry.event, 5, 7, len(content) + 1)] if entry.event else []
+    expected = [row_of_event(entry.event, 5, 7, len(content) + 1)] if entry.event else []
     reasons = [entry.fault] if entry.fault is not None else []
     return [rows, [fault.reason for fault in faults]], [expected, reasons]
 

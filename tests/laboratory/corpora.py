@@ -7,7 +7,7 @@ import gzip
 import orjson
 
 from telemetry_core.line import encode
-from tests.support.view import event, legacy_line, lines_of
+from tests.support.database import event, legacy_line, lines_of
 
 
 def own() -> bytes:

@@ -30,9 +30,9 @@ from indexer.database import rebuild as rebuild_module
 from indexer.database.freshness import index_once
 from indexer.database.leases import shadow_path
 from indexer.database.rebuild import rebuild
-from indexer.database.session import View
+from indexer.database.session import Session
 from indexer.database.verify import verify
-from indexer.log.names import parse_name
+from indexer.log.names import parse_segment_name
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.store import connection as database
 from telemetry_core import TelemetryConfig
@@ -41,7 +41,7 @@ from telemetry_core.line import encode
 from tests.laboratory.experiment import Bench, scratch_root
 from tests.laboratory.lines import EVENTS, LINES
 from tests.support.batches import small_batches
-from tests.support.view import indexed_from_scratch, tables
+from tests.support.database import indexed_from_scratch, tables
 
 _NAMES = st.sampled_from(["events_1", "events_2", "a", "z"])
 _ANY = st.integers(0, 10**6)
@@ -56,7 +56,7 @@ class Disasters(RuleBasedStateMachine):
         self.directory = Path(tempfile.mkdtemp(prefix="disasters-", dir=scratch_root()))
         self.config = TelemetryConfig.for_base(self.directory / "base")
         self.raw, self.database = self.config.ndjson_dir, self.config.database_path
-        self.view: View | None = None
+        self.view: Session | None = None
         self.removed = False
         self.torn: dict[str, bytes] = {}
         self.copies: list[tuple[str, bytes]] = []
@@ -129,7 +129,7 @@ class Disasters(RuleBasedStateMachine):
     def make_a_piece_of(self, which: int, piece: int, index: bool) -> None:
         """As archiving does: the same bytes under a name of the same stem."""
         for path in self.chosen(which):
-            name = parse_name(path.name)
+            name = parse_segment_name(path.name)
             target = self.raw / f"{name.stem}.{piece}{name.suffix}"
             if not target.exists():
                 path.rename(target)
@@ -197,14 +197,14 @@ class Disasters(RuleBasedStateMachine):
         """The same view stays open, and with it what it remembers, unless it was replaced."""
         if self.view is not None and not self.view.is_in_place():
             self.drop_view()
-        self.view = self.view or View(self.config)
+        self.view = self.view or Session(self.config)
         self.view.run_pass()
         self.check()
 
     @rule(batches=st.integers(0, 3))
     def index_and_stop_early(self, batches: int) -> None:
         left = iter(range(batches))
-        with closing(View(self.config, should_stop=lambda: next(left, None) is None)) as view:
+        with closing(Session(self.config, should_stop=lambda: next(left, None) is None)) as view:
             view.run_pass()
 
     @rule(after=st.integers(0, 300))

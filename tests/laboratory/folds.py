@@ -13,8 +13,8 @@ from indexer.store.runs import load_runs, save_runs
 from telemetry_core.event import Event
 from telemetry_core.fields import RUN_FIELDS
 from tests.laboratory.experiment import Bench
+from tests.support.database import empty_database, event
 from tests.support.oracle import Violation
-from tests.support.view import empty_database, event
 
 _KINDS = (
     "run.started",

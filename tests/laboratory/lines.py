@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from telemetry_core.line import encode
-from tests.support.view import event, legacy_line
+from tests.support.database import event, legacy_line
 
 _KINDS = (
     "run.started",

@@ -14,7 +14,7 @@ from indexer.ingest.fold import fold
 from indexer.ingest.parse import decode_block
 from indexer.log.decode import Entry, Ordinals, decode_lines
 from indexer.log.lines import Block, Line, read_blocks, read_lines
-from indexer.store.events import StoredEvent, to_event, to_row
+from indexer.store.events.codec import StoredEvent, event_of_row, row_of_event
 from telemetry_core.event import Event
 from tests.laboratory.corpora import CORPORA
 from tests.laboratory.experiment import Bench
@@ -169,7 +169,7 @@ def _judge_rows(blocks: list[Block], entries: list[Entry]) -> None:
     decoded = [decode_block(block, 1, ordinals) for block in blocks]
     rows = [row for some, _ in decoded for row in some]
     faults = [(fault.offset, fault.reason) for _, some in decoded for fault in some]
-    if rows != [to_row(e.event, 1, e.line.offset, e.line.length) for e in entries if e.event]:
+    if rows != [row_of_event(e.event, 1, e.line.offset, e.line.length) for e in entries if e.event]:
         raise Violation("a block's rows are not what its lines say one by one")
     if faults != [(e.line.offset, e.fault) for e in entries if e.fault is not None]:
         raise Violation("a block's faults are not those of its lines one by one")
@@ -185,8 +185,8 @@ def _judge_entry(entry: Entry, meanings: dict[bytes, Event]) -> None:
         if entry.fault is None and entry.line.content.strip(b"\xef\xbb\xbf \t\r\n\x0b\x0c"):
             raise Violation(f"neither event nor fault: {entry.line.content!r}")
         return
-    row = to_row(entry.event, 1, entry.line.offset, entry.line.length)
-    folded = fold(None, [to_event(StoredEvent._make(row))])
+    row = row_of_event(entry.event, 1, entry.line.offset, entry.line.length)
+    folded = fold(None, [event_of_row(StoredEvent._make(row))])
     for value in (*row, *(folded or {}).values()):
         judge_value(value)
 

@@ -18,8 +18,8 @@ from tests.laboratory import children, shim
 from tests.laboratory.experiment import Bench, spread
 from tests.laboratory.indexers import index
 from tests.laboratory.shim import Fault
+from tests.support.database import event, lines_of
 from tests.support.oracle import Violation, judge
-from tests.support.view import event, lines_of
 
 WORK = ("index", "rebuild")
 

@@ -12,8 +12,8 @@ from telemetry_core.line import encode
 from telemetry_core.shared_log import SharedLog
 from tests.laboratory.corpora import ALL, CORPORA
 from tests.laboratory.experiment import Bench
+from tests.support.database import empty_database, event
 from tests.support.oracle import Violation
-from tests.support.view import empty_database, event
 
 _COUNTS = "indexed_bytes + duplicate_bytes + quarantined_bytes"
 _TABLES = {

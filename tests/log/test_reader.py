@@ -12,7 +12,7 @@ from indexer.log import lines as tail
 from indexer.log import reader as reading
 from indexer.log.cursor import Cursor, new_cursor
 from indexer.log.reader import FileChanged, Portion, is_unchanged, lines_before, read_portions
-from indexer.log.segments import LogFile, fingerprint, list_log_files
+from indexer.log.segments import Segment, fingerprint, list_segments
 from indexer.log.streams import UNFINISHED
 
 _LINES = b"".join(b"%d %s\n" % (number, b"x" * number) for number in range(100))
@@ -26,8 +26,8 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def _file(path: Path) -> LogFile:
-    (found,) = list_log_files(path.parent)
+def _file(path: Path) -> Segment:
+    (found,) = list_segments(path.parent)
     return found
 
 

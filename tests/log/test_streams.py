@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from indexer.log import segments as log_files
-from indexer.log.segments import LogFile, file_id, fingerprint, list_log_files
+from indexer.log.segments import Segment, file_id, fingerprint, list_segments
 from indexer.log.streams import (
     StreamBroken,
     StreamUnfinished,
@@ -121,8 +121,8 @@ def test_a_file_gone_between_the_listing_and_the_look_is_none(tmp_path: Path) ->
         (entry,) = entries
     path.unlink()
     assert log_files._as_log_file(entry) is None
-    assert list_log_files(tmp_path) == []
-    assert list_log_files(tmp_path / "nowhere") == []
+    assert list_segments(tmp_path) == []
+    assert list_segments(tmp_path / "nowhere") == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there, this is when the file was made")
@@ -130,7 +130,7 @@ def test_a_file_that_is_given_an_old_time_has_changed_all_the_same(tmp_path: Pat
     """What copies and unpacks files sets their times; the system's own can't be set."""
     path = _made(tmp_path, ".ndjson", b"")
     os.utime(path, ns=(5, 5))
-    (file,) = list_log_files(tmp_path)
+    (file,) = list_segments(tmp_path)
     assert file.changed == path.stat().st_ctime_ns != 5
 
 
@@ -138,7 +138,7 @@ def test_a_file_out_of_reach_is_listed_with_nothing_known_of_it(tmp_path: Path) 
     """It is not gone, and whoever opens it is told why it can't be read."""
     path = tmp_path / "events.ndjson"
     path.symlink_to(path)
-    assert list_log_files(tmp_path) == [LogFile(path.name, str(path), 0, 0, 0, 0)]
+    assert list_segments(tmp_path) == [Segment(path.name, str(path), 0, 0, 0, 0)]
 
 
 def test_the_number_of_a_file_stays_what_it_is_from_release_to_release() -> None:

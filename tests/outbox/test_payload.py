@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from indexer.ingest.fold import fold
 from indexer.outbox.payload import ALL_FIELDS, KNOWN_FIELDS, body_of, key_of
 from telemetry_core.event import Event
-from tests.support.view import event
+from tests.support.database import event
 
 _REVISING = ("run.started", "run.updated", "run.ended")
 _SILENT = ("run.event", "run.delivered", "run.delivery_failed", "run.delivery_retried", "x.y")

@@ -17,13 +17,13 @@ from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.errors import CursorMoved
 from indexer.store.connection import open_writer
-from indexer.store.events import Placed
+from indexer.store.events.deduplication import StoreResult
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from tests.support import forward
 from tests.support.batches import small_batches
+from tests.support.database import event, lines_of
 from tests.support.forward import Queue, a_run, a_target, delivered, parked
-from tests.support.view import event, lines_of
 
 API, OTHER = a_target(), a_target("other")
 
@@ -68,7 +68,7 @@ def test_a_run_is_queued_with_its_row_or_not_at_all(
 
     take = queue.due.take
 
-    def fail(placed: Placed) -> None:
+    def fail(placed: StoreResult) -> None:
         take(placed)
         assert queue.waiting() == {"r": [2]}, "inside the transaction it is there"
         raise CursorMoved("on purpose")
@@ -209,7 +209,7 @@ def test_a_first_pass_queues_nothing_before_it_has_read_the_whole_log(
     seen = []
     take = queue.due.take
 
-    def watched(placed: Placed) -> None:
+    def watched(placed: StoreResult) -> None:
         take(placed)
         seen.append(queue.waiting())
 

@@ -28,8 +28,8 @@ from indexer.store import cursors
 from telemetry_core import TelemetryConfig
 from telemetry_core.lock import LOCK_NAME, SidecarLock
 from telemetry_core.shared_log import SharedLog
+from tests.support.database import event, indexed_from_scratch, lines_of, rows, tables
 from tests.support.process import environment
-from tests.support.view import event, indexed_from_scratch, lines_of, rows, tables
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 DAY = "20260101"
@@ -238,7 +238,7 @@ def test_a_writer_that_is_stopped_with_the_lock_is_not_waited_for_long(
     config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is left as it is and named, and no temporary stays behind."""
-    monkeypatch.setattr("indexer.retention.segment_removal._PATIENCE", 0.05)
+    monkeypatch.setattr("indexer.retention.removal._PATIENCE", 0.05)
     holder = SidecarLock(config.ndjson_dir / LOCK_NAME)
     holder.acquire(1.0)
     result = archive(config, MONTH, packing.GZIP, NOW)
@@ -343,10 +343,10 @@ os.write(1, b"acknowledged")
 
 # The steps of archiving one own file.
 _STEPS = (
-    ("withdraw", 1),
+    ("retire_spill_file", 1),
     ("pack", 1),
     ("length_of_beginning", 1),
-    ("check_untouched", 2),
+    ("check_unchanged", 2),
     ("unlink_synced", 1),
     ("_archive", 1),
     ("never", 1),
@@ -443,7 +443,7 @@ def test_a_file_that_was_moved_away_by_a_killed_archiver_is_archived(
 
 def test_the_cursors_are_not_forgotten_for_it(config: TelemetryConfig) -> None:
     """Rows lose their places only where a file is really gone."""
-    with mock.patch.object(cursors, "move_files", wraps=cursors.move_files) as moved:
+    with mock.patch.object(cursors, "rename_segments", wraps=cursors.rename_segments) as moved:
         archive(config, MONTH, packing.GZIP, NOW)
         index_once(config)
     assert moved.call_count == 1
@@ -466,7 +466,7 @@ def test_rows_go_along_though_a_late_event_made_the_file_anew(
 
 def test_a_verification_during_which_a_day_is_archived_looks_again(config: TelemetryConfig) -> None:
     """The file that it knows is gone, and another one is there: that is no difference."""
-    real = verify_module.bring_up_to_date
+    real = verify_module.refresh_database
     archived = iter([lambda: archive(config, MONTH, packing.GZIP, NOW)])
 
     def then_archived(config: TelemetryConfig) -> str:
@@ -474,6 +474,6 @@ def test_a_verification_during_which_a_day_is_archived_looks_again(config: Telem
         next(archived, lambda: None)()
         return warning
 
-    with mock.patch.object(verify_module, "bring_up_to_date", then_archived):
+    with mock.patch.object(verify_module, "refresh_database", then_archived):
         assert verify(config).differences == []
     assert names(config) == [f"{SHARED}.gz"]

@@ -28,8 +28,8 @@ from indexer.retention.restore import PUT_BACK, PUT_BESIDE, THERE_ALREADY, inspe
 from telemetry_core import TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.daemon import eventually, running_daemon
+from tests.support.database import event, indexed_from_scratch, lines_of, rows, tables
 from tests.support.process import ROOT, environment, start
-from tests.support.view import event, indexed_from_scratch, lines_of, rows, tables
 
 DAY = "events_20260101.ndjson"
 PACKED = "events_20260102.ndjson.gz"
@@ -215,7 +215,7 @@ def _stored(config: TelemetryConfig) -> set[str]:
 def test_everything_comes_back_into_an_empty_base(
     config: TelemetryConfig, elsewhere: TelemetryConfig, tmp_path: Path
 ) -> None:
-    """View and log, and the directories with them."""
+    """Session and log, and the directories with them."""
     path = backup(config, with_log=True).path
     contents = inspect(elsewhere, path)
     assert (contents.runs, contents.events, contents.is_of_this_version) == (20 + 1, 22, True)

@@ -16,7 +16,7 @@ from indexer.database.freshness import index_once
 from indexer.database.leases import keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning
-from indexer.log.segments import list_log_files
+from indexer.log.segments import list_segments
 from indexer.retention import prune as prune_module
 from indexer.retention.prune import plan_prune, prune
 from telemetry_core import TelemetryConfig
@@ -25,8 +25,8 @@ from telemetry_core.own_log import OwnLog
 from telemetry_core.shared_log import SharedLog
 from tests.support.cli import Cli, at_terminal
 from tests.support.daemon import eventually, running_daemon
+from tests.support.database import event, indexed_from_scratch, legacy_line, lines_of, rows, tables
 from tests.support.process import environment
-from tests.support.view import event, indexed_from_scratch, legacy_line, lines_of, rows, tables
 
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 MONTH = timedelta(days=30)
@@ -61,7 +61,7 @@ def config(base: Path) -> TelemetryConfig:
 
 
 def names(config: TelemetryConfig) -> list[str]:
-    return [file.name for file in list_log_files(config.ndjson_dir)]
+    return [file.name for file in list_segments(config.ndjson_dir)]
 
 
 def prune_old(config: TelemetryConfig) -> dict[str, str]:
@@ -288,7 +288,7 @@ def dying(function):
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **named)
     return call
-for name in ("check_untouched", "unlink_synced", "withdraw", "refold_runs"):
+for name in ("check_unchanged", "unlink_synced", "retire_spill_file", "refold_runs"):
     setattr(prune, name, dying(getattr(prune, name)))
 plan = prune.plan_prune(config, timedelta(days=30), datetime(2026, 3, 1, tzinfo=timezone.utc))
 left = iter(range(int(sys.argv[2])))

@@ -19,14 +19,14 @@ from indexer.database.verify import verify
 from indexer.errors import DatabaseUnusable
 from indexer.health.health import health
 from indexer.retention import schedule as keeping_module
-from indexer.retention.schedule import Keeping
+from indexer.retention.schedule import RetentionSchedule
 from indexer.store.connection import reading
 from indexer.store.status import read_status
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import COMMAND
 from tests.support.daemon import eventually
+from tests.support.database import event, indexed_from_scratch, lines_of, tables
 from tests.support.process import environment
-from tests.support.view import event, indexed_from_scratch, lines_of, tables
 
 DAYS = ("20240101", "20250101", "20250102")
 
@@ -100,7 +100,7 @@ def test_it_does_neither_unasked(config: TelemetryConfig) -> None:
     """Off by default, however old the days."""
     before = names(config)
     index_once(config)
-    assert Keeping(config, lambda: False).keep() == []
+    assert RetentionSchedule(config, lambda: False).run_due() == []
     assert names(config) == before
 
 
@@ -139,13 +139,13 @@ def test_it_waits_for_whoever_is_at_it_and_an_hour_between(
     before = names(config)
     config.archive_after = "30d"
     index_once(config)
-    keeping = Keeping(config, lambda: False)
+    keeping = RetentionSchedule(config, lambda: False)
     with keeping_lease(config, "backup"):
-        assert keeping.keep() == []
-    assert keeping.keep() == []
+        assert keeping.run_due() == []
+    assert keeping.run_due() == []
     assert names(config) == before
     monkeypatch.setattr(keeping_module.time, "monotonic", lambda: keeping._next + 1)
-    assert keeping.keep() == []
+    assert keeping.run_due() == []
     assert names(config) != before
 
 
@@ -154,5 +154,5 @@ def test_told_to_stop_it_leaves_nothing_half_done(config: TelemetryConfig) -> No
     before = sorted(os.listdir(config.ndjson_dir))
     config.archive_after = "30d"
     index_once(config)
-    assert Keeping(config, lambda: True).keep() == []
+    assert RetentionSchedule(config, lambda: True).run_due() == []
     assert sorted({*os.listdir(config.ndjson_dir)} - {".keeping.lock"}) == before

@@ -27,8 +27,8 @@ from indexer.store.connection import (
     translated,
 )
 from telemetry_core import TelemetryClient, TelemetryConfig
+from tests.support.database import rows
 from tests.support.process import run
-from tests.support.view import rows
 
 OLD_COLUMNS = (
     "run_id",

@@ -8,20 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from indexer.store.events import (
-    StoredEvent,
-    id_of_other,
-    place_events,
-    rows_not_stored,
-    to_event,
-    to_row,
-)
+from indexer.store.events.codec import StoredEvent, alternative_id, event_of_row, row_of_event
+from indexer.store.events.deduplication import store_events
+from indexer.store.events.table import rows_not_stored
 from telemetry_core.event import Event
-from tests.support.view import Passes, event, lines_of, tables
+from tests.support.database import Passes, event, lines_of, tables
 
 _FIRST, _OTHER = event(1, payload="a"), event(1, payload="b")
 # What is displaced from its id goes under this one, which is an id like any other.
-_DERIVED = id_of_other(StoredEvent._make(to_row(_OTHER, 0, 0, 0)))
+_DERIVED = alternative_id(StoredEvent._make(row_of_event(_OTHER, 0, 0, 0)))
 
 
 def _indexed(directory: Path, files: list[list[Event]], order: tuple[int, ...]) -> Passes:
@@ -92,7 +87,7 @@ def test_a_batch_may_displace_its_own_events(tmp_path: Path, events: tuple[Event
 
 
 def _stored(*events: Event) -> list[StoredEvent]:
-    return [StoredEvent._make(to_row(one, 7, 10, 20)) for one in events]
+    return [StoredEvent._make(row_of_event(one, 7, 10, 20)) for one in events]
 
 
 def test_an_event_of_an_agents_own_is_stored_by_its_type_and_payload() -> None:
@@ -124,9 +119,9 @@ def test_an_event_comes_back_from_its_row_as_the_fold_wants_it() -> None:
         event(3, "run.delivered", revision=1),
     ):
         (row,) = _stored(one)
-        assert to_event(row) == one
+        assert event_of_row(row) == one
     (empty,) = _stored(event(1, "run.updated")._replace(data=None))
-    assert to_event(empty).data is None
+    assert event_of_row(empty).data is None
 
 
 def test_a_row_that_has_no_place_stays_with_the_one_that_has(tmp_path: Path) -> None:
@@ -151,7 +146,7 @@ def test_the_id_of_the_other_tells_what_it_was_and_what_it_holds() -> None:
     """Sixteen digits of a hash of all that it says, behind the id that it claims."""
     assert re.fullmatch(re.escape(_OTHER.id) + "~[0-9a-f]{16}", _DERIVED)
     (same,) = _stored(_OTHER)
-    assert id_of_other(same) == _DERIVED, "where it stands is no part of it"
+    assert alternative_id(same) == _DERIVED, "where it stands is no part of it"
     for change in (
         {"timestamp": "x"},
         {"type": "x"},
@@ -160,7 +155,7 @@ def test_the_id_of_the_other_tells_what_it_was_and_what_it_holds() -> None:
         {"payload_json": "x"},
         {"extra_json": "x"},
     ):
-        assert id_of_other(same._replace(**change)) != _DERIVED
+        assert alternative_id(same._replace(**change)) != _DERIVED
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -180,11 +175,11 @@ def test_a_line_that_is_met_again_has_its_run_folded_anew(tmp_path: Path) -> Non
     """Cursors see to it that none is; if one were, it would not be counted twice."""
     made = _indexed(tmp_path, [[_FIRST]], (0,))
     (row,) = made.all("SELECT * FROM run_events")
-    placed = place_events(made.connection, [row])
+    placed = store_events(made.connection, [row])
     assert (placed.duplicates, placed.refold) == (0, {_FIRST.run_id})
-    other = place_events(made.connection, [(*row[:1], "id-new", *row[2:9], row[9] + 1, row[10])])
+    other = store_events(made.connection, [(*row[:1], "id-new", *row[2:9], row[9] + 1, row[10])])
     assert (len(other.new), other.refold) == (1, set())
-    repeated = place_events(made.connection, [(*row[:9], row[9] + 1000, row[10])])
+    repeated = store_events(made.connection, [(*row[:9], row[9] + 1000, row[10])])
     assert (repeated.duplicates, repeated.refold) == (1, set()), "another line of the same event"
 
 
@@ -203,10 +198,10 @@ def test_a_line_met_again_among_events_that_displace_others_is_folded_anew(tmp_p
     made = _indexed(tmp_path, [[_FIRST, event(9, run_id="other")]], (0,))
     (row,) = made.all("SELECT * FROM run_events WHERE run_id = 'other'")
     (smaller,) = _stored(_FIRST._replace(data={"payload": "Z"}))
-    placed = place_events(made.connection, [row, tuple(smaller)])
+    placed = store_events(made.connection, [row, tuple(smaller)])
     assert placed.refold == {"run", "other"}
     (alone,) = _stored(_FIRST._replace(data={"payload": "Y"}))
-    assert place_events(made.connection, [tuple(alone)]).refold == {"run"}
+    assert store_events(made.connection, [tuple(alone)]).refold == {"run"}
 
 
 def test_events_that_claim_one_id_may_differ_in_having_a_payload(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.line import encode
 from telemetry_core.process import host_name
+from tests.support.database import rows
 from tests.support.process import environment, run, start
-from tests.support.view import rows
 
 _STALE = "SELECT agent_name, reason FROM stale_runs ORDER BY agent_name"
 _START = """

@@ -12,7 +12,7 @@ import pytest
 
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
-from indexer.database.session import View
+from indexer.database.session import Session
 from indexer.health import problems
 from indexer.store import connection as database
 from indexer.store.connection import open_reader, wal_bytes
@@ -20,8 +20,8 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.line import encode
 from tests.support.cli import Cli
 from tests.support.daemon import eventually, running_daemon
+from tests.support.database import count_runs, event, lines_of
 from tests.support.oracle import judge
-from tests.support.view import count_runs, event, lines_of
 
 _LIMIT = 1024 * 1024
 
@@ -37,13 +37,13 @@ def config(client: TelemetryClient, monkeypatch: pytest.MonkeyPatch) -> Telemetr
 
 
 @pytest.fixture
-def view(config: TelemetryConfig) -> Iterator[View]:
+def view(config: TelemetryConfig) -> Iterator[Session]:
     """The view, open as a daemon has it."""
-    with closing(View(config)) as made:
+    with closing(Session(config)) as made:
         yield made
 
 
-def _index_batches(config: TelemetryConfig, view: View, name: str, count: int) -> None:
+def _index_batches(config: TelemetryConfig, view: Session, name: str, count: int) -> None:
     """Commit many batches, each of them of a few pages."""
     path = config.ndjson_dir / f"{name}.ndjson"
     for number in range(count):
@@ -56,7 +56,7 @@ def _index_batches(config: TelemetryConfig, view: View, name: str, count: int) -
         view.run_pass()
 
 
-def _grow_wal(config: TelemetryConfig, view: View) -> sqlite3.Connection:
+def _grow_wal(config: TelemetryConfig, view: Session) -> sqlite3.Connection:
     """Hold a transaction open while batches are committed; return the connection that does."""
     reader = open_reader(config.database_path)
     reader.execute("BEGIN")
@@ -66,24 +66,24 @@ def _grow_wal(config: TelemetryConfig, view: View) -> sqlite3.Connection:
     return reader
 
 
-def test_without_a_reader_the_log_stays_small(config: TelemetryConfig, view: View) -> None:
+def test_without_a_reader_the_log_stays_small(config: TelemetryConfig, view: Session) -> None:
     """However much is committed: what stands in it is moved into the database as it grows."""
     sizes = []
     for number in range(3):
         _index_batches(config, view, f"day-{number}", 40)
-        view.look_after_wal()
+        view.truncate_large_wal()
         sizes.append(wal_bytes(config.database_path))
     assert max(sizes) <= 5 * _LIMIT
     assert sizes[2] <= sizes[1] <= 5 * _LIMIT
 
 
 def test_a_reader_that_holds_a_transaction_is_told_of(
-    base: Path, config: TelemetryConfig, view: View, capsys: pytest.CaptureFixture[str]
+    base: Path, config: TelemetryConfig, view: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The log can't be emptied under it: the status says so, with exit code 3, until it ends."""
     cli = Cli(base, capsys)
     reader = _grow_wal(config, view)
-    view.look_after_wal()
+    view.truncate_large_wal()
     assert wal_bytes(config.database_path) > _LIMIT
     assert reader.execute("SELECT count(*) FROM agent_runs").fetchone() == (1,)
     ran = cli("status", "--json")
@@ -92,7 +92,7 @@ def test_a_reader_that_holds_a_transaction_is_told_of(
     (problem,) = ran.json["problems"]
     assert problem.startswith("a reader holds the write-ahead log back")
     reader.close()
-    view.look_after_wal()
+    view.truncate_large_wal()
     assert wal_bytes(config.database_path) == 0
     ran = cli("status", "--json")
     assert (ran.code, ran.json["problems"]) == (0, [])
@@ -101,19 +101,19 @@ def test_a_reader_that_holds_a_transaction_is_told_of(
 
 
 def test_looking_after_it_waits_for_no_reader(
-    config: TelemetryConfig, view: View, monkeypatch: pytest.MonkeyPatch
+    config: TelemetryConfig, view: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor does it leave the connection without patience for others."""
     reader = _grow_wal(config, view)
     waited: list[object] = []
     view.connection.set_trace_callback(waited.append)
-    view.look_after_wal()
+    view.truncate_large_wal()
     assert waited[0] == "PRAGMA busy_timeout = 0"
     assert view.connection.execute("PRAGMA busy_timeout").fetchone() == (10_000,)
     reader.close()
 
 
-def test_a_rebuild_leaves_no_view_in_the_log(config: TelemetryConfig, view: View) -> None:
+def test_a_rebuild_leaves_no_view_in_the_log(config: TelemetryConfig, view: Session) -> None:
     """The swap is one transaction as large as the view; nobody needs it there afterwards."""
     _index_batches(config, view, "day", 60)
     rebuild(config)

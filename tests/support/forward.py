@@ -16,9 +16,9 @@ from indexer.outbox.target import Target
 from indexer.store.connection import open_writer
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
+from tests.support.database import empty_database, event, lines_of
 from tests.support.log import Log
 from tests.support.process import environment
-from tests.support.view import empty_database, event, lines_of
 
 
 def a_target(name: str = "api", **settings: Any) -> Target:

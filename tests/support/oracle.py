@@ -18,14 +18,14 @@ from indexer.database.verify import verify
 from indexer.ingest.fold import fold
 from indexer.log.decode import Ordinals, decode_lines
 from indexer.log.lines import Line
-from indexer.log.segments import list_log_files
+from indexer.log.segments import list_segments
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.store.connection import remove_database
-from indexer.store.schema import EVENT_COLUMNS
+from indexer.store.schema.tables import EVENT_COLUMNS
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
+from tests.support.database import Table, indexed_from_scratch, tables
 from tests.support.log import Log
-from tests.support.view import Table, indexed_from_scratch, tables
 
 _ID, _RUN = EVENT_COLUMNS.index("event_id"), EVENT_COLUMNS.index("run_id")
 
@@ -75,7 +75,7 @@ def judge_bytes(config: TelemetryConfig) -> None:
                 "SELECT name, indexed_bytes + duplicate_bytes + quarantined_bytes FROM log_files"
             ).fetchall()
         )
-    files = list_log_files(config.ndjson_dir)
+    files = list_segments(config.ndjson_dir)
     standing = {file.name: plain(file.path).rfind(b"\n") + 1 for file in files}
     _demand_same("bytes accounted for", counted, standing)
 
@@ -84,7 +84,7 @@ def events_of(directory: Path) -> list[Event]:
     """Every line of a log that is an event; one that stands there twice comes twice."""
     return [
         entry.event
-        for file in list_log_files(directory)
+        for file in list_segments(directory)
         for entry in decode_lines(_lines(plain(file.path)), Ordinals(lambda: ()))
         if entry.event is not None
     ]

@@ -19,8 +19,8 @@ from indexer.outbox.target import Target
 from indexer.outbox.verdict import Verdict, verdict_of
 from indexer.store.connection import remove_database
 from telemetry_core import TelemetryConfig
+from tests.support.database import event
 from tests.support.forward import Queue, a_run
-from tests.support.view import event
 
 _LONGEST_STORY = 100_000
 _STATUSES = (200, 200, 201, 302, 408, 425, 429, 500, 502, 503)

@@ -11,7 +11,7 @@ import pytest
 from indexer.database.leases import write_lease
 from indexer.system.sd_notify import Notifier
 from tests.support.daemon import running_daemon, start_daemon
-from tests.support.view import tables
+from tests.support.database import tables
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 

@@ -21,14 +21,14 @@ import orjson
 from indexer.ingest.parse import decode_block
 from indexer.log.decode import Ordinals
 from indexer.log.lines import read_blocks
-from indexer.store.events import Row
-from indexer.store.schema import EVENT_COLUMNS, RUN_EVENTS
+from indexer.store.events.codec import EventRow
+from indexer.store.schema.tables import EVENT_COLUMNS, RUN_EVENTS
 
 _BATCH = 10_000
 _AT_ONCE = 50
 
 
-def rows_of(log: Path) -> Iterator[Row]:
+def rows_of(log: Path) -> Iterator[EventRow]:
     """Yield the rows that the events of a log file are stored as."""
     with log.open("rb") as stream:
         for block in read_blocks(stream, 0):

@@ -20,7 +20,7 @@ _ROOM = 65_536
 
 
 def main(directory: Path, database: Path) -> None:
-    """Watch until killed; say `ready` first."""
+    """Watcher until killed; say `ready` first."""
     connection = sqlite3.connect(database, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")

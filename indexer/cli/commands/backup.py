@@ -9,7 +9,7 @@ from typing import Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, bring_up_to_date, is_recorded, json_option
+from indexer.cli.context import Settings, base_option, is_recorded, json_option, refresh
 from indexer.retention.backup import backup
 from indexer.terminal.format import many, plain, size, warn
 from indexer.terminal.json_output import print_json
@@ -45,7 +45,7 @@ def command(settings: Settings, *, keep: Optional[int], with_log: bool, as_json:
         if as_json:
             print_json({"path": None, "bytes": 0, "removed": [], "missed": {}})
         return 0
-    warn(bring_up_to_date(config))
+    warn(refresh(config))
     with byte_progress("copying", log_size(config) if with_log else 0) as on_progress:
         done = backup(config, keep, with_log, on_progress)
     if as_json:

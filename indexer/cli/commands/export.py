@@ -10,7 +10,7 @@ from typing import Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, open_view
+from indexer.cli.context import Settings, base_option, open_database
 from indexer.export.formats import FORMATS, find_format, format_of, write_rows
 from indexer.export.rows import SUBJECTS, Chosen, Rows
 from indexer.terminal.console import at_terminal
@@ -77,7 +77,7 @@ def command(
     chosen = Chosen(since, until, agent, None if status is None else normalise_status(status))
     home = config.metrics_dir / "exports"
     with (
-        open_view(config) as connection,
+        open_database(config) as connection,
         destination(output, home, subject, f".{form}") as (
             file,
             path,

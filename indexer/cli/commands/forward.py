@@ -10,7 +10,7 @@ from typing import Any, Optional
 import click
 
 from indexer.cli.commands.index import keep_watch
-from indexer.cli.context import Settings, base_option, is_recorded, json_option, open_view
+from indexer.cli.context import Settings, base_option, is_recorded, json_option, open_database
 from indexer.errors import NoSuchTarget
 from indexer.forward.circuit_breaker import DOWN, OPEN, PAUSED
 from indexer.health.deliveries import OFF, UNKNOWN, overview
@@ -81,7 +81,7 @@ def _status(settings: Settings, *, as_json: bool) -> int:
 
 
 def _show(config: TelemetryConfig, as_json: bool, is_rest_bad: bool = False) -> int:
-    with open_view(config) as connection:
+    with open_database(config) as connection:
         found = overview(config, connection)
     if as_json:
         print_json(found)
@@ -218,7 +218,7 @@ def _retry(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
 
 def _letters(config: TelemetryConfig, name: Optional[str]) -> list[Parked]:
     loaded = load_targets(config)
-    with open_view(config) as connection:
+    with open_database(config) as connection:
         letters = list(dead_letters(connection))
     known = {target.name for target in loaded.targets} | {letter.target for letter in letters}
     if name is not None and name not in known:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 
 from indexer.cli.context import Settings, base_option, json_option
-from indexer.database.init import PRESENT, Place, make_tree
+from indexer.database.init import PRESENT, InitStep, init_base
 from indexer.terminal.format import plain
 from indexer.terminal.json_output import print_json
 from indexer.terminal.table import Column, print_table
@@ -32,17 +32,17 @@ def command(settings: Settings, as_json: bool) -> int:
     Directories get mode 0700. What is there already is left as it is, however often this is
     run; only config/schema.sql, which is generated, is brought up to date.
     """
-    places = make_tree(settings.config())
+    steps = init_base(settings.config())
     if as_json:
-        named = [{**place._asdict(), "path": str(place.path)} for place in places]
-        print_json({"base": str(places[0].path), "places": named})
+        named = [{**place._asdict(), "path": str(place.path)} for place in steps]
+        print_json({"base": str(steps[0].path), "places": named})
     else:
-        _print_places(places)
+        _print_steps(steps)
     return 0
 
 
-def _print_places(places: list[Place]) -> None:
-    rows = [[place.name, place.outcome, plain(place.path)] for place in places]
+def _print_steps(steps: list[InitStep]) -> None:
+    rows = [[place.name, place.outcome, plain(place.path)] for place in steps]
     print_table([Column("WHAT"), Column("OUTCOME"), Column("WHERE")], rows)
-    if all(place.outcome == PRESENT for place in places):
+    if all(place.outcome == PRESENT for place in steps):
         click.echo("nothing was missing", err=True)

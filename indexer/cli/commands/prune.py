@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import click
 
-from indexer.cli.context import Settings, base_option, bring_up_to_date, is_recorded, json_option
+from indexer.cli.context import Settings, base_option, is_recorded, json_option, refresh
 from indexer.retention.prune import PrunePlan, plan_prune, prune
 from indexer.terminal.confirmation import demand
 from indexer.terminal.format import count, many, plain, size, warn
@@ -44,7 +44,7 @@ def command(settings: Settings, *, age: timedelta, dry_run: bool, yes: bool, as_
     config = settings.config()
     plan = _NOTHING
     if is_recorded(config):
-        warn(bring_up_to_date(config))
+        warn(refresh(config))
         plan = plan_prune(config, age)
     left = dict(plan.skipped)
     if not as_json:

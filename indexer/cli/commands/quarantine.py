@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.health.acknowledgement import acknowledge, all_lines, is_new, load, new_lines
 from indexer.terminal.format import count, many, plain
 from indexer.terminal.json_output import print_json
@@ -52,7 +52,7 @@ def command(
     acknowledged; lines that come later count anew.
     """
     config = settings.config()
-    with open_view(config) as connection:
+    with open_database(config) as connection:
         seen = load(config)
         new = sum(1 for _ in new_lines(connection, seen))
         lines = all_lines(connection) if everything else new_lines(connection, seen)

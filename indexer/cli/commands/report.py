@@ -13,7 +13,7 @@ from typing import Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.report.figures import Figures, gather
 from indexer.report.markdown import markdown
 from indexer.report.page import page
@@ -80,7 +80,7 @@ def command(
     check_order(since, until)
     suffixes = _suffixes(form, output)
     config = settings.config()
-    with open_view(config) as connection:
+    with open_database(config) as connection:
         figures = gather(connection, Period(since, until))
     if as_json:
         print_json({**vars(figures), "period": figures.period._asdict()})

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.terminal.json_output import print_json
 from indexer.terminal.runs_table import print_runs, with_reasons
 from indexer.terminal.time_options import MOMENT_HELP, moment
@@ -54,7 +54,7 @@ def command(
 ) -> int:
     """List the latest runs, newest first."""
     status = None if status is None else normalise_status(status)
-    with open_view(settings.config()) as connection:
+    with open_database(settings.config()) as connection:
         rows = _select(connection, agent, status, since, limit)
     if as_json:
         print_json(rows)

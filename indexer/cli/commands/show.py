@@ -11,7 +11,7 @@ from typing import Any, Optional
 import click
 
 from indexer.cli.commands.tail import event_value, print_events
-from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.terminal.console import at_terminal, heading, print_fields
 from indexer.terminal.format import count, duration, local_time, plain
 from indexer.terminal.json_output import print_json, to_json
@@ -64,7 +64,7 @@ def command(settings: Settings, run_id: str, events: Optional[int], as_json: boo
     """
     if events is None:
         events = 0 if as_json else _EVENTS_FOR_PEOPLE
-    with open_view(settings.config()) as connection:
+    with open_database(settings.config()) as connection:
         run = find_run(connection, run_id)
         children = _children(connection, run["run_id"])
         shown = _events(connection, run["run_id"], events)

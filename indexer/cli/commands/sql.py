@@ -13,7 +13,7 @@ from typing import Any, Callable, Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.export.csv_text import csv_line
 from indexer.store.query import DEFAULT_TIMEOUT, Query
 from indexer.terminal.console import at_terminal
@@ -71,7 +71,7 @@ def command(
     query = sys.stdin.read() if words[0] == "-" else words[0]
     form = "json" if as_json else form or ("table" if at_terminal() else "csv")
     printer = _PRINTERS[form]
-    with open_view(settings.config()) as connection:
+    with open_database(settings.config()) as connection:
         running = Query(connection, query, timeout)
         printer(running.columns, running.rows())
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.health.summary import runs_sentence
 from indexer.store.totals import totals
 from indexer.terminal.console import at_terminal
@@ -30,7 +30,7 @@ Examples:
 @click.pass_obj
 def command(settings: Settings, as_json: bool) -> int:
     """Show how many runs each agent had, how they ended and how long they took."""
-    with open_view(settings.config()) as connection:
+    with open_database(settings.config()) as connection:
         stats = totals(connection)
     if as_json:
         print_json(stats)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from indexer.cli.commands.quarantine import quarantine_cells
-from indexer.cli.context import Settings, base_option, json_option, open_view
+from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.health.health import health
 from indexer.health.prometheus import exposition
 from indexer.health.summary import runs_sentence
@@ -50,7 +50,7 @@ def command(settings: Settings, *, as_json: bool, as_metrics: bool, integrity: b
     if as_json and as_metrics:
         raise click.UsageError("--json and --prometheus exclude each other")
     config = settings.config()
-    with open_view(config) as connection:
+    with open_database(config) as connection:
         found = health(config, connection, integrity)
     if as_json:
         print_json(found)

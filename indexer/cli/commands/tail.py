@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, bring_up_to_date, json_option, open_view
+from indexer.cli.context import Settings, base_option, json_option, open_database, refresh
 from indexer.store.connection import reading
 from indexer.terminal.console import at_terminal, console
 from indexer.terminal.format import local_time, plain, warn
@@ -74,7 +74,7 @@ def command(
 ) -> int:
     """Show the latest events, oldest first; --json prints one object a line."""
     config = settings.config()
-    with open_view(config) as connection:
+    with open_database(config) as connection:
         if run_id is not None:
             run_id = find_run(connection, run_id)["run_id"]
         follower = _Follower(agent, run_id)
@@ -145,7 +145,7 @@ def _follow(config: TelemetryConfig, follower: _Follower) -> Iterator[list[dict[
         time.sleep(_LOOK_SECONDS)
         if not config.ndjson_dir.is_dir():
             continue
-        before, warning = warning, bring_up_to_date(config)
+        before, warning = warning, refresh(config)
         if warning != before:
             warn(warning)
         with reading(config.database_path) as connection:

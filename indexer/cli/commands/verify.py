@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
-from indexer.database.verify import Report, verify
+from indexer.database.verify import Verification, verify
 from indexer.health.summary import verification_sentence
 from indexer.terminal.format import plain, size
 from indexer.terminal.json_output import print_json
@@ -20,7 +20,7 @@ Examples:
   telemetry verify --json | jq .differences
 """
 
-_EMPTY = Report(lines=0, events=0, runs=0, bytes=0, pending_bytes=0, differences=[])
+_EMPTY = Verification(lines=0, events=0, runs=0, bytes=0, pending_bytes=0, differences=[])
 
 
 @click.command("verify", epilog=EXAMPLES)
@@ -45,7 +45,7 @@ def command(settings: Settings, as_json: bool) -> int:
     return 0 if report.is_ok else 1
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: Verification) -> None:
     for difference in report.differences:
         click.echo(plain(difference))
     click.echo(verification_sentence(report))

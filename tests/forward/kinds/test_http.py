@@ -6,17 +6,19 @@ import asyncio
 import gzip
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Callable
 
 import httpx
 import pytest
 
 from indexer.forward.failure import NO_ANSWER, verdict_on
-from indexer.forward.http import MOST_READ_BYTES, HttpCarrier, new_client, read_capped
+from indexer.forward.kinds.http import MOST_READ_BYTES, HttpCarrier, read_capped
+from indexer.forward.kinds.http_client import ReplaceableClient, client_to
 from indexer.forward.sender import Messenger
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.verdict import FAILED, Verdict
-from indexer.system.wakeup import Hint
+from indexer.system.wakeup import Wakeup
 from tests.support.forward import a_target
 
 _PARCEL = Parcel("api", "run", 2, "run:2", b'{"run_id":"run"}', 1)
@@ -27,8 +29,12 @@ def _carry(answer: Callable[[httpx.Request], httpx.Response], url: str = "http:/
 
     async def attempt() -> Verdict:
         transport = httpx.MockTransport(answer)
-        async with httpx.AsyncClient(transport=transport) as client:
-            return await HttpCarrier(a_target(address=url, token="t0ken"), client).carry(_PARCEL)
+        client = ReplaceableClient(lambda: httpx.AsyncClient(transport=transport))
+        carrier = HttpCarrier(a_target(address=url, token="t0ken"), client)
+        try:
+            return await carrier.carry(_PARCEL)
+        finally:
+            await carrier.close()
 
     return asyncio.run(attempt())
 
@@ -65,7 +71,7 @@ def test_a_redirect_is_not_followed_and_patience_is_heard() -> None:
 
     assert _carry(answer) == Verdict(FAILED, "HTTP 307 Temporary Redirect", 7.0)
     assert seen == ["/p"]
-    assert new_client(a_target()).follow_redirects is False
+    assert client_to(a_target())._make().follow_redirects is False
 
 
 def test_an_answer_is_read_raw_and_up_to_a_cap() -> None:
@@ -110,14 +116,19 @@ def test_an_attempt_ends_within_its_time_whatever_holds_it_up() -> None:
 
     class Stuck:
         async def carry(self, parcel: Parcel) -> Verdict:
-            if parcel.subject == "stuck":
-                await asyncio.sleep(3600)
+            while parcel.subject == "stuck":
+                # Not even cancelling it ends it.
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(3600 if not is_closing else 0)
+                if is_closing:
+                    break
             return Verdict("delivered", "")
 
         async def close(self) -> None:
             raise RuntimeError("not even that")
 
-    hint = Hint()
+    is_closing: list[bool] = []
+    hint = Wakeup()
     messenger = Messenger(hint.set, lambda _: Stuck())
     target = a_target(timeout=0.2)
     for subject in ("stuck", "other"):
@@ -126,6 +137,7 @@ def test_an_attempt_ends_within_its_time_whatever_holds_it_up() -> None:
     while len(outcomes) < 2:
         assert hint.wait(20)
         outcomes.update((parcel.subject, verdict) for parcel, verdict in messenger.outcomes())
+    is_closing.append(True)
     messenger.close()
     hint.close()
     assert list(outcomes) == ["other", "stuck"]

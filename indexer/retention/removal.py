@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexer.log.names import PLAIN, free_name, parse_name
-from indexer.log.segments import LogFile, list_log_files
+from indexer.log.names import PLAIN, free_name, parse_segment_name
+from indexer.log.segments import Segment, list_segments
 from telemetry_core.errors import TelemetryError
 from telemetry_core.lock import LOCK_NAME, SidecarLock
 from telemetry_core.log_file import sync_path
@@ -22,57 +22,57 @@ _PATIENCE = 2.0
 """Seconds. Writers hold the lock for less than a thousandth of one, but many may take turns."""
 
 
-class FileInUse(TelemetryError):
+class SegmentInUse(TelemetryError):
     """A log file is not what it was when it was looked at, or has more names than one."""
 
     hint = "It stays as it is; try again later"
 
 
 @contextmanager
-def writers_waiting(directory: Path) -> Iterator[None]:
-    """Keep the shared log's writers out for a moment. Raises LockTimeout, FileInUse or OSError."""
+def writers_excluded(directory: Path) -> Iterator[None]:
+    """Keep writers of the shared segment out. Raises LockTimeout, SegmentInUse or OSError."""
     lock = SidecarLock(directory / LOCK_NAME)
     try:
         lock.acquire(_PATIENCE)
         if not lock.is_current():
-            raise FileInUse(f"{directory / LOCK_NAME} was replaced while it was waited for")
+            raise SegmentInUse(f"{directory / LOCK_NAME} was replaced while it was waited for")
         yield
     finally:
         lock.forget()
 
 
-def withdraw(file: LogFile) -> LogFile:
+def retire_spill_file(file: Segment) -> Segment:
     """Move a file that one process writes without a lock to a name that nobody writes to.
 
     It stays part of the log. A write that is under way lands in it and, since its writer looks
     for it afterwards, in a new file under the old name as well. Any other file stays where it is.
-    Raises OSError or FileInUse.
+    Raises OSError or SegmentInUse.
     """
     directory = file.path.parent
-    name = parse_name(file.path.name)
-    if not name.is_own:
+    name = parse_segment_name(file.path.name)
+    if not name.is_spill:
         return file
     target = directory / free_name(name.stem, PLAIN, os.listdir(directory))
     os.rename(file.path, target)
-    found = next((one for one in list_log_files(directory) if one.path == target), None)
+    found = next((one for one in list_segments(directory) if one.path == target), None)
     if found is None:
-        raise FileInUse(f"{target.name} was moved by somebody else")
+        raise SegmentInUse(f"{target.name} was moved by somebody else")
     return found
 
 
-def check_untouched(file: LogFile, size: int) -> None:
-    """See that a file still is the one looked at and `size` bytes long.
+def check_unchanged(file: Segment, size: int) -> None:
+    """Check that a segment is still the file it was and `size` bytes long.
 
-    Of a plain file only `writers_waiting` keeps that so for longer. Raises FileInUse or OSError.
+    Only `writers_excluded` keeps a plain segment so for longer. Raises SegmentInUse or OSError.
     """
     status = os.lstat(file.path)
     if stat.S_ISLNK(status.st_mode):
-        raise FileInUse(f"{file.name} is a symbolic link")
+        raise SegmentInUse(f"{file.name} is a symbolic link")
     if not file.is_compressed and status.st_nlink != 1:
         # By the count of its names, its writers know that a file is gone.
-        raise FileInUse(f"{file.name} has another name, a hard link")
+        raise SegmentInUse(f"{file.name} has another name, a hard link")
     if (status.st_dev, status.st_ino, status.st_size) != (file.device, file.inode, size):
-        raise FileInUse(f"{file.name} was written to or replaced meanwhile")
+        raise SegmentInUse(f"{file.name} was written to or replaced meanwhile")
 
 
 def unlink_synced(path: Path) -> None:

@@ -14,7 +14,7 @@ import orjson
 from indexer.database.freshness import index_once
 from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store.connection import create_schema, open_writer
-from indexer.store.schema import TABLES
+from indexer.store.schema.script import TABLES
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.line import encode

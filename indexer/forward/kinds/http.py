@@ -1,7 +1,6 @@
 """The carrier by HTTP: a POST of the body as it is, with the key and the token in headers.
 
-One client a target, for as long as the messenger lives. It follows no redirect and decodes
-nothing: an answer is read raw, and up to a cap.
+It follows no redirect and decodes nothing: an answer is read raw, and up to a cap.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import time
 
 import httpx
 
+from indexer.forward.kinds.http_client import ReplaceableClient, client_to
 from indexer.outbox.backoff import asked_patience
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 from indexer.outbox.verdict import Verdict, verdict_of
-from telemetry_core import __version__
 
 WHAT_IT_NEEDS = (
     "no HTTP client can be made: look at HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY,"
@@ -32,7 +31,7 @@ for _chatty in ("httpx", "httpcore", "hpack"):
 class HttpCarrier:
     """Posts parcels to one URL."""
 
-    def __init__(self, target: Target, client: httpx.AsyncClient) -> None:
+    def __init__(self, target: Target, client: ReplaceableClient) -> None:
         self._url = target.address
         self._client = client
         # Else a user name in the URL would take the place of the token.
@@ -44,16 +43,19 @@ class HttpCarrier:
         headers = {"Content-Type": "application/json", "Idempotency-Key": parcel.key}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        async with self._client.stream(
-            "POST", self._url, content=parcel.body, headers=headers, auth=self._auth
-        ) as answer:
+        async with (
+            self._client.attempt() as client,
+            client.stream(
+                "POST", self._url, content=parcel.body, headers=headers, auth=self._auth
+            ) as answer,
+        ):
             await read_capped(answer)
             patience = asked_patience(answer.headers.get("Retry-After"), time.time())
             return verdict_of(answer.status_code, patience)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._client.close()
 
 
 async def read_capped(answer: httpx.Response) -> bytes:
@@ -70,17 +72,6 @@ async def read_capped(answer: httpx.Response) -> bytes:
     return said[:MOST_READ_BYTES]
 
 
-def new_client(target: Target) -> httpx.AsyncClient:
-    """Return a client for one target. Raises anything, where the environment makes no sense."""
-    return httpx.AsyncClient(
-        headers={"Accept-Encoding": "identity", "User-Agent": f"local-telemetry/{__version__}"},
-        follow_redirects=False,
-        # The messenger's deadline is for the whole of an attempt; these only make it shorter.
-        timeout=target.timeout,
-        limits=httpx.Limits(max_connections=target.in_flight),
-    )
-
-
 def carrier_to(target: Target) -> HttpCarrier:
     """Return what carries to a target."""
-    return HttpCarrier(target, new_client(target))
+    return HttpCarrier(target, client_to(target))

@@ -14,7 +14,8 @@ import httpx
 import orjson
 
 from indexer.export.csv_text import defused
-from indexer.forward.http import WHAT_IT_NEEDS, new_client, read_capped
+from indexer.forward.kinds.http import WHAT_IT_NEEDS, read_capped
+from indexer.forward.kinds.http_client import ReplaceableClient, client_to
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 from indexer.outbox.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict, verdict_of
@@ -30,15 +31,19 @@ _OUTCOMES = {"token": REFUSED, "busy": FAILED}
 class SheetsCarrier:
     """Posts parcels to one web app."""
 
-    def __init__(self, target: Target, client: httpx.AsyncClient) -> None:
+    def __init__(self, target: Target, client: ReplaceableClient) -> None:
         self._url = target.address
         self._token = target.token
         self._client = client
 
     async def carry(self, parcel: Parcel) -> Verdict:
         """Post one row, and fetch what the script says of it."""
+        async with self._client.attempt() as client:
+            return await self._post(client, parcel)
+
+    async def _post(self, client: httpx.AsyncClient, parcel: Parcel) -> Verdict:
         headers = {"Content-Type": "application/json"}
-        async with self._client.stream(
+        async with client.stream(
             "POST", self._url, content=self._body(parcel), headers=headers
         ) as answer:
             said = await read_capped(answer)
@@ -47,7 +52,7 @@ class SheetsCarrier:
             place = urljoin(self._url, answer.headers.get("Location", ""))
         if not _is_googles(place):
             return Verdict(FAILED, "a redirect to another host than Google's")
-        async with self._client.stream("GET", place) as answer:
+        async with client.stream("GET", place) as answer:
             said = await read_capped(answer)
             if answer.status_code != 200:
                 # The script ran; a row that is there already is known by its key.
@@ -61,7 +66,7 @@ class SheetsCarrier:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._client.close()
 
 
 def _is_googles(url: str) -> bool:
@@ -101,4 +106,4 @@ def _object(said: bytes) -> Any:
 
 def carrier_to(target: Target) -> SheetsCarrier:
     """Return what carries to a target."""
-    return SheetsCarrier(target, new_client(target))
+    return SheetsCarrier(target, client_to(target))

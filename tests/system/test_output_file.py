@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from indexer.system.published_file import NotWritten, dated_path, placed_file
+from indexer.system.output_file import NotWritten, dated_path, output_file
 
 
 def _write(path, text, **options):
-    with placed_file(path, **options) as file:
+    with output_file(path, **options) as file:
         file.write(text)
 
 
@@ -19,7 +19,7 @@ def test_it_stands_under_its_name_when_it_is_whole(tmp_path):
     """Until then what stood there stands."""
     path = tmp_path / "file"
     path.write_bytes(b"before")
-    with placed_file(path) as file:
+    with output_file(path) as file:
         file.write(b"after")
         file.flush()
         assert path.read_bytes() == b"before"
@@ -46,7 +46,7 @@ def test_a_name_of_our_own_is_put_in_place(links, tmp_path, monkeypatch):
 def test_who_chose_the_same_name_in_the_same_second_is_told(tmp_path):
     """The first file stands, and the second is an error that says so."""
     path = dated_path(tmp_path, "runs", ".csv")
-    with pytest.raises(NotWritten, match="File exists"), placed_file(path, overwrite=False) as file:
+    with pytest.raises(NotWritten, match="File exists"), output_file(path, overwrite=False) as file:
         file.write(b"second")
         _write(path, b"first", overwrite=False)
     assert path.read_bytes() == b"first"
@@ -55,7 +55,7 @@ def test_who_chose_the_same_name_in_the_same_second_is_told(tmp_path):
 
 def test_a_block_that_fails_leaves_nothing(tmp_path):
     """And its error comes through as it is."""
-    with pytest.raises(ValueError, match="mine"), placed_file(tmp_path / "file"):
+    with pytest.raises(ValueError, match="mine"), output_file(tmp_path / "file"):
         raise ValueError("mine")
     assert list(tmp_path.iterdir()) == []
 
@@ -63,7 +63,7 @@ def test_a_block_that_fails_leaves_nothing(tmp_path):
 def test_a_directory_that_can_not_be_made_is_told(tmp_path):
     """With where it is and what to do."""
     (tmp_path / "exports").write_text("in the way")
-    with pytest.raises(NotWritten, match=r"can't be written: .*--output"):
+    with pytest.raises(NotWritten, match=r"cannot write .*--output"):
         _write(dated_path(tmp_path / "exports", "runs", ".csv"), b"")
 
 

@@ -20,7 +20,7 @@ from telemetry_core.config import SETTINGS, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
 from tests.support.process import ROOT, environment
 
-_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -40,7 +40,7 @@ from tools.performance.table import WIDTH, print_table
     help="Measure nothing; show the figures of this file, which `--json` printed.",
 )
 @click.option(
-    "--write-docs", is_flag=True, help="Put them into docs/performance.md, with pictures."
+    "--write-docs", is_flag=True, help="Put them into docs/internals/performance.md, with pictures."
 )
 def main(
     *,

@@ -1,4 +1,4 @@
-"""The page: docs/performance.md, whose tables are one run's and whose words are ours.
+"""The page: docs/internals/performance.md, whose tables are one run's and whose words are ours.
 
 Called by the command. It replaces what stands between the two marks of a section, and draws the
 section's picture; it never touches the words around them.
@@ -13,7 +13,7 @@ from tools.performance.figure import Figure
 from tools.performance.picture import picture
 from tools.performance.table import amount, goal_in_words, ratio_in_words
 
-_DOCS = Path(__file__).resolve().parents[2] / "docs"
+_DOCS = Path(__file__).resolve().parents[2] / "docs" / "internals"
 _HEAD = "| what | ours | floor | ratio (10 to 90 of 100) | goal | |\n|---|--:|--:|--:|--:|---|"
 
 

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from telemetry_core.client import TelemetryClient
     from telemetry_core.config import TelemetryConfig
+    from telemetry_core.decorators import span, tool
     from telemetry_core.event import Event
     from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
+    from telemetry_core.lineage import current_run, current_span
+    from telemetry_core.model_call import ModelCall, ToolCall
     from telemetry_core.records import APIPayload, RunEvent, RunRecord
     from telemetry_core.run_context import RunContext
+    from telemetry_core.spans import Span
 
 __version__ = "1.0.0"
 
@@ -24,12 +28,19 @@ __all__ = [
     "SCHEMA_VERSION",
     "APIPayload",
     "Event",
+    "ModelCall",
     "RunContext",
     "RunEvent",
     "RunRecord",
+    "Span",
     "TelemetryClient",
     "TelemetryConfig",
+    "ToolCall",
     "__version__",
+    "current_run",
+    "current_span",
+    "span",
+    "tool",
 ]
 
 # Loaded when first asked for: whoever needs only a part (the version, the pytest plugin, the
@@ -37,13 +48,20 @@ __all__ = [
 _HOMES = {
     "APIPayload": "records",
     "Event": "event",
+    "ModelCall": "model_call",
     "RUN_FIELDS": "fields",
     "RunContext": "run_context",
     "RunEvent": "records",
     "RunRecord": "records",
     "SCHEMA_VERSION": "fields",
+    "Span": "spans",
     "TelemetryClient": "client",
     "TelemetryConfig": "config",
+    "ToolCall": "model_call",
+    "current_run": "lineage",
+    "current_span": "lineage",
+    "span": "decorators",
+    "tool": "decorators",
 }
 
 

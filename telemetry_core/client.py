@@ -7,178 +7,216 @@ ours, prints, opens a connection or starts anything; a failure is counted and sh
 
 from __future__ import annotations
 
-import functools
 import os
-import time
-from collections.abc import Iterable
-from typing import Any, Callable, Optional, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Callable, Optional, Union
 
+from telemetry_core import arguments
+from telemetry_core.batch import Batch
 from telemetry_core.clock import CLOCK, Tick
 from telemetry_core.config import TelemetryConfig
-from telemetry_core.degrade import text_of
+from telemetry_core.database_stats import database_stats
 from telemetry_core.event import (
+    RUN_ALERT,
     RUN_ENDED,
     RUN_EVENT,
+    RUN_INCREMENTED,
+    RUN_METRICS,
     RUN_STARTED,
     RUN_UPDATED,
 )
 from telemetry_core.git import git_fields
-from telemetry_core.line import line_of
-from telemetry_core.lineage import parent_of_new_run
-from telemetry_core.process import host_name, own_source, own_start
+from telemetry_core.guard import guarded, guarded_or
+from telemetry_core.lineage import parent_of_new_run, trace_context
+from telemetry_core.outcome import one_line
+from telemetry_core.process import host_name, own_start
+from telemetry_core.recorder import Recorder
 from telemetry_core.redaction import configure
 from telemetry_core.run_context import RunContext
-from telemetry_core.run_id import new_run_id, run_id_of
-from telemetry_core.status import normalise_status
-from telemetry_core.tracked import Function, tracked
-from telemetry_core.view_stats import view_stats
-from telemetry_core.writer import writer_for
+from telemetry_core.run_fields import plain_text, run_fields, status_text
+from telemetry_core.run_id import UNKNOWN_RUN, new_run_id, run_id_of
+from telemetry_core.run_state import OpenRuns
+from telemetry_core.status import SUCCESS
+from telemetry_core.wrapping import Function
 
-# A service that starts runs and never ends them must not grow for ever.
-_MAX_OPEN_RUNS = 100_000
-# A configuration may ask for long waits, not for endless ones.
-_MAX_BUDGET_MS = 60_000.0
-
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-def _never_raises(method: _Method) -> _Method:
-    """Count what goes wrong in us and return None: the agent has better things to do."""
-
-    @functools.wraps(method)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(*args, **kwargs)
-        except Exception as error:
-            self = args[0]
-            self._errors += 1
-            try:
-                self._last_error = f"{type(error).__name__}: {text_of(error)}"
-            except Exception:
-                # Python empties modules at its very end: what they had is None, `text_of` too.
-                self._last_error = "the interpreter has ended"
-            return None
-
-    return guarded  # type: ignore[return-value]  # functools.wraps keeps the signature
+ALERT_LEVELS = ("info", "warning", "error", "critical")
+_MAX_ALERT_TEXT = 10_000
 
 
 class TelemetryClient:
-    """Records runs and their events. Cheap to make; safe to share between threads and tasks."""
+    """Records runs and their events. Cheap to make; safe to share between threads and tasks.
 
-    def __init__(self, config: Optional[TelemetryConfig] = None) -> None:
-        """Use `config`, or what the environment says."""
-        self.config = config if config is not None else TelemetryConfig.from_env()
+    Takes a base directory, a configuration, or nothing for what the environment says.
+    """
+
+    def __init__(
+        self, config: Union[TelemetryConfig, str, os.PathLike[str], None] = None, /, **named: Any
+    ) -> None:
+        self.config, wrong = arguments.configuration(config, named)
         configure(os.environ)
-        self._writer = writer_for(self.config.ndjson_dir, host_name())
-        self._budget = min(max(self.config.lock_budget_ms, 0.0), _MAX_BUDGET_MS) / 1000
-        self._sync = self.config.durability == "fsync"
-        self._open_runs: dict[str, float] = {}
-        self._errors = 0
-        self._last_error = ""
+        self._recorder = Recorder(self.config)
+        self._open = OpenRuns()
+        if wrong:
+            self._recorder.misused(wrong)
 
+    def __repr__(self) -> str:
+        stats = self._recorder.writer.stats()
+        return (
+            f"<TelemetryClient base={str(self.config.metrics_dir)!r} open_runs={len(self._open)}"
+            f" waiting={stats['events_waiting']} dropped={stats['events_dropped']}"
+            f" errors={self._recorder.errors}>"
+        )
+
+    @guarded_or(arguments.start_anyway, UNKNOWN_RUN)
     def start_run(
-        self, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
+        self, /, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
     ) -> str:
         """Begin a run and return its id; `run_id=` gives it one of your own.
 
-        `fields` are run fields; unknown ones are kept in `context_json`. Host, owner, parent
-        run and git checkout are filled in when not given.
+        `fields` are run fields; other numbers are kept in `metrics_json`, all else in
+        `context_json`. Host, owner, parent run and git checkout are filled in when not given;
+        `parent=` takes a run or span, for threads, where the run around is not known.
         """
         tick = CLOCK.tick()
-        given = _text(fields.pop("run_id", None))
-        run_id = run_id_of(given) if given else new_run_id(_text(agent_name), tick.time)
-        self._start(
-            tick,
-            run_id,
-            {
-                "agent_name": agent_name,
-                "job_type": job_type,
-                "trigger_type": trigger_type,
-                **fields,
-            },
-        )
+        given = plain_text(fields.pop("run_id", None))
+        run_id = run_id_of(given) if given else new_run_id(plain_text(agent_name), tick.time)
+        names = {"agent_name": agent_name, "job_type": job_type, "trigger_type": trigger_type}
+        self._begin(tick, run_id, {**names, **arguments.with_parent(fields)})
         return run_id
 
-    @_never_raises
-    def _start(self, tick: Tick, run_id: str, fields: dict[str, Any]) -> None:
-        if len(self._open_runs) >= _MAX_OPEN_RUNS:
-            self._open_runs.pop(next(iter(self._open_runs)), None)
-        self._open_runs[run_id] = time.monotonic()
-        data = {**(self._surroundings() or {}), **_without_none(fields)}
+    @guarded
+    def _begin(self, tick: Tick, run_id: str, given: dict[str, Any]) -> None:
+        fields = run_fields(given)
+        self._open.add(run_id).note(fields)
+        extensions = {"traceparent": trace_context(run_id)}
         start = own_start(os.getpid())
-        extensions = {"processstart": start} if start else None
-        self._emit(RUN_STARTED, run_id, _without_none(data), extensions, tick)
+        if start:
+            extensions["processstart"] = start
+        data = {**(self._surroundings() or {}), **fields}
+        self._recorder.emit(RUN_STARTED, run_id, data, extensions, tick)
 
-    @_never_raises
+    @guarded
     def _surroundings(self) -> Optional[dict[str, Any]]:
         # Guarded apart: a run whose checkout can't be read has begun all the same.
-        return {
+        found = {
             "host": host_name(),
             "agent_owner": self.config.agent_owner,
             "parent_run_id": parent_of_new_run(),
             **(git_fields() if self.config.git else {}),
         }
+        return {name: value for name, value in found.items() if value is not None}
 
-    @_never_raises
+    @guarded_or(arguments.event_anyway)
     def log_event(self, run_id: str, event_type: str, payload: Any = None) -> Optional[str]:
         """Record one event of a run; return its id once the log has it.
 
         None means that it could not be written yet: it waits in memory, bounded, and is
         tried again with the next event and at exit.
         """
-        return self._emit(RUN_EVENT, run_id, {"event_type": event_type, "payload": payload})
+        data = {"event_type": event_type, "payload": payload}
+        return self._recorder.emit(RUN_EVENT, run_id, data)
 
-    @_never_raises
     def log_events(self, run_id: str, events: Iterable[tuple[str, Any]]) -> Optional[list[str]]:
-        """Record several `(event_type, payload)` under one lock, in one write; return their ids."""
-        # One buffer: with a list of lines the memory of each is new to the processor.
-        ids, lines, day = [], bytearray(), ""
-        source, subject, written = own_source(), run_id_of(run_id), True
+        """Record several `(event_type, payload)` under one lock, in one write; return their ids.
+
+        What the iterable raises is the caller's own and passes; what it gave before is recorded.
+        """
+        batch = Batch(self._recorder, run_id)
         try:
-            for event_type, payload in map(_pair, events):
-                event_id, moment, today = CLOCK.next()
-                data = {"event_type": event_type, "payload": payload}
-                lines += line_of(event_id, source, RUN_EVENT, subject, moment, data)
-                ids.append(event_id)
-                day = day or today
+            for event in batch.checked(events) or ():
+                batch.add(event)
         finally:
-            # Also when the caller's iterable raises: what it gave before is no less true.
-            if lines:
-                count = len(ids)
-                written = self._writer.write(bytes(lines), day, count, self._sync, self._budget)
-        return ids if written else None
+            batch.write()
+        return batch.ids
 
-    @_never_raises
-    def set_metrics(self, run_id: str, **fields: Any) -> Optional[str]:
+    @guarded
+    def set_metrics(self, run_id: str = "", /, **fields: Any) -> Optional[str]:
         """Set run fields of a run, now: what a run had reported is there if it is killed."""
-        fields = _without_none(fields)
-        return self._emit(RUN_UPDATED, run_id, fields) if fields else None
+        run_id, fields = arguments.named_run(run_id, fields)
+        data = run_fields(fields)
+        known = self._open.get(run_id_of(run_id))
+        if known is not None:
+            known.note(data)
+        return self._recorder.emit(RUN_UPDATED, run_id, data) if data else None
 
-    @_never_raises
-    def end_run(self, run_id: str, status: str = "success", **fields: Any) -> Optional[str]:
-        """End a run. The duration is measured if this client started it; any process may end it."""
-        started = self._open_runs.pop(run_id_of(run_id), None)
-        data = {"status": normalise_status(_text(status)), **_without_none(fields)}
-        if started is not None:
-            data.setdefault("duration_ms", round((time.monotonic() - started) * 1000))
-        return self._emit(RUN_ENDED, run_id, data)
+    @guarded
+    def add(self, run_id: str, /, **counters: float) -> Optional[str]:
+        """Add numbers to run fields and metrics of a run.
+
+        Several processes may do so at once: the sums come out right.
+        """
+        return self._recorder.emit(RUN_INCREMENTED, run_id, dict(counters)) if counters else None
+
+    @guarded
+    def log_metrics(
+        self, run_id: str, metrics: Mapping[str, float], step: Optional[float] = None
+    ) -> Optional[str]:
+        """Record one point of one or more series, `{name: number}`, at `step` if there is one."""
+        point: dict[str, Any] = {} if step is None else {"step": step}
+        return self._recorder.emit(RUN_METRICS, run_id, {**point, "metrics": dict(metrics)})
+
+    @guarded
+    def alert(
+        self, run_id: str, title: str, text: str = "", level: str = "warning"
+    ) -> Optional[str]:
+        """Record something that people should know at once; the alert rules say who is told.
+
+        `level` is info, warning, error or critical; anything else counts as warning.
+        """
+        data = {"title": one_line(plain_text(title)), "level": plain_text(level).lower()}
+        if data["level"] not in ALERT_LEVELS:
+            data["level"] = "warning"
+        if text:
+            data["text"] = plain_text(text)[:_MAX_ALERT_TEXT]
+        return self._recorder.emit(RUN_ALERT, run_id, data)
+
+    @guarded
+    def end_run(
+        self, run_id: str = "", status: Optional[str] = None, /, **fields: Any
+    ) -> Optional[str]:
+        """End a run: with `status`, else the one that was set before, else success.
+
+        The duration is measured if this client started the run; any process may end it.
+        """
+        run_id, fields = arguments.named_run(run_id, fields)
+        known = self._open.take(run_id_of(run_id))
+        said = fields.pop("status", None)
+        data = run_fields(fields)
+        if known is not None:
+            known.note(data)
+            said = said or known.status
+            measured = known.measured()
+            if measured is not None:
+                data["duration_ms"] = measured
+        chosen = said if status is None else status
+        return self._recorder.emit(
+            RUN_ENDED, run_id, {"status": status_text(chosen or SUCCESS), **data}
+        )
 
     def is_open(self, run_id: str) -> bool:
         """Whether this client started the run and has not ended it."""
-        return run_id_of(run_id) in self._open_runs
+        return run_id_of(run_id) in self._open
 
+    @guarded_or(arguments.track_anyway)
     def track_run(
-        self, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
+        self, /, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
     ) -> RunContext:
         """Return a run as a context manager, for `with` and for `async with`."""
-        return RunContext(self, agent_name, job_type, trigger_type, fields)
+        names = {"agent_name": agent_name, "job_type": job_type, "trigger_type": trigger_type}
+        return RunContext(self, {**names, **fields})
 
+    @guarded_or(arguments.tracked_anyway)
     def tracked(
-        self, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
+        self, /, agent_name: str, job_type: str, trigger_type: str = "cli", **fields: Any
     ) -> Callable[[Function], Function]:
-        """Return a decorator that makes each call of a function a run; async functions too."""
-        return tracked(lambda: self.track_run(agent_name, job_type, trigger_type, **fields))
+        """Return a decorator that makes each call of a function a run.
 
+        Coroutines and generators too. Inside, `current_run()` is the run.
+        """
+        names = {"agent_name": agent_name, "job_type": job_type, "trigger_type": trigger_type}
+        return arguments.decorator(lambda: RunContext(self, {**names, **fields}))
+
+    @guarded
     def associate_commit(
         self,
         run_id: str,
@@ -196,58 +234,30 @@ class TelemetryClient:
             git_commit_timestamp=commit_timestamp,
         )
 
+    @guarded_or(arguments.no_stats)
     def get_stats(self) -> dict[str, Any]:
-        """Return total_runs, status_counts and pending_api_posts of the view as it stands.
+        """Return total_runs, status_counts and pending_api_posts of the database as it stands.
 
-        Beside them, what the writer counted: events spilled to this process's own file,
-        waiting in memory, dropped, and the errors.
+        With them, what the writer counted: events spilled to this process's own file, waiting
+        in memory, dropped, and the errors.
         """
-        stats = view_stats(self.config.database_path)
-        stats.update(self._writer.stats())
-        stats.update(client_errors=self._errors, last_client_error=self._last_error)
+        stats = database_stats(self.config.database_path)
+        stats.update(self._recorder.writer.stats())
+        stats.update(
+            client_errors=self._recorder.errors, last_client_error=self._recorder.last_error
+        )
         return stats
 
-    @_never_raises
+    @guarded
     def flush(self) -> bool:
         """Try to write what waits in memory; return whether nothing waits any longer."""
-        return self._writer.flush(self._budget)
+        return self._recorder.writer.flush(self._recorder.budget)
 
-    @_never_raises
+    @guarded
     def close(self) -> None:
         """Write what waits and close the files. Never needed; a later event opens them again."""
-        self._writer.close(self._budget)
+        self._recorder.writer.close(self._recorder.budget)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A client sent to another process, as multiprocessing does, starts afresh there.
         return TelemetryClient, (self.config,)
-
-    def _emit(
-        self,
-        kind: str,
-        run_id: str,
-        data: dict[str, Any],
-        extensions: Optional[dict[str, Any]] = None,
-        tick: Optional[Tick] = None,
-    ) -> Optional[str]:
-        event_id, moment, day = tick or CLOCK.next()
-        subject = run_id_of(run_id)
-        line = line_of(event_id, own_source(), kind, subject, moment, data, extensions)
-        return event_id if self._writer.write(line, day, 1, self._sync, self._budget) else None
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else text_of(value)
-
-
-def _pair(event: Any) -> tuple[Any, Any]:
-    """`(event_type, payload)`; what is no pair is recorded as it is, not lost with the others."""
-    if isinstance(event, (tuple, list)) and len(event) == 2:
-        return event[0], event[1]
-    return (event, None) if isinstance(event, str) else ("event", event)
-
-
-def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
-    """A null says nothing in an event: leaving it out is the same, and shorter."""
-    return {name: value for name, value in fields.items() if value is not None}

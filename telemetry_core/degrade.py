@@ -1,74 +1,49 @@
 """Degrading: values that JSON cannot hold, written as well as they can be.
 
-Called by the codec, and only for what is not plain JSON already. Nothing here raises: a value
-that defies even `repr` becomes a text that says so.
+Called by the codec, and only for what is not plain JSON already or is too large. Nothing here
+raises: a value that defies even `repr` becomes a text that says so. With a limit the work is
+bounded in bytes, values and time, whatever the shape of the tree.
 """
 
 from __future__ import annotations
 
-import binascii
-import dataclasses
 import datetime as dt
 import enum
 import math
-import os
-import sys
-import uuid
-from collections.abc import Mapping, MutableSequence
-from collections.abc import Set as AbstractSet
-from typing import Any, Callable
+import time
+from itertools import islice
+from typing import Any, Optional
 
 import orjson
 
+from telemetry_core.guard import is_interrupt
+from telemetry_core.simplify import Cut, clean, described, simplified
+
 MAX_DEPTH = 100
 """Levels of nesting kept; orjson refuses beyond 254, and SQLite's JSON beyond 1,000."""
-MAX_REPR = 2_000
-"""Characters kept of an object of which nothing but its `repr` is known."""
+MAX_VALUES = 100_000
+"""Values of one tree that are looked at, where there is a limit."""
+MAX_SECONDS = 0.25
+"""Time for one tree, where there is a limit: what comes after it is cut."""
 
-# Of a name in an object that is cut: the characters kept, and the bytes they take if each has
-# to be escaped.
-_MAX_NAME = 500
-_NAME_ROOM = 6 * _MAX_NAME + 10
-_MIN_SHARE = _NAME_ROOM + 1_000
-
+_UNBOUNDED = 1 << 62
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 _SCALARS = (str, int, float, dt.date, dt.time)
+_MAX_NAME = 500
+_MARK_BYTES = 60
+_FEW = 1_000
+"""Items among which the room is shared; of more, the first ones get it."""
+_CLOCK_EVERY = 64
 
 
-def _simplified(value: Any) -> Any:
-    """Return something closer to JSON than `value`."""
-    for kinds, simpler in _SIMPLER:
-        if isinstance(value, kinds):
-            return simpler(value)
-    # Nobody has a number of a module that is not loaded, and loading it takes milliseconds.
-    decimal = sys.modules.get("decimal")
-    if decimal is not None and isinstance(value, decimal.Decimal):
-        return str(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
-    return _simplified_array(value)
-
-
-def _simplified_array(value: Any) -> Any:
-    """The same for numpy's scalars and arrays, known by what they can do."""
-    if getattr(getattr(value, "dtype", None), "kind", None) == "M":
-        # As a number, a time would lose its unit.
-        return value.astype(str).tolist()
-    scalar = getattr(value, "item", None)
-    if callable(scalar) and getattr(value, "shape", None) == ():
-        return scalar()
-    tolist = getattr(value, "tolist", None)
-    if callable(tolist):
-        return tolist()
-    return _represent(value)
-
-
-def degraded(value: Any) -> Any:
+def degraded(value: Any, limit: Optional[int] = None) -> Any:
     """Return a copy of the tree in which every value is one that orjson writes.
 
-    Field by field: what is fine stays, what is not is replaced alone. Cycles are cut.
+    Field by field: what is fine stays, what is not is replaced alone. Cycles are cut. With a
+    `limit` in bytes the copy takes no more than that as JSON: an object keeps its names and its
+    small values, what is cut says so, and the work is bounded as well.
     """
-    return _degrade(value, 0, frozenset())
+    return _Walk(limit).value(value, 0, frozenset(), limit or _UNBOUNDED)[0]
 
 
 def writable(value: Any) -> Any:
@@ -84,76 +59,166 @@ def writable(value: Any) -> Any:
     return value
 
 
-def _degrade(value: Any, depth: int, above: frozenset[int]) -> Any:
-    try:
-        return _degrade_known(value, depth, above)
-    except Exception:
-        return _represent(value)
-
-
-def _degrade_known(value: Any, depth: int, above: frozenset[int]) -> Any:
-    if isinstance(value, enum.Enum):
-        return _degrade(value.value, depth, above)
-    if value is None or isinstance(value, _SCALARS):
-        return _degrade_scalar(value)
-    if id(value) in above:
-        return "<cycle>"
-    if depth >= MAX_DEPTH:
-        return _represent(value)
-    above |= {id(value)}
-    if isinstance(value, dict):
-        return _degrade_dict(value, depth, above)
-    if isinstance(value, (list, tuple)):
-        return [_degrade(item, depth + 1, above) for item in list(value)]
-    return _degrade(_simplified(value), depth + 1, above)
-
-
-def _degrade_scalar(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _clean(str(value))
-    if isinstance(value, int):
-        return int(value) if _INT_MIN <= value <= _INT_MAX else _digits(int(value))
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return _clean(value.isoformat())
-
-
-def _degrade_dict(value: dict[Any, Any], depth: int, above: frozenset[int]) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    for key, item in list(value.items()):
-        name = _key(key)
-        while name in plain:
-            # 1 and "1" are two names in Python and one in JSON: neither may cost the other.
-            name += f" ({type(key).__name__})"
-        plain[name] = _degrade(item, depth + 1, above)
-    return plain
-
-
-def shortened(data: Any, limit: int) -> Any:
-    """Return `data` cut to at most `limit` encoded bytes, each cut value marked as cut.
-
-    An object keeps its names and its small values, so long as each has room for some of it;
-    `limit` is 1,000 at least.
-    """
-    encoded = orjson.dumps(data)
-    if len(encoded) <= limit:
-        return data
-    if isinstance(data, dict) and limit // len(data) >= _MIN_SHARE:
-        share = limit // len(data) - _NAME_ROOM
-        return {name[:_MAX_NAME]: shortened(value, share) for name, value in data.items()}
-    # Cut bytes may end inside a character, and each byte may take six to escape again.
-    head = encoded[: limit // 8].decode("utf-8", "ignore")
-    return f"{head} [cut: {len(encoded)} bytes]"
-
-
 def text_of(value: Any) -> str:
     """Return `value` as a text that has an encoding, whatever it is."""
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        return described(value)
     try:
-        return _clean(str(value))
-    except Exception:
-        return _represent(value)
+        return clean(str(value))
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        return described(value)
+
+
+class _Walk:
+    """One walk through a tree, with what is left of its bounds.
+
+    Each method returns a plain copy and about how many bytes it takes, never too few.
+    """
+
+    def __init__(self, limit: Optional[int]) -> None:
+        self._is_bounded = limit is not None
+        self._values = MAX_VALUES if self._is_bounded else _UNBOUNDED
+        self._deadline = time.monotonic() + MAX_SECONDS if self._is_bounded else math.inf
+
+    def value(self, value: Any, depth: int, above: frozenset[int], room: int) -> tuple[Any, int]:
+        self._values -= 1
+        if self._values % _CLOCK_EVERY == 0 and time.monotonic() > self._deadline:
+            self._values = 0
+        try:
+            return self._known(value, depth, above, room)
+        except Exception as error:
+            if is_interrupt(error):
+                raise
+            return self._text(described(value), room)
+
+    def _known(self, value: Any, depth: int, above: frozenset[int], room: int) -> tuple[Any, int]:
+        if isinstance(value, enum.Enum):
+            return self.value(value.value, depth, above, room)
+        if value is None or isinstance(value, _SCALARS):
+            return self._scalar(value, room)
+        if id(value) in above:
+            return "<cycle>", 10
+        if depth >= MAX_DEPTH or self._values <= 0:
+            return self._text(described(value), room)
+        above |= {id(value)}
+        if isinstance(value, dict):
+            return self._object(value, depth, above, room)
+        if isinstance(value, (list, tuple)):
+            return self._array(value, depth, above, room)
+        items = min(room, self._values) if self._is_bounded else _UNBOUNDED
+        return self.value(simplified(value, items), depth + 1, above, room)
+
+    def _scalar(self, value: Any, room: int) -> tuple[Any, int]:
+        if value is None or isinstance(value, bool):
+            return value, 6
+        if isinstance(value, str):
+            return self._text(value, room)
+        if isinstance(value, int):
+            whole = int(value)
+            return (
+                (whole, 22) if _INT_MIN <= whole <= _INT_MAX else self._text(_digits(whole), room)
+            )
+        if isinstance(value, float):
+            return (float(value) if math.isfinite(value) else None), 26
+        return self._text(value.isoformat(), room)
+
+    def _text(self, text: str, room: int) -> tuple[str, int]:
+        if not self._is_bounded:
+            return clean(str(text)), 0
+        head = clean(str(text[: room + 1]))
+        cost = len(head) + 3
+        if not (head.isascii() and head.isprintable() and '"' not in head and "\\" not in head):
+            cost = len(orjson.dumps(head)) + 1
+        if cost <= room:
+            return head, cost
+        # Each character may take six bytes to escape.
+        short = f"{clean(text[: max(0, room - _MARK_BYTES) // 6])} [cut: {len(text)} characters]"
+        return short, max(room, _MARK_BYTES)
+
+    def _object(
+        self, value: dict[Any, Any], depth: int, above: frozenset[int], room: int
+    ) -> tuple[Any, int]:
+        items = self._taken(value.items(), len(value), room)
+        named, cost = self._named(items, len(value), room)
+        if len(named) < len(value):
+            cost += _MARK_BYTES
+        kept, used = self._shared(list(named.values()), depth, above, room - cost)
+        plain = dict(zip(named, kept))
+        missing = len(value) - len(plain)
+        if missing > 0:
+            plain["[cut]"] = f"[cut: {missing} more]"
+        return plain, cost + used
+
+    def _named(self, items: list[Any], count: int, room: int) -> tuple[dict[str, Any], int]:
+        """Return the values by names that JSON can hold, as many as there is room for."""
+        named: dict[str, Any] = {}
+        cost = 4
+        for key, item in items:
+            name = _key(key)
+            if self._is_bounded and len(name) * count > room // 2:
+                name = name[:_MAX_NAME]
+            while name in named:
+                # 1 and "1" are two names in Python and one in JSON: neither costs the other.
+                name += f" ({type(key).__name__})"
+            if self._is_bounded:
+                cost += len(orjson.dumps(name)) + 2
+                if cost + _MARK_BYTES > room and named:
+                    break
+            named[name] = item
+        return named, cost
+
+    def _array(
+        self, value: Any, depth: int, above: frozenset[int], room: int
+    ) -> tuple[list[Any], int]:
+        items = self._taken(value, len(value), room)
+        kept, cost = self._shared(items, depth, above, room - _MARK_BYTES)
+        more = getattr(value, "more", "") if isinstance(value, Cut) else ""
+        if len(kept) < len(value):
+            more = f"{len(value) - len(kept)} more"
+        if more:
+            kept.append(f"[cut: {more}]")
+        return kept, cost + _MARK_BYTES
+
+    def _taken(self, items: Any, count: int, room: int) -> list[Any]:
+        """Return a copy of the items; no more than there could be room for."""
+        if not self._is_bounded:
+            return list(items)
+        return list(islice(items, min(count, self._values, room // 4 + 1)))
+
+    def _shared(
+        self, items: list[Any], depth: int, above: frozenset[int], room: int
+    ) -> tuple[list[Any], int]:
+        """Return plain copies of the first items there is room for.
+
+        Few items share the room, small ones first, so that one large value costs no other.
+        """
+        if not self._is_bounded:
+            return [self.value(item, depth + 1, above, room)[0] for item in items], 0
+        few = len(items) <= _FEW
+        order = sorted(range(len(items)), key=lambda at: _rough_size(items[at])) if few else None
+        kept: list[Any] = [None] * len(items)
+        used = 2
+        for done, at in enumerate(order or range(len(items))):
+            left = room - used
+            if left < _MARK_BYTES or self._values <= 0:
+                if not few:
+                    return kept[:at], used
+                kept[at], cost = "[cut]", 8
+            else:
+                share = max(left // (len(items) - done), _MARK_BYTES) if few else left
+                kept[at], cost = self.value(items[at], depth + 1, above, share)
+            used += cost + 1
+        return kept, used
+
+
+def _rough_size(value: Any) -> int:
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if isinstance(value, (dict, list, tuple)):
+        return 100 + len(value)
+    return 8 if isinstance(value, (int, float, type(None))) else 200
 
 
 def _key(key: Any) -> str:
@@ -161,13 +226,8 @@ def _key(key: Any) -> str:
         key = key.value
     if key is None or isinstance(key, (str, bool, float)):
         return text_of(key)
-    plain = _degrade(key, MAX_DEPTH - 1, frozenset())
+    plain = _Walk(None).value(key, MAX_DEPTH - 1, frozenset(), _UNBOUNDED)[0]
     return plain if isinstance(plain, str) else text_of(key)
-
-
-def _clean(text: str) -> str:
-    """A lone surrogate has no UTF-8: it is written as the escape a person would read."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _digits(number: int) -> str:
@@ -176,34 +236,3 @@ def _digits(number: int) -> str:
     except ValueError:
         # Python refuses to print very long integers in decimal; hexadecimal is exact too.
         return hex(number)
-
-
-def _text_of_bytes(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return "base64:" + binascii.b2a_base64(raw, newline=False).decode("ascii")
-
-
-def _ordered(values: AbstractSet[Any]) -> list[Any]:
-    try:
-        return sorted(values)
-    except TypeError:
-        return sorted(values, key=_represent)
-
-
-def _represent(value: Any) -> str:
-    try:
-        return _clean(repr(value)[:MAX_REPR])
-    except Exception:
-        return f"<unprintable {type(value).__name__}>"
-
-
-_SIMPLER: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
-    ((os.PathLike, dt.timedelta, complex, uuid.UUID), str),
-    ((bytes, bytearray, memoryview), lambda raw: _text_of_bytes(bytes(raw))),
-    ((AbstractSet,), _ordered),
-    ((BaseException,), lambda error: f"{type(error).__name__}: {error}"),
-    ((Mapping,), dict),
-    ((tuple, MutableSequence), list),
-)

@@ -6,18 +6,24 @@ The format is drawn in docs/format.md.
 
 from __future__ import annotations
 
-import marshal
 from typing import Any, Optional
 
 import orjson
 
-from telemetry_core.degrade import degraded, shortened
+from telemetry_core.degrade import degraded
 from telemetry_core.event import Event
+from telemetry_core.plain import plain_size
 from telemetry_core.redaction import redacted
 from telemetry_core.timestamp import canonical_time
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """The longest line that is written or read, in bytes, its newline included."""
+
+_ENVELOPE_ROOM = 4_096
+"""Bytes for all but the data; run ids are bounded, and so is every text of ours."""
+_LEAST_ROOM = 256
+_SMALL = 1_024
+_NO_MEMORY = {"event_type": "cut", "payload": "[cut: no memory]"}
 
 _REQUIRED = ("specversion", "id", "source", "type", "subject", "time")
 _ENVELOPE = frozenset((*_REQUIRED, "data"))
@@ -40,11 +46,13 @@ def line_of(  # noqa: PLR0917  # the parts of an event, in their order
     time: str,
     data: Any,
     extensions: Optional[dict[str, Any]] = None,
+    max_bytes: int = MAX_LINE_BYTES,
 ) -> bytes:
     """Return the line of an event that is given in parts, newline included.
 
     Never raises for what a caller put into `data`: a value that JSON cannot hold is written
-    as well as it can be, and a value too large for a line is cut and marked as cut.
+    as well as it can be, and a value too large for the line, or for the memory that there is,
+    is cut and marked as cut.
     """
     envelope: dict[str, Any] = {
         "specversion": "1.0",
@@ -58,36 +66,50 @@ def line_of(  # noqa: PLR0917  # the parts of an event, in their order
         envelope.update(extensions)
     envelope["data"] = data
     # The envelope without extensions is ours, and so are its texts.
-    line = _dump(envelope) if _is_plain(envelope if extensions else data) else None
-    if line is None:
-        line = orjson.dumps(degraded(envelope), option=orjson.OPT_APPEND_NEWLINE)
-    line = redacted(line, data)
-    if len(line) > MAX_LINE_BYTES:
-        envelope = orjson.loads(line)
-        envelope["data"] = shortened(envelope["data"], MAX_LINE_BYTES // 2)
-        line = orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)
-    return line
+    size = plain_size(envelope if extensions else data, max_bytes)
+    if 0 <= size <= max_bytes and _has_memory(size):
+        try:
+            line = redacted(orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE), data)
+        except TypeError:
+            # One error for the whole tree; finding the culprit is the slow path's work.
+            line = b""
+        if 0 < len(line) <= max_bytes:
+            return line
+    return _bounded_line(envelope, max_bytes)
 
 
-def _dump(envelope: dict[str, Any]) -> Optional[bytes]:
-    try:
-        return orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:
-        # One error for the whole tree; finding the culprit is the slow path's work.
-        return None
+def _bounded_line(envelope: dict[str, Any], max_bytes: int) -> bytes:
+    """Return a line with as much of the data as line and memory have room for."""
+    room = max_bytes - _ENVELOPE_ROOM
+    while room >= _LEAST_ROOM:
+        if _has_memory(room):
+            try:
+                line = _degraded_line(envelope, room)
+            except MemoryError:
+                line = b""
+            if 0 < len(line) <= max_bytes:
+                return line
+        room //= 4
+    return orjson.dumps({**envelope, "data": _NO_MEMORY}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether the tree is of Python's own types alone, told without running Python code.
+def _degraded_line(envelope: dict[str, Any], room: int) -> bytes:
+    names = degraded({name: value for name, value in envelope.items() if name != "data"})
+    names["data"] = degraded(envelope["data"], room)
+    return redacted(orjson.dumps(names, option=orjson.OPT_APPEND_NEWLINE), names["data"])
 
-    orjson may be given no other: it walks dictionaries in C, and where it meets an enum or a
-    time zone it runs Python, during which another thread of the agent may change the very
-    dictionary, and the agent dies of a segmentation fault. `marshal` takes the plain types
-    and no others, save some that orjson refuses in its turn.
+
+def _has_memory(size: int) -> bool:
+    """Whether there is memory to encode a tree of about `size` bytes.
+
+    orjson dies where it gets none, and the agent with it. It doubles its buffer as it goes, and
+    the size may be half of what the text takes. Zeroed memory that nobody writes to costs nothing.
     """
+    if size <= _SMALL:
+        return True
     try:
-        marshal.dumps(value, 2)
-    except ValueError:
+        bytes(6 * size)
+    except MemoryError:
         return False
     return True
 

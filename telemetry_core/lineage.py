@@ -1,8 +1,8 @@
-"""Lineage: which run is around this code, so that a run inside it can name its parent.
+"""Lineage: which run and which span is around this code.
 
 Within a process by context variable, which threads, tasks and forks treat as they should; to
-child processes by `TELEMETRY_PARENT_RUN_ID` and `TRACEPARENT`. Called by the client and the
-run context. It never starts a process and never reads the log.
+child processes by `TELEMETRY_PARENT_RUN_ID` and `TRACEPARENT`. Called by the client, the run
+context and spans. It never starts a process and never reads the log.
 """
 
 from __future__ import annotations
@@ -15,13 +15,20 @@ import os
 import re
 import threading
 from collections.abc import Mapping
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from telemetry_core.run_context import RunContext
+    from telemetry_core.spans import Span
 
 PARENT_VARIABLE = "TELEMETRY_PARENT_RUN_ID"
 TRACE_VARIABLE = "TRACEPARENT"
 
-_open_runs: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+_open_runs: contextvars.ContextVar[tuple[RunContext, ...]] = contextvars.ContextVar(
     "telemetry_open_runs", default=()
+)
+_open_spans: contextvars.ContextVar[tuple[Span, ...]] = contextvars.ContextVar(
+    "telemetry_open_spans", default=()
 )
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -32,11 +39,31 @@ _exported: list[str] = []
 _before: dict[str, Optional[str]] = {}
 
 
+def current_run() -> Optional[RunContext]:
+    """Return the innermost run that is open around this code, None outside of any.
+
+    Threads start outside: give them the run, and `parent=run` to runs that they start.
+    """
+    inside = _open_runs.get()
+    return inside[-1] if inside else None
+
+
+def current_span() -> Optional[Span]:
+    """Return the innermost span that is open around this code, None outside of any."""
+    # A task may go on after the span that it was created in has ended.
+    return next((span for span in reversed(_open_spans.get()) if not span.has_ended), None)
+
+
+def open_spans() -> tuple[Span, ...]:
+    """Return the spans that were entered around this code, outermost first."""
+    return _open_spans.get()
+
+
 def parent_of_new_run() -> Optional[str]:
     """Return the id of the run that a run started here and now is a child of."""
     inside = _open_runs.get()
     if inside:
-        return inside[-1]
+        return inside[-1].run_id
     inherited = os.environ.get(PARENT_VARIABLE)
     if inherited in _exported:
         # Our own export, read by another thread: meant for child processes, not for it.
@@ -44,25 +71,51 @@ def parent_of_new_run() -> Optional[str]:
     return inherited or None
 
 
-def enter(run_id: str) -> None:
-    """Make `run_id` the run around what follows in this context."""
-    _open_runs.set((*_open_runs.get(), run_id))
+def open_runs() -> tuple[RunContext, ...]:
+    """Return the runs that are open around this code, outermost first."""
+    return _open_runs.get()
 
 
-def leave(run_id: str) -> None:
+def enter(run: RunContext) -> None:
+    """Make `run` the run around what follows in this context."""
+    _open_runs.set((*_open_runs.get(), run))
+
+
+def leave(run: RunContext) -> None:
     """Undo `enter`, in any order: generators and tasks end before runs begun inside of them.
 
     In another context than that of `enter`, where a generator may end, there is nothing to undo.
     """
-    _open_runs.set(tuple(other for other in _open_runs.get() if other != run_id))
+    _open_runs.set(tuple(other for other in _open_runs.get() if other is not run))
+
+
+def enter_span(span: Span) -> None:
+    """Make `span` the span around what follows in this context."""
+    _open_spans.set((*_open_spans.get(), span))
+
+
+def leave_span(span: Span) -> None:
+    """Undo `enter_span`, in any order and in any context, as `leave`."""
+    _open_spans.set(tuple(other for other in _open_spans.get() if other is not span))
 
 
 def child_environment(run_id: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return a copy of `environ` that makes a child process's runs children of `run_id`."""
-    child = dict(environ)
-    child[PARENT_VARIABLE] = run_id
-    child[TRACE_VARIABLE] = _traceparent(run_id, environ.get(TRACE_VARIABLE))
-    return child
+    trace = _traceparent(run_id, _inherited(environ))
+    return {**environ, PARENT_VARIABLE: run_id, TRACE_VARIABLE: trace}
+
+
+def trace_context(run_id: str) -> str:
+    """Return the W3C trace context of a run: what its child processes get as `TRACEPARENT`."""
+    return _traceparent(run_id, _inherited(os.environ))
+
+
+def _inherited(environ: Mapping[str, str]) -> Optional[str]:
+    """Return the trace that this process came with, not one that a run of its own exported."""
+    trace = environ.get(TRACE_VARIABLE)
+    if _exported and trace == os.environ.get(TRACE_VARIABLE):
+        return _before.get(TRACE_VARIABLE)
+    return trace
 
 
 def export(run_id: str) -> bool:

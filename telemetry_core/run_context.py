@@ -12,32 +12,55 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional
 
 from telemetry_core import lineage
-from telemetry_core.status import CANCELLED, FAILED, SUCCESS
+from telemetry_core.arguments import event_anyway, fields_anyway
+from telemetry_core.guard import guarded, guarded_or
+from telemetry_core.outcome import details_of, status_of, summary_of
+from telemetry_core.spans_of_run import SpansOfRun
+from telemetry_core.status import SUCCESS
 
 if TYPE_CHECKING:
     from telemetry_core.client import TelemetryClient
+    from telemetry_core.spans import Span
 
-_MAX_DETAILS = 20_000
 
+class RunContext(SpansOfRun):
+    """A run while it runs.
 
-class RunContext:
-    """A run while it runs. `run_id` is set once the block is entered."""
+    The run starts when the block is entered, or with the first event of a context that nobody
+    entered; such a run has to be ended by `end`. A context that is entered again while it is
+    open, by another task for instance, gives that block a run of its own, which `as` names.
+    """
 
-    def __init__(
-        self,
-        client: TelemetryClient,
-        agent_name: str,
-        job_type: str,
-        trigger_type: str,
-        fields: dict[str, Any],
-    ) -> None:
-        self.run_id = ""
+    def __init__(self, client: TelemetryClient, start: Mapping[str, Any]) -> None:
         self._client = client
-        self._start = (agent_name, job_type, trigger_type)
-        self._fields = fields
-        self._ended = False
-        self._exported = False
+        self._recorder = client._recorder  # noqa: SLF001  # the client made us
+        self._start = dict(start)
+        self._run_id = ""
+        self._is_entered = False
+        self._has_ended = False
+        self._is_kept_open = False
+        self._is_exported = False
+        self._made_by: RunContext = self
 
+    def __repr__(self) -> str:
+        names = f"agent={self._start.get('agent_name')!r} job={self._start.get('job_type')!r}"
+        if not self._run_id:
+            return f"<RunContext {names} not started>"
+        state = "running" if self._client.is_open(self._run_id) else "ended"
+        return f"<RunContext {self._run_id} {names} {state}>"
+
+    def span_home(self) -> tuple[RunContext, Optional[Span]]:
+        """Return this run; its spans have the parent that is around the code."""
+        return self, None
+
+    @property
+    def run_id(self) -> str:
+        """The run's id; asking for it starts a run that has not been started."""
+        if not self._run_id:
+            self._run_id = self._client.start_run(**self._start) or ""
+        return self._run_id
+
+    @guarded_or(event_anyway)
     def log_event(self, event_type: str, payload: Any = None) -> Optional[str]:
         """Record one event; return its id once the log has it. See `TelemetryClient.log_event`."""
         return self._client.log_event(self.run_id, event_type, payload)
@@ -46,17 +69,52 @@ class RunContext:
         """Record several `(event_type, payload)` in one write; return their ids."""
         return self._client.log_events(self.run_id, events)
 
-    def set_metrics(self, **fields: Any) -> Optional[str]:
-        """Set run fields now, not at the end: they are there if this process is killed."""
+    @guarded_or(fields_anyway)
+    def set_metrics(self, /, **fields: Any) -> Optional[str]:
+        """Set run fields now, not at the end: they are there if this process is killed.
+
+        A `status` or `duration_ms` given here stands when the block ends well.
+        """
         return self._client.set_metrics(self.run_id, **fields)
 
-    def end(self, status: str = SUCCESS, **fields: Any) -> Optional[str]:
-        """End the run here, with a status of your own; leaving the block then adds nothing.
+    @guarded
+    def add(self, /, **counters: float) -> Optional[str]:
+        """Add numbers to run fields and metrics: counters that several processes may raise."""
+        return self._client.add(self.run_id, **counters)
 
-        An exception that leaves the block after this still makes the run a failed one.
+    @guarded
+    def log_metrics(
+        self,
+        metrics: Optional[Mapping[str, float]] = None,
+        /,
+        step: Optional[float] = None,
+        **more: float,
+    ) -> Optional[str]:
+        """Record one point of one or more series, `{name: number}`, at `step` if there is one."""
+        return self._client.log_metrics(self.run_id, {**(metrics or {}), **more}, step)
+
+    @guarded
+    def alert(self, title: str, text: str = "", level: str = "warning") -> Optional[str]:
+        """Record something that people should know at once; the alert rules say who is told.
+
+        `level` is info, warning, error or critical.
         """
-        self._ended = True
-        return self._client.end_run(self.run_id, status, **fields)
+        return self._client.alert(self.run_id, title, text, level)
+
+    @guarded
+    def end(self, status: Optional[str] = None, /, **fields: Any) -> Optional[str]:
+        """End the run here; leaving the block then adds nothing.
+
+        The status is the one given, else the one set before, else success. An exception that
+        leaves the block after this still makes the run a failed one.
+        """
+        run_id = self.run_id
+        self._has_ended = True
+        return self._client.end_run(run_id, status, **fields)
+
+    @guarded
+    def _child_env(self, environ: Mapping[str, str]) -> dict[str, str]:
+        return lineage.child_environment(self.run_id, environ)
 
     def child_env(self, environ: Optional[Mapping[str, str]] = None) -> dict[str, str]:
         """Return an environment that makes a child process's runs children of this one.
@@ -64,15 +122,23 @@ class RunContext:
         Needed only where several runs are open at once; a child started while this is the
         main thread's innermost run inherits the same from `os.environ`.
         """
-        return lineage.child_environment(self.run_id, os.environ if environ is None else environ)
+        given = os.environ if environ is None else environ
+        return self._child_env(given) or dict(given)
 
     def __enter__(self) -> RunContext:
-        fields = dict(self._fields)
-        self.run_id = self._client.start_run(*self._start, **fields)
-        self._ended = False
-        lineage.enter(self.run_id)
-        self._exported = lineage.export(self.run_id)
-        return self
+        entry = self if not self._is_entered else RunContext(self._client, self._start)
+        entry._made_by = self  # noqa: SLF001  # another of this very class
+        entry._begin()  # noqa: SLF001  # likewise
+        return entry
+
+    @guarded
+    def _begin(self) -> None:
+        if self._has_ended:
+            # The context had its run; this block is another.
+            self._run_id = ""
+        self._is_entered, self._has_ended = True, False
+        _ = self.run_id
+        self.resume()
 
     def __exit__(
         self,
@@ -80,17 +146,59 @@ class RunContext:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        lineage.leave(self.run_id)
-        if self._exported:
-            lineage.withdraw(self.run_id)
-        status = SUCCESS if error is None else status_of(error)
+        self._entry_here().leave(error)
+
+    def _entry_here(self) -> RunContext:
+        """Return the run of the block that is being left: the innermost of ours in this context."""
+        for run in reversed(lineage.open_runs()):
+            if run._made_by is self:  # noqa: SLF001  # another of this very class
+                return run
+        return self
+
+    @guarded
+    def leave(self, error: Optional[BaseException]) -> None:
+        """Leave the block: end the run, unless it is kept open for what goes on elsewhere."""
+        if self._is_kept_open and error is None:
+            self._is_kept_open = False
+            self.suspend()
+        else:
+            self.finish(error)
+
+    def keep_open(self) -> None:
+        """Leave the block without ending the run: `finish` is called later."""
+        self._is_kept_open = True
+
+    @guarded
+    def suspend(self) -> None:
+        """Stop being the run around the code that follows."""
+        lineage.leave(self)
+        if self._is_exported:
+            self._is_exported = False
+            lineage.withdraw(self._run_id)
+
+    @guarded
+    def resume(self) -> None:
+        """Be the run around the code that follows, and the parent of child processes."""
+        lineage.enter(self)
+        self._is_exported = lineage.export(self._run_id)
+
+    @guarded
+    def finish(self, error: Optional[BaseException] = None) -> None:
+        """End the run by the way the block was left; an error of the host's is only read."""
+        self.suspend()
+        self._is_entered = False
+        status = None if error is None else status_of(error)
         if error is None or status == SUCCESS:
-            if not self._ended and self._client.is_open(self.run_id):
-                self._client.end_run(self.run_id, SUCCESS)
-            return
-        self._client.end_run(
-            self.run_id, status, error_summary=_summary(error), error_details=_details(error)
-        )
+            if not self._has_ended and self._client.is_open(self._run_id):
+                self._client.end_run(self._run_id)
+        else:
+            self._client.end_run(
+                self._run_id,
+                status,
+                error_summary=summary_of(error),
+                error_details=details_of(error),
+            )
+        self._has_ended = True
 
     async def __aenter__(self) -> RunContext:
         return self.__enter__()
@@ -102,33 +210,3 @@ class RunContext:
         traceback: Optional[TracebackType],
     ) -> None:
         self.__exit__(kind, error, traceback)
-
-
-def status_of(error: BaseException) -> str:
-    """Return the status of a run that ended by `error`.
-
-    What is no `Exception` is somebody's wish to stop: KeyboardInterrupt, GeneratorExit,
-    asyncio's and trio's cancellation. SystemExit says by its code whether all was well.
-    """
-    if isinstance(error, SystemExit):
-        return SUCCESS if error.code is None or error.code == 0 else FAILED
-    return FAILED if isinstance(error, Exception) else CANCELLED
-
-
-def _summary(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:
-        return f"{type(error).__name__}: <unprintable>"
-
-
-def _details(error: BaseException) -> Optional[str]:
-    try:
-        # Imported here: only a run that fails needs it. Inside the `try`, for an interpreter that
-        # ends imports nothing any more, and may yet close a generator with a run in it.
-        import traceback
-
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    except Exception:
-        return None
-    return text[-_MAX_DETAILS:]

@@ -15,8 +15,19 @@ from typing import Any, Optional
 
 from telemetry_core.client import TelemetryClient
 from telemetry_core.config import TelemetryConfig
-from telemetry_core.event import RUN_EVENT, RUN_STARTED, Event
+from telemetry_core.event import (
+    RUN_ENDED,
+    RUN_EVENT,
+    RUN_INCREMENTED,
+    RUN_STARTED,
+    RUN_UPDATED,
+    SPAN_ENDED,
+    SPAN_STARTED,
+    Event,
+)
 from telemetry_core.line import BadLine, decode
+
+_SETTING = (RUN_STARTED, RUN_UPDATED, RUN_ENDED)
 
 
 class Recording:
@@ -56,11 +67,27 @@ class Recording:
             run_id = ids[0]
         fields: dict[str, Any] = {}
         for event in self.events(run_id=run_id):
-            if event.type != RUN_EVENT and isinstance(event.data, dict):
+            if event.type in _SETTING:
                 fields.update(event.data)
+            elif event.type == RUN_INCREMENTED:
+                for name, number in event.data.items():
+                    fields[name] = fields.get(name, 0) + number
         if not fields:
             raise LookupError(f"no run {run_id!r} was recorded")
         return {"status": "running", **fields, "run_id": run_id}
+
+    def spans(self, run_id: Optional[str] = None) -> list[dict[str, Any]]:
+        """Return the spans that were started, in order, each with what its end says of it.
+
+        `attributes` are those of start and end together; an open span has no `status`.
+        """
+        spans: dict[str, dict[str, Any]] = {}
+        for event in self.events(run_id=run_id):
+            if event.type in (SPAN_STARTED, SPAN_ENDED):
+                span = spans.setdefault(event.data["span_id"], {"attributes": {}})
+                attributes = {**span["attributes"], **event.data.get("attributes", {})}
+                span.update(event.data, attributes=attributes)
+        return list(spans.values())
 
     def _read(self) -> Iterator[Event]:
         for path in sorted(self.client.config.ndjson_dir.glob("events_*.ndjson")):

@@ -65,6 +65,7 @@ def _nothing_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name)
     known = set(writer._WRITERS)
     lineage._open_runs.set(())
+    lineage._open_spans.set(())
     yield
     lineage._exported.clear()
     for name in _TELEMETRY_VARIABLES & os.environ.keys():

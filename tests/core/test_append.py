@@ -70,7 +70,7 @@ def test_a_new_day_is_a_new_file(client, log, monkeypatch):
     """The day is that of the event; what waited for a better time goes to its own day's file."""
     day = 1_795_305_600
     clock = Clock()
-    monkeypatch.setattr("telemetry_core.client.CLOCK", clock)
+    monkeypatch.setattr("telemetry_core.recorder.CLOCK", clock)
     wall = [day - 1]
     monkeypatch.setattr(time, "time_ns", lambda: wall[0] * 10**9)
     client.log_event("run", "e", "before")
@@ -122,7 +122,7 @@ def test_a_file_moved_away_is_left_alone_after_a_while(client, log, monkeypatch)
     (path,) = log.shared()
     path.rename(path.with_name("events_moved.ndjson"))
     monkeypatch.setattr("telemetry_core.shared_log._PATH_CHECK_SECONDS", 0.0)
-    client._writer._shared._next_path_check = 0.0
+    client._recorder.writer._shared._next_path_check = 0.0
     client.log_event("run", "e", 2)
     assert path.exists()
     assert sorted(log.payloads()) == [1, 2]
@@ -160,7 +160,7 @@ def test_directories_are_0700_and_files_0600_under_any_umask(tmp_path, umask):
 def test_clients_of_one_process_share_one_writer(client, base, log):
     """Two clients, also by another spelling of the path, do not lock each other out."""
     other = TelemetryClient(TelemetryConfig.for_base(base / "x" / ".."))
-    assert other._writer is client._writer
+    assert other._recorder.writer is client._recorder.writer
     ids = [one.log_event("run", "e") for _ in range(20) for one in (client, other)]
     assert log.ids() == ids
     assert client.get_stats()["lock_timeouts"] == 0
@@ -185,7 +185,7 @@ def test_fsync_durability_syncs_the_file_and_once_its_directory(base, monkeypatc
     monkeypatch.setattr(
         os, "open", lambda p, *a: full_disk(0, 0) if "lock" in str(p) else REAL_OPEN(p, *a)
     )
-    client._writer._shared.forget()
+    client._recorder.writer._shared.forget()
     client.log_event("run", "e")
     assert synced[5:] == [str(base / "raw"), str(base)]
 
@@ -264,7 +264,7 @@ def test_what_can_be_written_nowhere_waits_and_comes_back(client, log, monkeypat
 
 def test_drops_are_counted_said_once_and_recorded(client, log, monkeypatch, caplog):
     """The backlog is bounded; when the log is back, it holds how many events are missing."""
-    client._writer._backlog._max_bytes = 1_000
+    client._recorder.writer._backlog._max_bytes = 1_000
     monkeypatch.setattr(os, "open", lambda *_: full_disk(0, 0))
     for _ in range(50):
         client.log_event("run", "e", "x" * 100)

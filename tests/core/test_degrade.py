@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry_core.degrade import shortened, text_of
+from telemetry_core.degrade import degraded, text_of
 from telemetry_core.event import Event
 from telemetry_core.line import decode, encode
 from tests.support.process import run
@@ -288,7 +288,7 @@ def test_anything_at_all_becomes_one_line_with_its_neighbours_intact(value):
 def test_names_count_towards_the_limit():
     """Also names of which each character takes six bytes."""
     data = {f"{number}{chr(1) * 600}": "x" * 4_400 for number in range(90)}
-    kept = shortened(data, 400_000)
+    kept = degraded(data, 400_000)
     assert len(kept) == 90
     assert len(orjson.dumps(kept)) <= 400_000
 
@@ -297,6 +297,6 @@ def test_names_count_towards_the_limit():
 def test_shortening_keeps_its_limit(value, limit):
     """Whatever was decoded fits into the limit it is cut to."""
     data = written([value] * 50)
-    assert len(json.dumps(shortened(data, limit), ensure_ascii=False, separators=(",", ":"))) <= (
+    assert len(json.dumps(degraded(data, limit), ensure_ascii=False, separators=(",", ":"))) <= (
         limit
     )

@@ -157,7 +157,7 @@ def test_drops_of_a_process_that_ends_before_its_next_event_are_recorded(base):
         _LIMITED
         + """
 ids = [client.log_event("run", "e", "first")]
-client._writer._backlog._max_bytes = 3_000
+client._recorder.writer._backlog._max_bytes = 3_000
 limit(0)
 assert {client.log_event("run", "e", n) for n in range(100)} == {None}
 limit(resource.RLIM_INFINITY)
@@ -175,7 +175,7 @@ def test_what_waited_long_does_not_hold_up_the_event_that_finds_room(client, log
     with monkeypatch.context() as patch:
         patch.setattr("os.open", lambda *_: 1 / 0)
         assert {client.log_event("run", "e", n) for n in range(50)} == {None}
-    client._budget = 0.0
+    client._recorder.budget = 0.0
     assert client.log_event("run", "e", 50)
     assert log.payloads() == [0, 50]
     assert client.flush()
@@ -198,7 +198,7 @@ def test_all_that_waits_has_one_budget_for_the_lock(client, log, monkeypatch):
     monkeypatch.setattr(SharedLog, "_has_grown", lambda _: True)
     assert client.flush()
     assert len(budgets) == 50
-    assert sum(budgets) <= client._budget
+    assert sum(budgets) <= client._recorder.budget
     assert log.payloads() == list(range(50))
 
 

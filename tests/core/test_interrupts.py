@@ -66,12 +66,14 @@ def assert_free(client, base):
     stranger.acquire(0.0)
     stranger.forget()
     done = []
-    thread = threading.Thread(target=lambda: done.append(client._writer._mutex.acquire(timeout=0)))
+    thread = threading.Thread(
+        target=lambda: done.append(client._recorder.writer._mutex.acquire(timeout=0))
+    )
     thread.start()
     thread.join()
     assert done == [True]
     # The thread is over and its lock with it: a new one stands for the one it took.
-    client._writer._mutex = threading.RLock()
+    client._recorder.writer._mutex = threading.RLock()
 
 
 @pytest.mark.skipif(
@@ -113,7 +115,7 @@ def test_an_interrupt_at_any_call_leaves_nothing_locked_and_nothing_torn(client,
     client.log_event("run", "e", "first")
     for returned in every_step(interrupt, action, sys.setprofile, "at_call"):
         count += 1
-        assert client._writer._appending is False
+        assert client._recorder.writer._appending is False
         assert_free(client, base)
         acknowledged += [returned] if returned else []
         spilled = client.get_stats()["events_spilled"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import enum
+from json import loads as decode_json
+from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -167,6 +169,17 @@ def test_only_plain_values_meet_orjson_as_they_are(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(line_module, "degraded", unwanted)
         assert decode(encode(event({"a": [1, "b"]}))).data == {"a": [1, "b"]}
-    monkeypatch.setattr(line_module, "_dump", unwanted)
-    assert decode(encode(event({"a": Colour.RED}))).data == {"a": "red"}
-    assert decode(encode(event({}, {"x": Colour.RED}))).extensions == {"x": "red"}
+    dumps = orjson.dumps
+
+    def only_degraded(value, option=None):
+        assert type(value["data"].get("a", "")) is str
+        assert type(value.get("x", "")) is str
+        return dumps(value, option=option)
+
+    monkeypatch.setattr(
+        line_module,
+        "orjson",
+        SimpleNamespace(dumps=only_degraded, OPT_APPEND_NEWLINE=orjson.OPT_APPEND_NEWLINE),
+    )
+    assert decode_json(encode(event({"a": Colour.RED})))["data"] == {"a": "red"}
+    assert decode_json(encode(event({}, {"x": Colour.RED})))["x"] == "red"

@@ -4,11 +4,15 @@ import contextvars
 import os
 import re
 import threading
+from types import SimpleNamespace
 
 from telemetry_core import lineage
 from telemetry_core.lineage import PARENT_VARIABLE, TRACE_VARIABLE
 
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01")
+outer, inner, one, two, here = (
+    SimpleNamespace(run_id=name) for name in ("outer", "inner", "one", "two", "here")
+)
 INHERITED = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-00"
 
 
@@ -17,29 +21,29 @@ def test_the_parent_is_the_innermost_open_run_then_the_environments():
     assert lineage.parent_of_new_run() is None
     os.environ[PARENT_VARIABLE] = "ancestor"
     assert lineage.parent_of_new_run() == "ancestor"
-    lineage.enter("outer")
-    lineage.enter("inner")
+    lineage.enter(outer)
+    lineage.enter(inner)
     assert lineage.parent_of_new_run() == "inner"
-    lineage.leave("inner")
+    lineage.leave(inner)
     assert lineage.parent_of_new_run() == "outer"
-    lineage.leave("outer")
+    lineage.leave(outer)
     assert lineage.parent_of_new_run() == "ancestor"
 
 
 def test_runs_may_be_left_in_any_order():
     """Two generators that interleave end in the wrong order; no ended run stays as a parent."""
-    lineage.enter("one")
-    lineage.enter("two")
-    lineage.leave("one")
+    lineage.enter(one)
+    lineage.enter(two)
+    lineage.leave(one)
     assert lineage.parent_of_new_run() == "two"
-    lineage.leave("two")
+    lineage.leave(two)
     assert lineage.parent_of_new_run() is None
 
 
 def test_leaving_in_another_context_disturbs_nothing_there():
     """A generator finished elsewhere undoes nothing where it was not entered."""
-    lineage.enter("here")
-    contextvars.Context().run(lineage.leave, "here")
+    lineage.enter(here)
+    contextvars.Context().run(lineage.leave, here)
     assert lineage.parent_of_new_run() == "here"
 
 

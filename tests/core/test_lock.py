@@ -65,7 +65,7 @@ def test_a_budget_of_a_configuration_is_never_endless(base, held):
         config.lock_budget_ms = budget
         assert TelemetryClient(config).log_event("run", "e")
     config.lock_budget_ms = float("inf")
-    assert TelemetryClient(config)._budget == 60
+    assert TelemetryClient(config)._recorder.budget == 60
 
 
 def test_the_lock_is_on_a_file_beside_the_data(client, base, log):
@@ -74,7 +74,7 @@ def test_the_lock_is_on_a_file_beside_the_data(client, base, log):
     fd = os.open(log.shared()[0], os.O_RDWR)
     with_lock = os.open(base / "raw" / LOCK_NAME, os.O_RDWR)
     seen = []
-    real = client._writer._shared._append_locked
+    real = client._recorder.writer._shared._append_locked
 
     def look(lines, day):
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,7 +84,7 @@ def test_the_lock_is_on_a_file_beside_the_data(client, base, log):
             seen.append("held")
         return real(lines, day)
 
-    client._writer._shared._append_locked = look
+    client._recorder.writer._shared._append_locked = look
     client.log_event("run", "e")
     fcntl.flock(with_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(fd)
@@ -149,14 +149,14 @@ def test_a_thread_that_is_kept_waiting_by_another_goes_its_own_way(client, log, 
     """One thread stuck in a write to a hung disk does not hang the others."""
     client.log_event("run", "e", "first")
     stuck, free = threading.Event(), threading.Event()
-    real = client._writer._shared._append_locked
+    real = client._recorder.writer._shared._append_locked
 
     def hang(lines, day):
         stuck.set()
         assert free.wait(20)
         return real(lines, day)
 
-    client._writer._shared._append_locked = hang
+    client._recorder.writer._shared._append_locked = hang
     thread = threading.Thread(target=client.log_event, args=("run", "e", "stuck"))
     thread.start()
     assert stuck.wait(10)
@@ -181,7 +181,7 @@ def test_a_child_forked_during_another_threads_append_is_free(tmp_path):
         base = Path(sys.argv[1])
         client = TelemetryClient(TelemetryConfig.for_base(base))
         client.log_event("run", "e", "first")
-        shared = client._writer._shared
+        shared = client._recorder.writer._shared
         inside, go_on = threading.Event(), threading.Event()
         real = shared._append_locked
         def slow(lines, day):

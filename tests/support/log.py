@@ -8,6 +8,8 @@ from typing import Any
 from telemetry_core.event import Event
 from telemetry_core.line import BadLine, decode
 
+_SETTING = ("run.started", "run.updated", "run.ended")
+
 
 class Log:
     """A log directory, read anew at each call."""
@@ -56,6 +58,6 @@ class Log:
         """The fields of a run, as its events set them in turn."""
         fields: dict[str, Any] = {}
         for event in sorted(self.events(), key=lambda event: (event.time, event.id)):
-            if event.run_id == run_id and event.type != "run.event":
+            if event.run_id == run_id and event.type in _SETTING:
                 fields.update(event.data)
         return fields

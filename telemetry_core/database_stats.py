@@ -1,7 +1,7 @@
-"""The view's totals, as an agent may ask for them.
+"""The database's totals, as an agent may ask for them.
 
 Called by `TelemetryClient.get_stats`. It opens the database read-only, for one query at a
-time, and takes a view that is not there yet for an empty one.
+time, and takes a database that is not there yet for an empty one.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 
-def view_stats(database: Path) -> dict[str, Any]:
-    """Return total_runs, status_counts and pending_api_posts, and `view_error` if unreadable."""
+def database_stats(database: Path) -> dict[str, Any]:
+    """Return total_runs, status_counts and pending_api_posts; `database_error` if unreadable."""
     stats: dict[str, Any] = {"total_runs": 0, "status_counts": {}, "pending_api_posts": 0}
     if not os.path.isfile(database):
         return stats
@@ -31,6 +31,6 @@ def view_stats(database: Path) -> dict[str, Any]:
         finally:
             connection.close()
     except Exception as error:
-        stats["view_error"] = str(error)
+        stats["database_error"] = str(error)
     stats["total_runs"] = sum(stats["status_counts"].values())
     return stats

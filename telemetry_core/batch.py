@@ -1,0 +1,79 @@
+"""A batch: several events of a run that are written under one lock, in one write.
+
+Made by `TelemetryClient.log_events`. Bounded only by what the caller gives: the lines of a batch
+are in memory until they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Optional
+
+from telemetry_core.clock import CLOCK
+from telemetry_core.event import RUN_EVENT
+from telemetry_core.guard import guarded
+from telemetry_core.line import line_of
+from telemetry_core.process import own_source
+from telemetry_core.recorder import Recorder
+from telemetry_core.run_id import run_id_of
+
+_MAX_BYTES = 4 * 1024 * 1024
+"""Lines are written when they come to this much: an endless iterable must not fill memory."""
+
+
+class Batch:
+    """Encoded events that are not written yet, with the ids of all there were."""
+
+    def __init__(self, recorder: Recorder, run_id: str) -> None:
+        self._recorder = recorder
+        self._subject = run_id_of(run_id)
+        self._source = own_source()
+        # One buffer: with a list of lines the memory of each is new to the processor.
+        self._lines = bytearray()
+        self._count = 0
+        self._day = ""
+        self._ids: list[str] = []
+        self._is_complete = True
+
+    @property
+    def ids(self) -> Optional[list[str]]:
+        """The ids of the events; None if the log does not have them all."""
+        return self._ids if self._is_complete else None
+
+    @guarded
+    def checked(self, events: Iterable[Any]) -> Optional[Iterator[Any]]:
+        """Return an iterator over `events`; what is not iterable is counted as wrong."""
+        self._is_complete = False
+        iterator = iter(events)
+        self._is_complete = True
+        return iterator
+
+    @guarded
+    def add(self, event: Any) -> None:
+        """Encode one event; what is no pair is recorded as it is, not lost with the others."""
+        event_type, payload = _pair(event)
+        event_id, moment, day = CLOCK.next()
+        data = {"event_type": event_type, "payload": payload}
+        self._lines += line_of(event_id, self._source, RUN_EVENT, self._subject, moment, data)
+        self._ids.append(event_id)
+        self._count += 1
+        self._day = self._day or day
+        if len(self._lines) >= _MAX_BYTES:
+            self.write()
+
+    @guarded
+    def write(self) -> None:
+        """Append what is encoded."""
+        if not self._count:
+            return
+        lines, count, day = bytes(self._lines), self._count, self._day
+        self._lines, self._count, self._day = bytearray(), 0, ""
+        recorder = self._recorder
+        if not recorder.writer.write(lines, day, count, recorder.sync, recorder.budget):
+            self._is_complete = False
+
+
+def _pair(event: Any) -> tuple[Any, Any]:
+    if isinstance(event, (tuple, list)) and len(event) == 2:
+        return event[0], event[1]
+    return (event, None) if isinstance(event, str) else ("event", event)

@@ -1,0 +1,64 @@
+"""The recorder: turns what the client's objects have to say into events in the log.
+
+One per client, shared with its runs and spans. It encodes, hands the line to the writer, and
+counts what went wrong in us.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from telemetry_core import notices
+from telemetry_core.clock import CLOCK, Tick
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.degrade import text_of
+from telemetry_core.line import MAX_LINE_BYTES, line_of
+from telemetry_core.process import host_name, own_source
+from telemetry_core.run_id import run_id_of
+from telemetry_core.writer import Writer, writer_for
+
+# A configuration may ask for long waits, not for endless ones.
+_MAX_BUDGET_MS = 60_000.0
+
+
+class Recorder:
+    """The way of one client's events to the log."""
+
+    def __init__(self, config: TelemetryConfig) -> None:
+        self.writer: Writer = writer_for(config.ndjson_dir, host_name())
+        self.budget = min(max(config.lock_budget_ms, 0.0), _MAX_BUDGET_MS) / 1000
+        """Seconds that one call may wait for locks."""
+        self.sync = config.durability == "fsync"
+        self.errors = 0
+        """Failures of ours and wrong arguments, since the client was made."""
+        self.last_error = ""
+
+    def emit(  # noqa: PLR0917  # the parts of an event, in their order
+        self,
+        kind: str,
+        run_id: str,
+        data: dict[str, Any],
+        extensions: Optional[dict[str, Any]] = None,
+        tick: Optional[Tick] = None,
+        max_bytes: int = MAX_LINE_BYTES,
+    ) -> Optional[str]:
+        """Append one event; return its id if the log has it, None if it waits in memory."""
+        event_id, moment, day = tick or CLOCK.next()
+        subject = run_id_of(run_id)
+        line = line_of(event_id, own_source(), kind, subject, moment, data, extensions, max_bytes)
+        return event_id if self.writer.write(line, day, 1, self.sync, self.budget) else None
+
+    def failed(self, error: Exception) -> None:
+        """Count a failure of ours."""
+        self.errors += 1
+        try:
+            self.last_error = f"{type(error).__name__}: {text_of(error)[:1000]}"
+        except TypeError:
+            # Python empties modules at its very end: what they had is None, `text_of` too.
+            self.last_error = "the interpreter has ended"
+
+    def misused(self, text: str) -> None:
+        """Count wrong arguments, and say so once."""
+        self.errors += 1
+        self.last_error = text
+        notices.warn_once(text[:200], f"wrong arguments, so nothing was recorded: {text}")

@@ -54,10 +54,10 @@ def test_the_environment_is_as_before_once_all_runs_are_withdrawn():
     assert lineage.export("one")
     assert lineage.export("two")
     assert os.environ[PARENT_VARIABLE] == "two"
-    lineage.retire_spill_file("one")
+    lineage.withdraw("one")
     assert os.environ[PARENT_VARIABLE] == "two"
-    lineage.retire_spill_file("unknown")
-    lineage.retire_spill_file("two")
+    lineage.withdraw("unknown")
+    lineage.withdraw("two")
     assert dict(os.environ) == before
 
 

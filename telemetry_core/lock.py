@@ -7,7 +7,7 @@ range blocks readers) and never waits longer than it is told to.
 from __future__ import annotations
 
 import errno
-import os
+import sys
 import time
 from pathlib import Path
 from typing import Optional
@@ -22,7 +22,7 @@ LOCK_NAME = ".events.lock"
 _FIRST_PAUSE = 0.000_05
 _LONGEST_PAUSE = 0.002
 
-if os.name == "posix":
+if sys.platform != "win32":
     import fcntl
 
     # portalocker ends in this very call on POSIX, and the two exclude each other; calling it

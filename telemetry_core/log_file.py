@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Optional
 
@@ -121,7 +122,7 @@ def _prepared(fd: int, path: Path) -> os.stat_result:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         raise AppendFailed(f"{path} is not a regular file")
-    if status.st_size == 0 and status.st_mode & 0o600 != 0o600 and os.name == "posix":
+    if sys.platform != "win32" and status.st_size == 0 and status.st_mode & 0o600 != 0o600:
         # Just made, under a umask that keeps even its owner from opening it again. Where it is
         # somebody else's, it is open all the same.
         with contextlib.suppress(OSError):
@@ -131,9 +132,13 @@ def _prepared(fd: int, path: Path) -> os.stat_result:
 
 def sync_path(path: Path) -> None:
     """Have the disk hold a file's bytes or a directory's names, where the platform can."""
-    if path.is_dir() and os.name != "posix":
+    if sys.platform != "win32":
+        fd = os.open(path, os.O_RDONLY)
+    elif path.is_dir():
         return
-    fd = os.open(path, os.O_RDONLY)
+    else:
+        # Windows flushes only what is open for writing.
+        fd = os.open(path, os.O_RDWR)
     try:
         os.fsync(fd)
     finally:

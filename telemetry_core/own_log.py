@@ -8,12 +8,19 @@ handler that interrupted an append. Nor does it trust that its file stayed in pl
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from telemetry_core.errors import AppendFailed
 from telemetry_core.log_file import LogFile
 
 _ATTEMPTS = 3
+
+_TURN: AbstractContextManager[Any] = threading.RLock() if os.name == "nt" else nullcontext()
+"""Windows appends in two steps, a seek and a write: threads would overwrite each other's lines.
+Reentrant, for a signal handler may log between a thread's two writes."""
 
 
 class OwnLog:
@@ -55,6 +62,8 @@ class OwnLog:
     def _write(self, fd: int, data: bytes) -> None:
         # What follows a short write may be another thread's: start over rather than go on.
         for _ in range(2):
-            if os.write(fd, data) == len(data):
+            with _TURN:
+                written = os.write(fd, data)
+            if written == len(data):
                 return
         raise AppendFailed("the write was cut short twice")

@@ -1,7 +1,7 @@
 """The process: what tells one incarnation of a pid on a host from the next.
 
 Called by the client for `run.started`, and by whoever asks whether a run's process still
-lives. It reads `/proc` and never signals anybody.
+lives. It reads `/proc`, or asks Windows, and never signals anybody.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Optional
 _STATE_FIELD, _START_FIELD = 0, 19
 _FIRST_NAMESPACE = 0xEFFFFFFC
 """The inode that Linux gives the pid namespace of the machine itself, outside all containers."""
+_WINDOWS = "windows"
 _UNSAFE_IN_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -52,8 +53,11 @@ def process_start(pid: int) -> Optional[str]:
 
     Together with the pid it names one process for ever: pids and ticks are used again, but
     not within one boot. In a container, which counts pids of its own, it is
-    `<boot id>/<pid namespace>:<start>`.
+    `<boot id>/<pid namespace>:<start>`; on Windows, whose clock is in the number,
+    `windows:<100 ns since 1601>`.
     """
+    if sys.platform == "win32":
+        return _windows_start(pid)
     fields = _stat_fields(pid)
     room = _room()
     if fields is None or room is None or fields[_STATE_FIELD] in ("Z", "X"):
@@ -67,6 +71,8 @@ def process_is_gone(pid: int, start: Optional[str]) -> bool:
     Without `start` a process that happens to have its pid now passes for it. One of another
     container can't be seen from here, whether or not it bears our host's name.
     """
+    if sys.platform == "win32":
+        return _is_gone_from_windows(pid, start)
     room = _room() if sys.platform.startswith("linux") else None
     if room is None or (start is not None and _is_next_door(start, room)):
         return False
@@ -75,8 +81,13 @@ def process_is_gone(pid: int, start: Optional[str]) -> bool:
 
 
 def _is_next_door(start: str, room: str) -> bool:
-    """Whether a process of this very boot counts its pid in another namespace."""
+    """Whether a process of this very boot counts its pid in another namespace.
+
+    So does one of Windows on a machine of the same name: the host of a Linux within it.
+    """
     theirs = start.rpartition(":")[0]
+    if theirs == _WINDOWS:
+        return True
     return theirs != room and theirs.partition("/")[0] == room.partition("/")[0]
 
 
@@ -114,3 +125,28 @@ def _boot_id() -> Optional[str]:
             return file.read().decode().strip()
     except OSError:
         return None
+
+
+if sys.platform == "win32":
+
+    def _windows_start(pid: int) -> Optional[str]:
+        from telemetry_core.windows import process_created
+
+        try:
+            created = process_created(pid)
+        except OSError:
+            return None
+        return None if created is None else f"{_WINDOWS}:{created}"
+
+    def _is_gone_from_windows(pid: int, start: Optional[str]) -> bool:
+        from telemetry_core.windows import process_created
+
+        if start is not None and not start.startswith(f"{_WINDOWS}:"):
+            # Begun in a Linux on this machine, whose pids are not seen from here.
+            return False
+        try:
+            created = process_created(pid)
+        except OSError:
+            # It may not be looked at, so there is one.
+            return False
+        return created is None or (start is not None and start != f"{_WINDOWS}:{created}")

@@ -6,7 +6,9 @@ directories on first use.
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
@@ -17,8 +19,12 @@ EXTRAS = ("reports", "exports", "config", "logs", "backups")
 BASE_VARIABLES = ("TELEMETRY_DB_PATH", "TELEMETRY_BASE_DIR", "AGENT_METRICS_DIR")
 """What names the base directory, the first that is set."""
 
-_WELL_KNOWN = ("/agent-metrics", "/opt/telemetry", "/data/telemetry")
-_WELL_KNOWN_WINDOWS = ("D:\\agent-metrics", "C:\\agent-metrics")
+_WELL_KNOWN = (
+    # Without a drive, a path on Windows is a different one on each.
+    ("D:\\agent-metrics", "C:\\agent-metrics")
+    if os.name == "nt"
+    else ("/agent-metrics", "/opt/telemetry", "/data/telemetry")
+)
 
 
 def base_directory(environ: Mapping[str, str]) -> Path:
@@ -40,8 +46,7 @@ def base_variable(environ: Mapping[str, str]) -> Optional[str]:
 
 def well_known_bases() -> list[Path]:
     """Return the directories tried when no variable names one, in order."""
-    shared = _WELL_KNOWN + (_WELL_KNOWN_WINDOWS if os.name == "nt" else ())
-    return [Path(name) for name in shared] + [_home() / ".telemetry"]
+    return [Path(name) for name in _WELL_KNOWN] + [_home() / ".telemetry"]
 
 
 def database_path(environ: Mapping[str, str], base: Path) -> Path:
@@ -59,18 +64,36 @@ def log_directory(environ: Mapping[str, str], base: Path) -> Path:
 def make_directory(path: Path) -> None:
     """Make a directory and what is missing above it, all with mode 0700 whatever the umask.
 
+    On Windows, where modes mean nothing, their access list says the same.
     A link that leads to nothing has made what it leads to.
     """
     if not os.path.isdir(path.parent):
+        if path.parent == path:
+            # A drive or a network share that is not there: nothing is above it.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         make_directory(path.parent)
     try:
-        os.mkdir(path, 0o700)
+        _make_one(path)
     except FileExistsError:
         target = os.path.realpath(path)
         if not os.path.lexists(target):
             make_directory(Path(target))
-        return
-    os.chmod(path, 0o700)
+
+
+def _make_one(path: Path) -> None:
+    if sys.platform == "win32":
+        from telemetry_core.windows import make_private_directory
+
+        try:
+            make_private_directory(str(path))
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system that takes no access lists, as some network shares.
+            os.mkdir(path)
+    else:
+        os.mkdir(path, 0o700)
+        os.chmod(path, 0o700)
 
 
 def absolute(name: str) -> Path:

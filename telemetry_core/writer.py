@@ -226,9 +226,11 @@ def writer_for(directory: Path, host: str) -> Writer:
 
     One, because two descriptors of one process would lock each other out like strangers.
     """
-    key = str(absolute(str(directory)))
+    path = absolute(str(directory))
+    # Where names differ in more than case only: one directory, however it is spelled.
+    key = os.path.normcase(path)
     writer = _WRITERS.get(key)
-    return writer or _WRITERS.setdefault(key, Writer(Path(key), host))
+    return writer or _WRITERS.setdefault(key, Writer(path, host))
 
 
 def _after_fork() -> None:

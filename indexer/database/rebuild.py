@@ -19,6 +19,7 @@ from indexer.errors import DatabaseDamaged, DatabaseUnusable, Interrupted
 from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store import connection as database
 from indexer.store.status import copy_indexer_tables, set_stale_after
+from indexer.system.file_changes import replace
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.log_file import sync_path
@@ -94,7 +95,7 @@ def put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig)
         _set_aside(config.database_path)
         new.close()
         sync_path(shadow)
-        os.replace(shadow, config.database_path)
+        replace(shadow, config.database_path)
         return
     with closing(live), database.translated(config.database_path):
         _carry_over(live, new)
@@ -142,7 +143,7 @@ def page_size_of(path: Path) -> int:
 def _set_aside(path: Path) -> None:
     """Keep what stands in the view's place under another name: it is not ours to delete."""
     if path.exists() and path.stat().st_size:
-        os.replace(path, f"{path}.damaged-{CLOCK.tick().time.replace(':', '')}")
+        replace(path, f"{path}.damaged-{CLOCK.tick().time.replace(':', '')}")
     database.remove_database(path)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from indexer.doctor.finding import Finding, failure, note, ok, warning
 from indexer.doctor.subject import Subject
+from indexer.system.access_list import access_list, grants_to_groups
 from telemetry_core.storage import EXTRAS
 
 _SHOWN = 3
@@ -39,7 +40,12 @@ def _look_at(name: str, path: Path) -> Iterator[Finding]:
     if not stat.S_ISDIR(status.st_mode):
         yield failure(f"{name}: {path} is no directory", "move it away: a directory belongs there")
         return
-    trouble = [*_use(name, path), *_owner(name, path, status), *_mode(name, path, status)]
+    trouble = [
+        *_use(name, path),
+        *_owner(name, path, status),
+        *_mode(name, path, status),
+        *_grants(name, path),
+    ]
     yield from trouble or [ok(f"{name}: {path}")]
 
 
@@ -68,6 +74,16 @@ def _mode(name: str, path: Path, status: os.stat_result) -> Iterator[Finding]:
         yield warning(f"{name}: {path} can be written by everybody (mode {mode:04o})", todo)
     elif mode & 0o077:
         yield note(f"{name}: {path} is open to others (mode {mode:04o})", todo)
+
+
+def _grants(name: str, path: Path) -> Iterator[Finding]:
+    """Say whom a directory's access list lets in; there is one on Windows only."""
+    todo = f'unless that is meant: icacls "{path}" /inheritance:r /grant:r "%USERNAME%:(OI)(CI)F"'
+    for grant in grants_to_groups(access_list(path)):
+        if grant.may_write:
+            yield warning(f"{name}: {path} can be written by the group {grant.group}", todo)
+        else:
+            yield note(f"{name}: {path} can be read by the group {grant.group}", todo)
 
 
 def _can_be_made(name: str, path: Path) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _mount(path: Path) -> Iterator[Finding]:
-    if not hasattr(os, "statvfs") or not path.is_dir():
+    if sys.platform == "win32" or not path.is_dir():
         return
     status = os.statvfs(path)
     if status.f_flag & os.ST_RDONLY:

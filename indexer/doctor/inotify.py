@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
@@ -18,11 +19,13 @@ _ROOM = 2
 
 def check(_subject: Subject) -> Iterator[Finding]:
     """Hold what this user's processes use against what each user may."""
+    if sys.platform != "linux":
+        return
     instances, watches = _limit("max_user_instances"), _limit("max_user_watches")
     if instances is None or watches is None:
-        # Not Linux: its events have no such limits.
+        # A kernel without inotify.
         return
-    used_instances, used_watches = _used()
+    used_instances, used_watches = _used(os.getuid())
     what = f"{used_instances} of {instances} instances and {used_watches} of {watches} watches used"
     if instances - used_instances < _ROOM or watches - used_watches < _ROOM:
         yield warning(
@@ -40,19 +43,19 @@ def _limit(name: str) -> Optional[int]:
         return None
 
 
-def _used() -> tuple[int, int]:
-    """Return the instances and watches of this user's processes, as far as they can be seen."""
+def _used(user: int) -> tuple[int, int]:
+    """Return the instances and watches of a user's processes, as far as they can be seen."""
     instances = watches = 0
     for process in _PROCESSES.glob("[0-9]*"):
-        for descriptor in _descriptors(process):
+        for descriptor in _descriptors(process, user):
             instances += 1
             watches += _watches(process / "fdinfo" / descriptor)
     return instances, watches
 
 
-def _descriptors(process: Path) -> list[str]:
+def _descriptors(process: Path, user: int) -> list[str]:
     try:
-        if process.stat().st_uid != os.getuid():
+        if process.stat().st_uid != user:
             return []
         names = os.listdir(process / "fd")
     except OSError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
@@ -20,12 +20,14 @@ from indexer.log.names import free_name, parse_segment_name
 from indexer.log.segments import Segment, list_segments
 from indexer.retention.compression import default_compression, length_of_beginning, new_file, pack
 from indexer.retention.removal import (
+    UNDER_LOCK_SECONDS,
     SegmentInUse,
     check_unchanged,
     retire_spill_file,
     unlink_synced,
     writers_excluded,
 )
+from indexer.system.file_changes import check_not_held, delete, replace
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.log_file import sync_path
@@ -105,7 +107,7 @@ def _sweep(directory: Path) -> None:
     """Delete what an archiving that was killed has left half done."""
     for name in os.listdir(directory):
         if name.startswith(_TEMPORARY):
-            os.unlink(directory / name)
+            delete(directory / name)
 
 
 def _archive(
@@ -151,23 +153,27 @@ def _pack_and_finish(
                 end = pack(file.path, end, out, packing)
             if length_of_beginning(file.path, temporary) != end:
                 raise SegmentInUse(f"{file.name} was changed while it was compressed")
+            check_not_held(file.path)
             with _standing_still(config, file):
                 if 0 < os.stat(file.path).st_size - end <= _MOST_UNDER_LOCK:
                     end = pack(file.path, end, out, packing)
                 check_unchanged(file, end)
-                os.replace(temporary, target)
+                check_not_held(file.path, UNDER_LOCK_SECONDS)
+                # What is open can't be renamed on Windows.
+                out.close()
+                replace(temporary, target, UNDER_LOCK_SECONDS)
                 sync_path(target.parent)
                 unlink_synced(file.path)
         return Archived(file.name, end, target.name, os.stat(target).st_size)
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
+        delete(temporary)
 
 
 def _delete_archived(
     config: TelemetryConfig, file: Segment, length: int, archived: Path
 ) -> Archived:
     """Delete a plain file of which the archive has as many bytes."""
+    check_not_held(file.path)
     with _standing_still(config, file):
         check_unchanged(file, length)
         unlink_synced(file.path)

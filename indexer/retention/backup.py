@@ -19,6 +19,7 @@ from indexer.database.leases import backup_directory, keeping_lease
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.log.segments import Segment, list_segments
 from indexer.store import connection as database
+from indexer.system.file_changes import delete, replace
 from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.log_file import sync_path
@@ -71,7 +72,7 @@ def backup(
             if with_log:
                 whole = directory / f"{_TEMPORARY}{path.name}"
                 missed = _write_tar(whole, view, config.ndjson_dir, on_chunk)
-            os.replace(whole, path)
+            replace(whole, path)
             sync_path(directory)
         finally:
             _sweep(directory)
@@ -178,11 +179,11 @@ def _rotate(newest: Path, keep: Optional[int]) -> list[str]:
     )
     old = others[: max(0, len(others) - (max(1, keep) - 1))]
     for path in old:
-        path.unlink()
+        delete(path)
     return [path.name for path in old]
 
 
 def _sweep(directory: Path) -> None:
     """Delete what a backup that was killed has left half done."""
     for path in directory.glob(f"{_TEMPORARY}telemetry-*"):
-        path.unlink(missing_ok=True)
+        delete(path)

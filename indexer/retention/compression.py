@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ from indexer.log.streams import (
     open_stream,
     read_chunk,
 )
+from indexer.system.file_changes import delete
 
 GZIP, ZSTD = ".gz", ".zst"
 
@@ -112,12 +114,12 @@ def new_file(path: Path, like: Optional[os.stat_result] = None) -> BinaryIO:
     """Open a new file for writing, 0600, or with owner and mode of another. Raises OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        if like is not None and os.name == "posix":
+        if sys.platform != "win32" and like is not None:
             if (like.st_uid, like.st_gid) != (os.getuid(), os.getgid()):
                 os.fchown(fd, like.st_uid, like.st_gid)
             os.fchmod(fd, like.st_mode & 0o777)
     except BaseException:
         os.close(fd)
-        path.unlink(missing_ok=True)
+        delete(path)
         raise
     return open(fd, "wb")

@@ -14,12 +14,16 @@ from pathlib import Path
 
 from indexer.log.names import PLAIN, free_name, parse_segment_name
 from indexer.log.segments import Segment, list_segments
+from indexer.system.file_changes import delete, rename
 from telemetry_core.errors import TelemetryError
 from telemetry_core.lock import LOCK_NAME, SidecarLock
 from telemetry_core.log_file import sync_path
 
 _PATIENCE = 2.0
 """Seconds. Writers hold the lock for less than a thousandth of one, but many may take turns."""
+
+UNDER_LOCK_SECONDS = 0.2
+"""How long to wait for another program's handle while writers wait for us."""
 
 
 class SegmentInUse(TelemetryError):
@@ -53,7 +57,7 @@ def retire_spill_file(file: Segment) -> Segment:
     if not name.is_spill:
         return file
     target = directory / free_name(name.stem, PLAIN, os.listdir(directory))
-    os.rename(file.path, target)
+    rename(file.path, target)
     found = next((one for one in list_segments(directory) if one.path == target), None)
     if found is None:
         raise SegmentInUse(f"{target.name} was moved by somebody else")
@@ -77,5 +81,5 @@ def check_unchanged(file: Segment, size: int) -> None:
 
 def unlink_synced(path: Path) -> None:
     """Delete a file, and have the disk know. Raises OSError."""
-    os.unlink(path)
+    delete(path, UNDER_LOCK_SECONDS)
     sync_path(path.parent)

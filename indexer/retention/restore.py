@@ -31,6 +31,8 @@ from indexer.log.segments import is_segment_name
 from indexer.retention.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_view, stamp
 from indexer.retention.compression import length_of_beginning
 from indexer.store import connection as database
+from indexer.system.atomic_file import link_into_place
+from indexer.system.file_changes import delete
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.log_file import sync_path
@@ -211,12 +213,12 @@ def _restore_log(config: TelemetryConfig, path: Path) -> dict[str, str]:
             name = member.name[len(LOG_FOLDER) :]
             # It ends as its name does, by which it is known how to read it.
             temporary = directory / (_TEMPORARY + name)
-            temporary.unlink(missing_ok=True)
+            delete(temporary)
             try:
                 _extract(tar, member, temporary)
                 merged[name] = _merge(temporary, directory, name)
             finally:
-                temporary.unlink(missing_ok=True)
+                delete(temporary)
     sync_path(directory)
     return merged
 
@@ -231,15 +233,9 @@ def _merge(temporary: Path, directory: Path, name: str) -> str:
                 if length_of_beginning(directory / other, temporary) is not None:
                     return THERE_ALREADY
     try:
-        _place(temporary, directory / name)
+        link_into_place(temporary, directory / name)
     except FileExistsError:
         # Other bytes under this name. Their own events are kept, and what both have is known.
-        _place(temporary, directory / free_name(stem, suffix, names))
+        link_into_place(temporary, directory / free_name(stem, suffix, names))
         return PUT_BESIDE
     return PUT_BACK
-
-
-def _place(temporary: Path, target: Path) -> None:
-    """Give a file its name. Raises FileExistsError rather than taking another's."""
-    os.link(temporary, target)
-    os.unlink(temporary)

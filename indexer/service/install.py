@@ -18,6 +18,7 @@ from indexer.errors import ServiceFailed
 from indexer.service import launchd, systemd, windows
 from indexer.service.definition import ServiceDefinition
 from indexer.system.atomic_file import write_atomically
+from indexer.system.file_changes import delete
 from telemetry_core.storage import make_directory
 
 
@@ -77,7 +78,7 @@ def uninstall(manager: Manager, service: ServiceDefinition) -> list[list[str]]:
     """End the service and remove its file; return the commands that are still to be run."""
     file = manager.path(service, os.environ)
     left = _told(manager, manager.stop_commands(service, file), wanted=file.exists())
-    file.unlink(missing_ok=True)
+    delete(file)
     return left
 
 

@@ -16,6 +16,7 @@ from typing import Optional
 
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
 from indexer.store.schema.script import APPLICATION_ID, schema_sql
+from indexer.system.file_changes import delete
 from indexer.system.filesystem import journal_mode_for
 from telemetry_core.config import JOURNAL_MODES
 from telemetry_core.fields import SCHEMA_VERSION
@@ -180,7 +181,7 @@ def remove_database(path: Path) -> None:
     """Delete a database with all that SQLite keeps beside it."""
     # The companions go first: a leftover WAL would be played into the next file of this name.
     for suffix in (*COMPANIONS, ""):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+        delete(f"{path}{suffix}")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ was written is on the disk before it takes its place, and so is the directory en
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from glob import escape
 from pathlib import Path
 from typing import BinaryIO
 
+from indexer.system.file_changes import delete, rename, replace
 from telemetry_core.log_file import sync_path
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -53,16 +55,15 @@ def atomic_file(path: Path, *, overwrite: bool = True, durable: bool = True) -> 
         elif durable:
             move_into_place(partial, path)
         else:
-            os.replace(partial, path)
+            replace(partial, path)
     except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(partial)
+        delete(partial)
         raise
 
 
 def move_into_place(temporary: Path, path: Path) -> None:
     """Rename a finished file, already synced, to `path`, over what is there. Raises OSError."""
-    os.replace(temporary, path)
+    replace(temporary, path)
     sync_path(path.parent)
 
 
@@ -72,6 +73,10 @@ def link_into_place(temporary: Path, path: Path) -> None:
     Unlike a rename it never takes the place of a file that another process made meanwhile.
     Raises FileExistsError, or another OSError.
     """
+    if sys.platform == "win32":
+        # There, a rename never takes another file's place.
+        rename(temporary, path)
+        return
     try:
         os.link(temporary, path)
     except FileExistsError:

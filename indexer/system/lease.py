@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional
@@ -17,6 +17,7 @@ import orjson
 
 from indexer.errors import AlreadyRunning
 from indexer.system.atomic_file import write_atomically
+from indexer.system.file_changes import delete
 from telemetry_core.clock import CLOCK
 from telemetry_core.lock import try_lock, unlock
 from telemetry_core.log_file import LogFile
@@ -107,7 +108,9 @@ class Lease:
     ) -> None:
         if self._file is not None:
             if self._purpose:
-                self._note.unlink(missing_ok=True)
+                with suppress(OSError):
+                    # Held open by a reader: then it is the note of a process that ended.
+                    delete(self._note)
             unlock(self._file.fd)
             self._file.close()
             self._file = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Mapping
 from typing import Optional
@@ -55,7 +56,7 @@ class Notifier:
         self._send("STOPPING=1")
 
     def _send(self, message: str) -> None:
-        if self._address is None:
+        if sys.platform == "win32" or self._address is None:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
@@ -67,7 +68,7 @@ class Notifier:
 
 
 def _address(name: str) -> Optional[bytes]:
-    if not hasattr(socket, "AF_UNIX") or name[:1] not in ("/", "@"):
+    if name[:1] not in ("/", "@"):
         return None
     encoded = os.fsencode(name)
     return b"\0" + encoded[1:] if name.startswith("@") else encoded

@@ -61,5 +61,5 @@ RUN_FIELDS: tuple[Field, ...] = (
 RUN_FIELD_NAMES: frozenset[str] = frozenset(field.name for field in RUN_FIELDS)
 TIME_FIELDS: frozenset[str] = frozenset(field.name for field in RUN_FIELDS if field.kind == "time")
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """Version of the view's tables. A database that says otherwise is rebuilt from the log."""

@@ -139,10 +139,12 @@ def test_fold_is_pure_and_does_not_know_the_store() -> None:
     """No I/O, no clock, no table."""
     used = _imports(ROOT / "indexer" / "ingest" / "fold.py")
     assert not {n.split(".")[0] for n in used} & {"os", "io", "time", "sqlite3", "pathlib"}
-    assert {n for n in used if n.startswith("indexer")} <= {
+    modules = {n for n in used if n.startswith("indexer")}
+    assert {n for n in modules if n.startswith("indexer.store")} <= {
         "indexer.store.schema.columns",
         "indexer.store.schema.columns.RUN_COLUMNS",
     }
+    assert {n.split(".")[1] for n in modules} <= {"store", "ingest"}
 
 
 @pytest.mark.parametrize(

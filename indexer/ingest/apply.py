@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Optional
 
 from indexer.ingest.fold import (
+    ACTIVITY,
     ACTIVITY_COLUMNS,
     CHANGES,
     Activity,
@@ -22,6 +23,8 @@ from indexer.ingest.fold import (
     continues,
     fold,
 )
+from indexer.ingest.foreign import WholeRun
+from indexer.ingest.projections.projector import Projector, runs_to_fold_again
 from indexer.store.events.codec import (
     EVENT_ID,
     RUN_ID,
@@ -33,35 +36,59 @@ from indexer.store.events.codec import (
 )
 from indexer.store.events.table import activities, changes
 from indexer.store.runs import delete_runs, load_runs, save_runs, update_runs
-from telemetry_core.event import RUN_EVENT
 
 
 def fold_into_rows(
-    connection: sqlite3.Connection, new: Iterable[EventRow], refold: Collection[str]
+    connection: sqlite3.Connection, new: Collection[EventRow], refold: Collection[str]
 ) -> None:
     """Fold the `new` events into the rows of their runs; those of `refold` are folded again."""
-    active, changing = _sort_out(new, refold)
-    changed = dict.fromkeys((*refold, *changing))
-    known = load_runs(connection, changed)
+    again = {*refold, *runs_to_fold_again(connection, new)}
+    active, changing = _sort_out(new, again)
+    known = load_runs(connection, changing)
     folded: list[RunRow] = []
-    for run_id in changed:
-        row = _fold_further(known.get(run_id), changing.get(run_id), active.pop(run_id, None))
+    for run_id, rows in changing.items():
+        row = _fold_further(known.get(run_id), rows, active.pop(run_id, None))
         folded += [row] if row is not None else fold_all(connection, run_id)
     folded += _add_activities(connection, active)
+    projector = Projector(connection)
+    folded += _fold_again(connection, sorted(again), projector)
     save_runs(connection, sorted(folded, key=itemgetter("run_id")))
+    projector.add(row for row in new if row[RUN_ID] not in again)
+    projector.settle()
 
 
 def refold_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> None:
     """Fold the rows of runs again from the stored events; a run without events has no row."""
     delete_runs(connection, run_ids)
+    projector = Projector(connection)
+    save_runs(connection, _fold_again(connection, run_ids, projector))
+    projector.settle()
+
+
+def _fold_again(
+    connection: sqlite3.Connection, run_ids: Iterable[str], projector: Projector
+) -> Iterator[RunRow]:
+    """Yield the rows of runs folded from their first events, and feed them to the projections."""
     for run_id in run_ids:
-        save_runs(connection, fold_all(connection, run_id))
+        whole = WholeRun(run_id, changes(connection, run_id))
+        projector.replace(whole)
+        row = whole.row()
+        for one in activities(connection, run_id):
+            row = add_activity(row, run_id, Activity(one.events, one.first_time, one.last))
+        if row is not None:
+            yield row
+
+
+def whole_runs(connection: sqlite3.Connection) -> Iterator[WholeRun]:
+    """Yield every run of which more is stored than its `run.event`s, by run."""
+    for run_id, events in groupby(changes(connection), lambda event: event.run_id):
+        yield WholeRun(run_id, events)
 
 
 def fold_all(connection: sqlite3.Connection, run_id: Optional[str] = None) -> Iterator[RunRow]:
     """Yield the rows that the stored events fold to, by run: of one run, or of all."""
     by_run = groupby(changes(connection, run_id), lambda event: event.run_id)
-    folded = ((run, fold(None, events)) for run, events in by_run)
+    folded = ((run, WholeRun(run, events).row()) for run, events in by_run)
     active = (
         (one.run_id, Activity(one.events, one.first_time, one.last))
         for one in activities(connection, run_id)
@@ -86,7 +113,7 @@ def _sort_out(
         run_id, kind = row[RUN_ID], row[TYPE]
         if run_id in refold:
             continue
-        if kind == RUN_EVENT:
+        if kind in ACTIVITY:
             seen.setdefault(run_id, []).append((row[TIMESTAMP], row[EVENT_ID]))
         elif kind in CHANGES:
             changing.setdefault(run_id, []).append(row)

@@ -7,18 +7,26 @@ folding more events onto a row gives what folding all of them at once would.
 Starts fill what is empty, updates and ends overwrite, and a null does neither. So neither a
 late start nor a clock that was set back can reopen a run or take a number from it. An agent's
 own events say only that the run lives: in whichever order they come, and however late, the row
-is the same, so they need not be looked at one by one.
+is the same, so they need not be looked at one by one; nor need its spans. Counters add to what
+stands there when their turn comes, and metrics are merged by name.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple, Optional
 
 import orjson
 
+from indexer.ingest.values import (
+    NORMALISE,
+    context_of,
+    is_number,
+    object_in,
+    sum_of,
+    text_of,
+    time_of,
+)
 from indexer.store.schema.columns import RUN_COLUMNS
 from telemetry_core.event import (
     API_TARGET,
@@ -26,23 +34,23 @@ from telemetry_core.event import (
     RUN_DELIVERY_FAILED,
     RUN_ENDED,
     RUN_EVENT,
+    RUN_INCREMENTED,
+    RUN_METRICS,
     RUN_STARTED,
     RUN_UPDATED,
+    SPAN_ENDED,
+    SPAN_STARTED,
     Event,
 )
 from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
 from telemetry_core.status import RUNNING, SUCCESS, normalise_status
-from telemetry_core.timestamp import canonical_time, format_time, milliseconds_between
+from telemetry_core.timestamp import milliseconds_between
 
 RunRow = dict[str, Any]
 
 _KINDS = {field.name: field.kind for field in RUN_FIELDS}
 _ENDING_FIELDS = ("end_time", "duration_ms")
 _SPAN = ("start_time", "end_time")
-# Seconds since 1970 in the years 1973 to 5138: agents that give a number give this one.
-_EPOCH_SECONDS = (10**8, 10**11)
-_INT64 = range(-(2**63), 2**63)
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
 ACTIVITY_COLUMNS = ("run_id", "event_count", "created_at", "last_event_time", "last_event_id")
@@ -50,7 +58,7 @@ ACTIVITY_COLUMNS = ("run_id", "event_count", "created_at", "last_event_time", "l
 
 
 class Activity(NamedTuple):
-    """What some of a run's own events, the `run.event`s, come to."""
+    """What some of a run's own events, its `run.event`s and its spans, come to."""
 
     events: int
     first_time: str
@@ -86,11 +94,21 @@ def add_activity(row: Optional[RunRow], run_id: str, activity: Activity) -> RunR
     return row
 
 
+def add_revisions(row: RunRow, events: int, last_time: str) -> None:
+    """Have the row count events, the last of them at `last_time`, as changes of what it says."""
+    row["revision"] += events
+    row["updated_at"] = max(row["updated_at"] or "", last_time)
+    _compare_revisions(row)
+
+
 def continues(row: RunRow, event: Event) -> bool:
     """Whether `event` may be folded onto `row`, which holds others of its run.
 
     What changes a row has to come after what changed it; all else may come at any time.
     """
+    if row["foreign_events"]:
+        # Other programs' records only fill what is empty once all else has been said.
+        return False
     changed = row["updated_at"]
     return event.type not in _REVISING or changed is None or event.time > changed
 
@@ -130,18 +148,18 @@ def _apply_started(row: RunRow, event: Event) -> None:
     data = _object(event)
     if row["source"] is None:
         row["source"] = event.source
-        row["process_start"] = _text((event.extensions or {}).get("processstart"))
+        row["process_start"] = text_of((event.extensions or {}).get("processstart"))
     if row["status"] is None:
-        row["status"] = normalise_status(_text(data.get("status")) or RUNNING)
+        row["status"] = normalise_status(text_of(data.get("status")) or RUNNING)
     if row["start_time"] is None:
-        row["start_time"] = _time(data.get("start_time")) or event.time
+        row["start_time"] = time_of(data.get("start_time")) or event.time
     _set_fields(row, data, overwrite=False)
 
 
 def _apply_updated(row: RunRow, event: Event) -> None:
     _revise(row, event)
     data = _object(event)
-    status = _text(data.get("status"))
+    status = text_of(data.get("status"))
     if status is not None:
         row["status"] = normalise_status(status)
     _set_fields(row, data, overwrite=True)
@@ -150,11 +168,35 @@ def _apply_updated(row: RunRow, event: Event) -> None:
 def _apply_ended(row: RunRow, event: Event) -> None:
     _revise(row, event)
     data = _object(event)
-    row["status"] = normalise_status(_text(data.get("status")) or SUCCESS)
-    row["end_time"] = _time(data.get("end_time")) or event.time
+    row["status"] = normalise_status(text_of(data.get("status")) or SUCCESS)
+    row["end_time"] = time_of(data.get("end_time")) or event.time
     _set_fields(row, data, overwrite=True)
     if data.get("duration_ms") is None:
         row["duration_ms"] = _duration(row["start_time"], row["end_time"])
+
+
+def _apply_incremented(row: RunRow, event: Event) -> None:
+    _revise(row, event)
+    sums = {}
+    metrics = _metrics_of(row)
+    for name, value in _object(event).items():
+        if not is_number(value) or name in _ENDING_FIELDS:
+            continue
+        kind = _KINDS.get(name)
+        if kind == "integer":
+            row[name] = sum_of(row[name], value)
+        elif kind is None:
+            sums[name] = sum_of(metrics.get(name), value)
+    if sums:
+        _keep_metrics(row, sums, overwrite=True)
+
+
+def _apply_metrics(row: RunRow, event: Event) -> None:
+    _revise(row, event)
+    metrics = _object(event).get("metrics")
+    if isinstance(metrics, dict):
+        numbers = {name: value for name, value in metrics.items() if is_number(value)}
+        _keep_metrics(row, numbers, overwrite=True)
 
 
 def _apply_delivered(row: RunRow, event: Event) -> None:
@@ -180,19 +222,26 @@ def _is_of_api(event: Event) -> bool:
     return bool(_object(event).get("target", API_TARGET) == API_TARGET)
 
 
-_REVISING = frozenset((RUN_STARTED, RUN_UPDATED, RUN_ENDED))
+_REVISING = frozenset((RUN_STARTED, RUN_UPDATED, RUN_INCREMENTED, RUN_METRICS, RUN_ENDED))
 _APPLY: dict[str, Callable[[RunRow, Event], None]] = {
     RUN_STARTED: _apply_started,
     RUN_EVENT: _apply_event,
+    SPAN_STARTED: _apply_event,
+    SPAN_ENDED: _apply_event,
+    RUN_INCREMENTED: _apply_incremented,
+    RUN_METRICS: _apply_metrics,
     RUN_UPDATED: _apply_updated,
     RUN_ENDED: _apply_ended,
     RUN_DELIVERED: _apply_delivered,
     RUN_DELIVERY_FAILED: _apply_delivery_failed,
 }
 
-CHANGES = frozenset(_APPLY) - {RUN_EVENT}
-"""The types of events that `fold` has to see one by one; other than these and `run.event` none
-has a say in a row."""
+ACTIVITY = frozenset((RUN_EVENT, SPAN_STARTED, SPAN_ENDED))
+"""The types of events that only say that their run lives."""
+
+CHANGES = frozenset(_APPLY) - ACTIVITY
+"""The types of events that `fold` has to see one by one; other than these and `ACTIVITY` none has
+a say in a row."""
 
 
 def _revise(row: RunRow, event: Event) -> None:
@@ -206,45 +255,45 @@ def _compare_revisions(row: RunRow) -> None:
     row["api_posted"] = int(row["api_posted_revision"] >= row["revision"] > 0)
 
 
-def _set_fields(row: RunRow, data: dict[str, Any], *, overwrite: bool) -> None:
-    unknown = {}
-    running = row["status"] == RUNNING
+def _set_fields(row: RunRow, data: RunRow, *, overwrite: bool) -> None:
+    rest: RunRow = {}
+    metrics: RunRow = {}
+    passed_over = ("status", *(_ENDING_FIELDS if row["status"] == RUNNING else ()))
     for name, value in data.items():
-        if value is None or name == "status":
+        if value is None or name in passed_over:
             continue
         kind = _KINDS.get(name)
         if kind is None:
-            unknown[name] = value
+            (metrics if is_number(value) else rest)[name] = value
+        elif name == "metrics_json" and (given := object_in(value)) is not None:
+            metrics.update(given)
         elif name == "context_json":
-            unknown.update(_context(value))
-        elif name in _ENDING_FIELDS and running:
-            continue
-        elif name in _SPAN and _time(value) is None:
+            rest.update(context_of(value))
+        elif name in _SPAN and time_of(value) is None:
             # Views sort and group by these: what is no time is kept, but not as one.
-            unknown[name] = value
+            rest[name] = value
         elif overwrite or row[name] is None:
-            row[name] = _NORMALISE[kind](value)
-    if unknown:
-        _keep_unknown(row, unknown, overwrite=overwrite)
+            row[name] = NORMALISE[kind](value)
+    if rest:
+        known = orjson.loads(row["context_json"]) if row["context_json"] else {}
+        row["context_json"] = _merged(known, rest, overwrite=overwrite)
+    if metrics:
+        _keep_metrics(row, metrics, overwrite=overwrite)
 
 
-def _keep_unknown(row: RunRow, unknown: dict[str, Any], *, overwrite: bool) -> None:
-    known = orjson.loads(row["context_json"]) if row["context_json"] else {}
-    merged = {**known, **unknown} if overwrite else {**unknown, **known}
-    row["context_json"] = orjson.dumps(merged, option=orjson.OPT_SORT_KEYS).decode()
+def _keep_metrics(row: RunRow, metrics: RunRow, *, overwrite: bool) -> None:
+    """Merge metrics by name; one that is no object gives way to one that is, but for a start's."""
+    if row["metrics_json"] is None or overwrite or object_in(row["metrics_json"]) is not None:
+        row["metrics_json"] = _merged(_metrics_of(row), metrics, overwrite=overwrite)
 
 
-def _context(value: Any) -> dict[str, Any]:
-    """A context is an object, or JSON text of one; anything else is kept under a name."""
-    if isinstance(value, str):
-        try:
-            parsed = orjson.loads(value)
-            # It may nest deeper than it can be written again; then it stays the text it is.
-            orjson.dumps({"context": parsed})
-            value = parsed
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-            pass
-    return value if isinstance(value, dict) else {"context": value}
+def _metrics_of(row: RunRow) -> RunRow:
+    return object_in(row["metrics_json"]) or {}
+
+
+def _merged(known: RunRow, new: RunRow, *, overwrite: bool) -> str:
+    merged = {**known, **new} if overwrite else {**new, **known}
+    return orjson.dumps(merged, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _duration(start: Optional[str], end: str) -> Optional[int]:
@@ -255,41 +304,3 @@ def _duration(start: Optional[str], end: str) -> Optional[int]:
 
 def _object(event: Event) -> dict[str, Any]:
     return event.data if isinstance(event.data, dict) else {}
-
-
-def _text(value: Any) -> Optional[str]:
-    if value is None or isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
-
-
-def _time(value: Any) -> Optional[str]:
-    """A time in its canonical spelling, None for what is none."""
-    if isinstance(value, (int, float)) and _EPOCH_SECONDS[0] <= value < _EPOCH_SECONDS[1]:
-        return format_time(datetime.fromtimestamp(value, timezone.utc))
-    try:
-        return canonical_time(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-def _time_or_text(value: Any) -> Optional[str]:
-    return _time(value) or _text(value)
-
-
-def _integer(value: Any) -> Any:
-    """A whole number where it is one, in SQLite's range; what is not is kept as it came."""
-    if isinstance(value, int):
-        return int(value) if value in _INT64 else str(value)
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
-    text = _text(value)
-    return int(text) if text and _WHOLE_NUMBER.fullmatch(text) else text
-
-
-_NORMALISE: dict[str, Callable[[Any], Any]] = {
-    "text": _text,
-    "time": _time_or_text,
-    "integer": _integer,
-    "json": _text,
-}

@@ -21,7 +21,7 @@ from indexer.semantics.values import (
     first_text,
     iso_time,
     mapping,
-    text,
+    words,
 )
 
 VOCABULARY = "native"
@@ -55,7 +55,7 @@ class Halves(NamedTuple):
 
 def span_id_of(data: Any) -> Optional[str]:
     """Return which span an event is of; None if it names none."""
-    return text(mapping(data).get("span_id"))
+    return words(mapping(data).get("span_id"))
 
 
 def span_facts(span_id: str, halves: Halves) -> SpanFacts:
@@ -70,9 +70,9 @@ def span_facts(span_id: str, halves: Halves) -> SpanFacts:
         signal=FROM_SPAN,
         vocabulary=VOCABULARY,
         span_id=span_id,
-        parent_span_id=text(start.get("parent_span_id")) or text(end.get("parent_span_id")),
-        name=text(start.get("name")) or text(end.get("name")),
-        kind=text(start.get("kind")) or text(end.get("kind")),
+        parent_span_id=words(start.get("parent_span_id")) or words(end.get("parent_span_id")),
+        name=words(start.get("name")) or words(end.get("name")),
+        kind=words(start.get("kind")) or words(end.get("kind")),
         status=_status(end) if halves.ended else None,
         start_time=_start_time(halves.started, end_time, duration),
         end_time=end_time,
@@ -97,7 +97,7 @@ def span_facts(span_id: str, halves: Halves) -> SpanFacts:
 
 
 def _status(end: Mapping[str, Any]) -> str:
-    return OK if (text(end.get("status")) or "").lower() in _ENDED_WELL else ERROR
+    return OK if (words(end.get("status")) or "").lower() in _ENDED_WELL else ERROR
 
 
 def _start_time(

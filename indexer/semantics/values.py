@@ -52,6 +52,11 @@ def text(value: Any) -> Optional[str]:
     return value if isinstance(value, str) and value not in _ABSENT else None
 
 
+def words(value: Any) -> Optional[str]:
+    """Return a text that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
 def first_line(value: Any) -> Optional[str]:
     """Return the first line of a text that has one, cut to a bounded length."""
     if not isinstance(value, str):

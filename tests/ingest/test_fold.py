@@ -164,8 +164,8 @@ def test_unknown_fields_are_kept_in_the_context() -> None:
             event(2, "run.updated", context_json='{"b": 2}', revision=99),
         ]
     )
-    assert orjson.loads(row["context_json"]) == {"a": 1, "b": 2, "colour": "red", "revision": 99}
-    assert row["revision"] == 2
+    assert orjson.loads(row["context_json"]) == {"a": 1, "b": 2, "colour": "red"}
+    assert (orjson.loads(row["metrics_json"]), row["revision"]) == ({"revision": 99}, 2)
 
 
 def test_metrics_take_an_object_or_text() -> None:
@@ -331,14 +331,14 @@ def test_what_says_nothing_does_not_hide_what_stands_behind_it() -> None:
         "product": None,
         "status": "running",
         "end_time": "2026-01-01T00:00:00Z",
-        "odd": 1,
+        "odd": True,
         "start_time": "x",
         "context_json": {"a": 1},
         "website": "w",
     }
     row = _fold([event(1, "run.started", **data)])
     assert (row["website"], row["status"], row["end_time"]) == ("w", "running", None)
-    assert orjson.loads(row["context_json"]) == {"a": 1, "odd": 1, "start_time": "x"}
+    assert orjson.loads(row["context_json"]) == {"a": 1, "odd": True, "start_time": "x"}
 
 
 def test_a_time_that_is_no_bound_of_the_run_is_kept_as_it_came() -> None:
@@ -358,8 +358,8 @@ def test_a_context_that_is_no_object_is_kept_under_a_name(given: Any) -> None:
 
 def test_the_names_in_a_context_are_in_order() -> None:
     """Two runs of one agent are compared by eye, whatever was set first."""
-    row = _fold([event(1, "run.started", b=1, c=2), event(2, "run.updated", a=3)])
-    assert row["context_json"] == '{"a":3,"b":1,"c":2}'
+    row = _fold([event(1, "run.started", b="1", c="2"), event(2, "run.updated", a="3")])
+    assert row["context_json"] == '{"a":"3","b":"1","c":"2"}'
 
 
 def test_an_end_before_the_start_has_no_duration() -> None:
@@ -371,3 +371,55 @@ def test_an_end_before_the_start_has_no_duration() -> None:
     ]
     assert [row["duration_ms"] for row in rows] == [None, 0, 1]
     assert _fold([event(1, "run.ended")])["duration_ms"] is None
+
+
+def test_unknown_numbers_are_metrics_merged_by_name() -> None:
+    """Whether they come one by one, as an object or as text of one; the last one said wins."""
+    row = _fold(
+        [
+            event(1, "run.started", tokens=1, metrics_json={"loss": 0.5, "kept": [1]}),
+            event(2, "run.updated", tokens=2.5, metrics_json='{"loss": 0.25}'),
+            event(3, "run.metrics", step=7, metrics={"loss": 0.125, "odd": "x", "bad": True}),
+        ]
+    )
+    assert orjson.loads(row["metrics_json"]) == {"loss": 0.125, "kept": [1], "tokens": 2.5}
+    assert row["revision"] == 3
+
+
+def test_metrics_that_are_no_object_give_way_to_some_that_are() -> None:
+    """But those of a start take nothing away."""
+    late = _fold([event(1, "run.updated", metrics_json="words"), event(2, "run.started", n=1)])
+    later = _fold([event(1, "run.updated", metrics_json="words"), event(2, "run.updated", n=1)])
+    assert (late["metrics_json"], later["metrics_json"]) == ("words", '{"n":1}')
+
+
+def test_counters_add_to_fields_and_to_metrics() -> None:
+    """In the order of the run's events; what was set goes on being counted from there."""
+    row = _fold(
+        [
+            event(1, "run.incremented", items_succeeded=2, hits=1),
+            event(2, "run.updated", items_succeeded=10),
+            event(3, "run.incremented", items_succeeded=1, hits=0.5),
+        ]
+    )
+    assert (row["items_succeeded"], row["metrics_json"]) == (11, '{"hits":1.5}')
+
+
+def test_what_is_no_number_is_not_counted_and_no_sum_leaves_the_range() -> None:
+    """Texts, booleans, fields that are no counts; beyond SQLite's integers it is a fraction."""
+    row = _fold(
+        [
+            event(1, "run.updated", items_failed="seven"),
+            event(2, "run.incremented", items_failed=1, agent_name=1, duration_ms=5, x="1", y=True),
+            event(3, "run.incremented", items_succeeded=2**63 - 1),
+            event(4, "run.incremented", items_succeeded=1),
+        ]
+    )
+    assert (row["items_failed"], row["agent_name"], row["duration_ms"]) == ("seven", None, None)
+    assert (row["items_succeeded"], row["metrics_json"]) == (float(2**63), None)
+
+
+def test_spans_say_that_a_run_lives_and_nothing_else() -> None:
+    """As its own events do."""
+    row = _fold([event(1, "span.started", span_id="s"), event(2, "span.ended", span_id="s")])
+    assert (row["event_count"], row["status"], row["revision"]) == (2, None, 0)

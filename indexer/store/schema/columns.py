@@ -24,4 +24,37 @@ RUN_COLUMNS: tuple[str, ...] = (
     "updated_at",
     "source",
     "process_start",
+    "foreign_events",
 )
+
+SPAN_COLUMNS: tuple[str, ...] = (
+    "run_id",
+    "span_id",
+    "parent_span_id",
+    "name",
+    "kind",
+    "status",
+    "start_time",
+    "end_time",
+    "duration_ms",
+    "model",
+    "provider",
+    "tool_name",
+    "error",
+    "time_to_first_token_ms",
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cache_write_1h_tokens",
+    "cost_reported_usd",
+    "vocabulary",
+    "attributes_json",
+    "start_event",
+    "end_event",
+)
+"""What a row of `run_spans` has of its span's events, in order."""
+
+SETTLED_COLUMNS: tuple[str, ...] = ("is_owner", "counted", "cost_estimated_usd")
+"""What it has beyond that, of other spans and of prices."""

@@ -5,6 +5,7 @@ Used by whatever creates a database, and by the docs.
 
 from __future__ import annotations
 
+from indexer.store.schema.spans import SPAN_INDEXES, SPAN_TABLES, SPAN_VIEWS
 from indexer.store.schema.tables import (
     AGENT_RUNS,
     FORWARD_TARGETS,
@@ -57,6 +58,7 @@ TABLES = {
     "run_events": RUN_EVENTS,
     "log_files": LOG_FILES,
     "quarantine": QUARANTINE,
+    **SPAN_TABLES,
 }
 """The tables that are a function of the log: a rebuild gives the same rows."""
 
@@ -75,6 +77,7 @@ VIEWS = {
     "failed_runs": FAILED_RUNS,
     "stale_runs": STALE_RUNS,
     "run_tree": RUN_TREE,
+    **SPAN_VIEWS,
 }
 """The views that people query."""
 
@@ -91,6 +94,7 @@ def schema_sql() -> str:
         OUTBOX_LEAST_TRIED,
         OUTBOX_OF_RUN,
         RECEIPTS,
+        *SPAN_INDEXES,
         *VIEWS.values(),
         f"PRAGMA application_id = {APPLICATION_ID}",
         f"PRAGMA user_version = {SCHEMA_VERSION}",

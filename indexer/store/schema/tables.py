@@ -19,6 +19,7 @@ _COUNTED = frozenset(
         "api_posted",
         "api_posted_revision",
         "api_retry_count",
+        "foreign_events",
     )
 )
 

@@ -63,7 +63,12 @@ ORDER BY start_time DESC"""
 # `now` is asked of SQLite when the view is read: a stale run is never written as one.
 STALE_RUNS = """CREATE VIEW stale_runs AS
 SELECT run_id, agent_name, job_type, start_time, last_event_time, host, source,
-  CASE WHEN gone THEN 'process gone' ELSE 'silent' END AS reason
+  CASE WHEN gone THEN 'process gone' ELSE 'silent' END AS reason,
+  (SELECT count(*) FROM run_spans AS spans
+    WHERE spans.run_id = stale.run_id AND spans.end_time IS NULL) AS open_spans,
+  (SELECT name FROM run_spans AS spans
+    WHERE spans.run_id = stale.run_id AND spans.end_time IS NULL
+    ORDER BY start_time DESC, span_id LIMIT 1) AS last_open_span
 FROM (
   SELECT runs.*,
     EXISTS (
@@ -72,7 +77,7 @@ FROM (
     ) AS gone
   FROM agent_runs AS runs
   WHERE status = 'running'
-)
+) AS stale
 WHERE gone OR last_event_time < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || ifnull(
   (SELECT value FROM settings WHERE name = 'stale_after'), 3600) || ' seconds')"""
 

@@ -1,0 +1,100 @@
+"""Values of run fields, each made into what its column holds.
+
+Called by the fold. Pure: what is not of the wanted kind is kept as it came, or is None.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime, timezone
+from typing import Any, Callable, Optional
+
+import orjson
+
+from telemetry_core.timestamp import canonical_time, format_time
+
+# Seconds since 1970 in the years 1973 to 5138: agents that give a number give this one.
+_EPOCH_SECONDS = (10**8, 10**11)
+_INT64 = range(-(2**63), 2**63)
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
+def context_of(value: Any) -> dict[str, Any]:
+    """Return a context: an object, or JSON text of one; anything else is kept under a name."""
+    parsed = _parsed(value)
+    return parsed if isinstance(parsed, dict) else {"context": parsed}
+
+
+def object_in(value: Any) -> Optional[dict[str, Any]]:
+    """Return the object that a value is, or JSON text of; None for all else."""
+    parsed = _parsed(value)
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _parsed(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        parsed = orjson.loads(value)
+        # It may nest deeper than it can be written again; then it stays the text it is.
+        orjson.dumps({"context": parsed})
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return value
+    return parsed
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a finite number."""
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def sum_of(known: Any, value: float) -> Any:
+    """Return what is there and a number; what is no number is not added to."""
+    if known is None:
+        return value
+    if not is_number(known):
+        return known
+    total = known + value
+    # Beyond SQLite's range of whole numbers a sum is as good as a fraction can be.
+    return float(total) if type(total) is int and total not in _INT64 else total
+
+
+def text_of(value: Any) -> Optional[str]:
+    """Return a text as it is, and anything else as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()
+
+
+def time_of(value: Any) -> Optional[str]:
+    """Return a time in its canonical spelling, None for what is none."""
+    if isinstance(value, (int, float)) and _EPOCH_SECONDS[0] <= value < _EPOCH_SECONDS[1]:
+        return format_time(datetime.fromtimestamp(value, timezone.utc))
+    try:
+        return canonical_time(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _time_or_text(value: Any) -> Optional[str]:
+    return time_of(value) or text_of(value)
+
+
+def _integer(value: Any) -> Any:
+    """A whole number where it is one, in SQLite's range; what is not is kept as it came."""
+    if isinstance(value, int):
+        return int(value) if value in _INT64 else str(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    text = text_of(value)
+    return int(text) if text and _WHOLE_NUMBER.fullmatch(text) else text
+
+
+NORMALISE: dict[str, Callable[[Any], Any]] = {
+    "text": text_of,
+    "time": _time_or_text,
+    "integer": _integer,
+    "json": text_of,
+}
+"""How a value of each kind of field is stored."""

@@ -38,6 +38,7 @@ COMMANDS = {
     "show": Entry("show", "One run: its fields, its children, its events."),
     "tail": Entry("tail", "The latest events; -f goes on as they arrive."),
     "stats": Entry("stats", "Runs by agent and by status."),
+    "ui": Entry("ui", "The live page: runs, spans, agents, usage, in your browser."),
     "sql": Entry("sql", "Ask the database in SQL, read-only."),
     "archive": Entry("archive", "Compress the log files of past days."),
     "prune": Entry("prune", "Delete old days, from log and database; asks first."),

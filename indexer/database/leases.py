@@ -23,6 +23,11 @@ def indexer_lease(config: TelemetryConfig, purpose: str) -> Lease:
     return Lease(path, purpose, patience=_PATIENCE, never_wait_for=DAEMON)
 
 
+def daemon_is_running(config: TelemetryConfig) -> bool:
+    """Return whether a daemon indexes this base."""
+    return indexer_lease(config, "").holder().get("purpose") == DAEMON
+
+
 def write_lease(config: TelemetryConfig) -> Lease:
     """Return the lease on writing, taken for one pass, or for the moment a rebuild takes over."""
     return Lease(_beside(config, "write.lock"), patience=_PATIENCE)

@@ -92,13 +92,22 @@ def set_journal_mode(connection: sqlite3.Connection, wanted: str) -> None:
     connection.execute(f"PRAGMA synchronous = {synchronous}")
 
 
-def open_reader(path: Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
-    """Open the database read-only. Raises DatabaseUnusable if there is none."""
+def open_reader(
+    path: Path, timeout: float = BUSY_SECONDS, any_thread: bool = False
+) -> sqlite3.Connection:
+    """Open the database read-only. Raises DatabaseUnusable if there is none.
+
+    With `any_thread` the connection may be passed between threads, one at a time.
+    """
     if not path.is_file():
         raise DatabaseUnusable(f"no database at {path}")
     with translated(path):
         connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=timeout, isolation_level=None
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=timeout,
+            isolation_level=None,
+            check_same_thread=not any_thread,
         )
         connection.execute("PRAGMA query_only = ON")
     return connection

@@ -1,0 +1,80 @@
+"""`telemetry ui`: the live page, on this machine only.
+
+Called by the command line. The work is in indexer/ui/, which needs the extra `ui`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import Optional
+
+import click
+
+from indexer.cli.context import Settings, base_option
+from telemetry_core.errors import TelemetryError
+
+EXAMPLES = """\b
+Examples:
+  telemetry ui --open            in the browser, on the base that the environment names
+  telemetry ui --port 9000
+  telemetry ui --link            another address that opens the page which is being served
+"""
+
+
+class MissingExtra(TelemetryError):
+    """What the page is made with is not installed."""
+
+    hint = "pip install 'local-telemetry[ui]' (Python 3.10 or newer)"
+
+
+@click.command("ui", epilog=EXAMPLES)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="A loopback address to listen at."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="The port; 0 for any free one. Default 8765, or the next that is free.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@click.option(
+    "--index/--no-index",
+    "indexes",
+    default=True,
+    help="Index what arrives, where no daemon does so already. Default: yes.",
+)
+@click.option("--link", is_flag=True, help="Print one more address of the page being served.")
+@base_option
+@click.pass_obj
+def command(
+    settings: Settings, *, host: str, port: Optional[int], opens: bool, indexes: bool, link: bool
+) -> int:
+    """Serve the live page: what runs now, every run with its spans and events, agents, usage.
+
+    It prints an address that signs one browser in, once. Only this machine can reach it, and
+    only who has such an address can see anything; nothing is loaded from anywhere else.
+    """
+    launch = import_page()
+    config = settings.config()
+    if link:
+        click.echo(launch.link_to(config))
+        return 0
+    children = [("index", "--watch")] if indexes else []
+    launch.serve(config, launch.Serving(host, port, opens, children), say)
+    return 0
+
+
+def import_page() -> ModuleType:
+    """Return indexer.ui.launch, or say what to install. Raises MissingExtra."""
+    try:
+        # Imported here: Starlette and uvicorn are an extra, and `--help` needs neither.
+        return import_module("indexer.ui.launch")
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"the page needs {error.name}, which is not installed") from error
+
+
+def say(link: str) -> None:
+    """Print the address of the page."""
+    click.echo(link)
+    click.echo("It signs one browser in, once. Ctrl-C ends the page.", err=True)

@@ -1,0 +1,70 @@
+// The list of runs: rows change in place; new runs wait in a pill unless nobody would notice.
+
+const table = find("#runs-table");
+const pill = find("#new-runs");
+const fresh = new Set();
+
+const rowOf = (id) => all("tr[data-run]", table).find((row) => row.dataset.run === id);
+
+async function refreshRows(ids) {
+  const shown = all("tr[data-run]", table).map((row) => row.dataset.run);
+  const wanted = ids ?? shown;
+  if (ids === null && table.dataset.top) return enter();
+  const part = await askPart({ part: "rows", ids: wanted.slice(0, 100) });
+  const rows = new Map(all("tr[data-run]", part).map((row) => [row.dataset.run, row]));
+  for (const id of wanted) {
+    const old = rowOf(id), row = rows.get(id);
+    if (old && row) {
+      // What unfolds the children is not in the part.
+      const opener = find(".opener", old);
+      if (opener) find(".status", row).prepend(opener.cloneNode(true));
+      if (old.classList.contains("inside")) row.classList.add("inside");
+      morph(old, row);
+    } else if (old && !old.classList.contains("inside")) old.classList.add("gone");
+    else if (row) fresh.add(id);
+  }
+  if (fresh.size && table.dataset.top && isUnwatched()) return enter();
+  showPill();
+}
+
+// At the top, with neither pointer nor focus in the table, new rows disturb nobody.
+const isUnwatched = () => scrollY < 40 && !table.matches(":hover") && !table.contains(document.activeElement);
+
+function showPill() {
+  pill.hidden = !fresh.size;
+  pill.textContent = fresh.size === 1 ? "1 new run" : `${fresh.size} new runs`;
+}
+
+async function enter() {
+  fresh.clear();
+  morph(main, await asMain());
+  showPill();
+}
+
+if (table) {
+  refresh = refreshRows;
+  pill.addEventListener("click", () => (table.dataset.top ? enter() : location.assign("/runs")));
+}
+
+// Filters apply as soon as one is chosen, and leave nothing empty in the address.
+for (const form of all("form.filters")) {
+  form.addEventListener("change", (event) => { if (event.target.matches("select")) form.requestSubmit(); });
+}
+document.addEventListener("submit", (event) => {
+  if (event.target.method === "get") {
+    for (const field of event.target.elements) if (field.name && !field.value) field.disabled = true;
+    // Going back would find them disabled.
+    setTimeout(() => { for (const field of event.target.elements) field.disabled = false; });
+  }
+});
+
+// The choice of columns is remembered here; the address wins.
+if (table) {
+  const given = new URLSearchParams(location.search);
+  const chosen = given.getAll("cols").join(",");
+  if (chosen) memory.set("columns", chosen);
+  else if (memory.get("columns") && !given.has("cols")) {
+    given.set("cols", memory.get("columns"));
+    location.replace(`${location.pathname}?${given}`);
+  }
+}

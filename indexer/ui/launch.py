@@ -1,0 +1,111 @@
+"""The page being served: from the socket to the last child's end.
+
+Called by `telemetry ui` and `telemetry up`.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+import webbrowser
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Callable, Optional
+from urllib.parse import urlsplit
+
+from indexer.ui.app import Application
+from indexer.ui.server import listen, make_server
+from indexer.ui.sign_in import Address, Door, load_address, save_address
+from indexer.ui.supervisor import Supervisor
+from telemetry_core.config import TelemetryConfig
+from telemetry_core.errors import TelemetryError
+
+DEFAULT_PORT = 8765
+_PORTS_TRIED = 20
+
+
+class NotServed(TelemetryError):
+    """The page can't be served where it was asked for."""
+
+    hint = "`telemetry ui --help` has the options"
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How the page is to be served."""
+
+    host: str
+    port: Optional[int]
+    """None for the usual one, or the next that is free."""
+    opens: bool
+    commands: Sequence[Sequence[str]]
+    """What is to run beside it, as in `("index", "--watch")`."""
+
+
+def serve(config: TelemetryConfig, serving: Serving, say: Callable[[str], None]) -> None:
+    """Serve the page until SIGTERM or Ctrl-C; `say` gets the address, once it answers there.
+
+    Raises NotServed, or OSError.
+    """
+    _check_loopback(serving.host)
+    listener = _listen(serving)
+    with closing(listener), closing(Supervisor(config, serving.commands)) as supervisor:
+        port = listener.getsockname()[1]
+        host = f"[{serving.host}]" if ":" in serving.host else serving.host
+        address = Address(load_address(config).secret, f"http://{host}:{port}")
+        save_address(config, address)
+        with closing(Application(config)) as application:
+            app = application.guarded(Door(address.secret, port), port)
+            server = make_server(app, application.end_streams)
+            supervisor.start()
+            link = address.link()
+            say(link)
+            if serving.opens:
+                webbrowser.open(link)
+            server.run(sockets=[listener])
+
+
+def link_to(config: TelemetryConfig, path: str = "/") -> str:
+    """Return an address that opens a page of the server that runs. Raises NotServed."""
+    address = load_address(config)
+    if not address.url or not _answers(address.url):
+        failed = NotServed(f"no page is served for {config.metrics_dir}")
+        failed.hint = "Start it: `telemetry ui`"
+        raise failed
+    return address.link(path)
+
+
+def _answers(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _check_loopback(host: str) -> None:
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        failed = NotServed(f"{host} is no loopback address, and the page is for this machine only")
+        failed.hint = "To see it from another machine: `ssh -L 8765:127.0.0.1:8765 HOST`"
+        raise failed
+
+
+def _listen(serving: Serving) -> socket.socket:
+    usual = range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED)
+    ports = usual if serving.port is None else [serving.port]
+    for port in ports:
+        try:
+            return listen(serving.host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    failed = NotServed(f"port {ports[0]} is in use")
+    failed.hint = "Choose another one: `telemetry ui --port 0` takes any that is free"
+    raise failed

@@ -1,0 +1,1 @@
+"""What changed, looked up as it happens and passed on to every browser that listens."""

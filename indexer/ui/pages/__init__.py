@@ -1,0 +1,1 @@
+"""The pages, one a file: each reads what it needs and answers as HTML, JSON or CSV."""

@@ -1,0 +1,112 @@
+"""`/agents`: how each agent does, over the last days.
+
+Called by the application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Optional
+
+from indexer.terminal.human import many
+from indexer.ui.charts.sparkline import Sparkline, sparkline
+from indexer.ui.pages.words import day
+from indexer.ui.queries.agents import Agent, Agents, look_back
+from indexer.ui.rendering import sentence_list
+from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, csv, html, json
+
+DAYS = 30
+_SECONDS = 0.12
+_MOST_AGENTS = 200
+
+
+@dataclass(frozen=True)
+class AgentRow:
+    """An agent with its small charts."""
+
+    agent: Agent
+    rate: Sparkline
+    times: Sparkline
+
+
+def agents(site: Site, asked: Asked) -> Reply:
+    """Return the page of agents."""
+    days = asked.number("days", DAYS, 366)
+    with site.readers.connection(PAGE_SECONDS * 2) as connection:
+        found = look_back(connection, days, _SECONDS)
+    if asked.form == "json":
+        return json({"agents": [_record(agent) for agent in found.agents]})
+    if asked.form == "csv":
+        records = [_record(agent) for agent in found.agents]
+        return csv(_FIELDS, [[record[name] for name in _FIELDS] for record in records])
+    keys = _days(days)
+    rows = [_row(agent, keys) for agent in found.agents[:_MOST_AGENTS]]
+    return html(
+        site,
+        asked,
+        "agents.html",
+        sentence=sentence(found, days),
+        rows=rows,
+        days=days,
+        searched=day(found.searched_to) if found.searched_to else "",
+        failing=[row.agent for row in rows if row.agent.failures],
+    )
+
+
+def sentence(found: Agents, days: int) -> str:
+    """Return how the agents do, in one sentence."""
+    if not found.agents:
+        return f"No agent ran in the last {days} days."
+    number = many(len(found.agents), "agent")
+    worse = [agent.name for agent in found.agents if agent.is_failing]
+    told = f"{number} ran in the last {days} days"
+    if not worse:
+        return f"{told}; none fails more today than it usually does."
+    verb = "fails" if len(worse) == 1 else "fail"
+    names = sentence_list(worse[:3]) + (" and others" if len(worse) > 3 else "")
+    return f"{told}; {names} {verb} more today than usual."
+
+
+def _days(days: int) -> list[str]:
+    today = datetime.now().astimezone()
+    return [f"{today - timedelta(days=number):%Y-%m-%d}" for number in range(days - 1, -1, -1)]
+
+
+def _row(agent: Agent, days: Sequence[str]) -> AgentRow:
+    looks = [agent.days.get(key) for key in days]
+    good: list[Optional[float]] = [
+        None if look is None or look.failure_rate is None else 1 - look.failure_rate
+        for look in looks
+    ]
+    medians = [look.percentile(50) if look else None for look in looks]
+    slowest = [look.percentile(95) if look else None for look in looks]
+    return AgentRow(agent, sparkline([good]), sparkline([medians, slowest]))
+
+
+_FIELDS = (
+    "agent_name",
+    "runs",
+    "failed",
+    "running",
+    "failure_rate",
+    "p50_ms",
+    "p95_ms",
+    "last_run",
+    "jobs",
+)
+
+
+def _record(agent: Agent) -> dict[str, Any]:
+    return {
+        "agent_name": agent.name,
+        "runs": agent.all.runs,
+        "failed": agent.all.failed,
+        "running": agent.all.running,
+        "failure_rate": agent.all.failure_rate,
+        "p50_ms": agent.all.percentile(50),
+        "p95_ms": agent.all.percentile(95),
+        "last_run": agent.newest and agent.newest.start_time,
+        "jobs": ", ".join(sorted(agent.jobs)),
+    }

@@ -1,0 +1,191 @@
+"""The agents: how each of them does, now and usually, from one look back over the runs.
+
+Called by the overview and by the page of agents. One scan is summed up in memory: statistics of
+a table would have SQLite choose worse plans for what is asked more often.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple, Optional
+
+from indexer.ui.queries.filters import Condition
+from indexer.ui.queries.scan import Scan, run_scan
+from telemetry_core.timestamp import format_time, parse_time
+
+_MOST_RUNS = 100_000
+_COLUMNS = (
+    "runs.agent_name, runs.status, runs.start_time, runs.duration_ms, runs.error_summary,"
+    " runs.run_id, runs.job_type"
+)
+FAILED = frozenset(("failed", "timeout"))
+_FEW = 4
+"""With fewer runs than this, a rate or a median says nothing yet."""
+
+
+class Outcome(NamedTuple):
+    """What is looked at of one run."""
+
+    agent: str
+    status: str
+    start_time: str
+    duration_ms: Any
+    error: Optional[str]
+    run_id: str
+    job: str
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended badly."""
+        return self.status in FAILED
+
+
+@dataclass
+class Look:
+    """Some time of an agent, summed up."""
+
+    runs: int = 0
+    failed: int = 0
+    running: int = 0
+    durations: list[float] = field(default_factory=list)
+
+    def add(self, one: Outcome) -> None:
+        """Take a run into account."""
+        self.runs += 1
+        self.failed += one.has_failed
+        self.running += one.status == "running"
+        if isinstance(one.duration_ms, (int, float)) and one.status != "running":
+            self.durations.append(one.duration_ms)
+
+    @property
+    def ended(self) -> int:
+        """How many runs have ended."""
+        return self.runs - self.running
+
+    @property
+    def failure_rate(self) -> Optional[float]:
+        """Which part of those that ended failed; None if none ended."""
+        return self.failed / self.ended if self.ended else None
+
+    def percentile(self, percent: int) -> Optional[float]:
+        """Return the duration that so many percent of the runs do not exceed."""
+        if not self.durations:
+            return None
+        ordered = sorted(self.durations)
+        return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * percent // 100) - 1))]
+
+
+@dataclass
+class ErrorGroup:
+    """Failures of one agent that have the same error."""
+
+    error: str
+    count: int
+    newest: Outcome
+
+
+@dataclass
+class Agent:
+    """One agent: all of the time looked at, the last day of it, and each day."""
+
+    name: str
+    all: Look = field(default_factory=Look)
+    recent: Look = field(default_factory=Look)
+    usual: Look = field(default_factory=Look)
+    days: dict[str, Look] = field(default_factory=dict)
+    jobs: Counter[str] = field(default_factory=Counter)
+    failures: list[Outcome] = field(default_factory=list)
+    newest: Optional[Outcome] = None
+
+    def add(self, one: Outcome, recent_since: str) -> None:
+        """Take a run into account; they come newest first."""
+        self.newest = self.newest or one
+        self.all.add(one)
+        (self.recent if one.start_time >= recent_since else self.usual).add(one)
+        self.days.setdefault(_local_day(one.start_time), Look()).add(one)
+        self.jobs[one.job] += 1
+        if one.has_failed:
+            self.failures.append(one)
+
+    def errors(self, limit: int = 5) -> list[ErrorGroup]:
+        """Return its failures by their error, the most frequent first."""
+        groups: dict[str, ErrorGroup] = {}
+        for one in self.failures:
+            error = (one.error or "no error was recorded").strip()
+            group = groups.setdefault(error, ErrorGroup(error, 0, one))
+            group.count += 1
+        return sorted(groups.values(), key=lambda group: -group.count)[:limit]
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it failed lately more than it usually does."""
+        rate, usual = self.recent.failure_rate, self.usual.failure_rate
+        return rate is not None and self.recent.failed > 0 and rate > 1.5 * (usual or 0.0)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the last day's p95 is more than half again as much as usual."""
+        if len(self.recent.durations) < _FEW or len(self.usual.durations) < _FEW:
+            return False
+        recent, usual = self.recent.percentile(95) or 0.0, self.usual.percentile(95) or 0.0
+        return recent > 1.5 * usual and recent - usual > 1_000
+
+
+@dataclass(frozen=True)
+class Agents:
+    """All agents of a time."""
+
+    agents: list[Agent]
+    searched_to: str
+    """Up to when was looked, if the time allowed did not suffice; else empty."""
+
+    def by_name(self, name: str) -> Optional[Agent]:
+        """Return one of them."""
+        return next((agent for agent in self.agents if agent.name == name), None)
+
+
+def look_back(connection: sqlite3.Connection, days: int, seconds: float) -> Agents:
+    """Return what the agents did in the last days, as far back as `seconds` of reading allow."""
+    now = datetime.now(timezone.utc)
+    condition = Condition(since=format_time(now - timedelta(days=days)))
+    found = run_scan(connection, Scan(condition), _COLUMNS, _MOST_RUNS, seconds)
+    agents = summed_up((_outcome(row) for row in found.rows), format_time(now - timedelta(days=1)))
+    return Agents(agents, found.searched_to.start_time if found.searched_to else "")
+
+
+def summed_up(outcomes: Iterable[Outcome], recent_since: str) -> list[Agent]:
+    """Return the agents of some runs, which come newest first; the busiest agent first."""
+    agents: dict[str, Agent] = {}
+    for one in outcomes:
+        agents.setdefault(one.agent, Agent(one.agent)).add(one, recent_since)
+    return sorted(agents.values(), key=lambda agent: (-agent.all.runs, agent.name))
+
+
+def median_by_agent(agents: Sequence[Agent]) -> dict[str, float]:
+    """Return the median duration by agent, in milliseconds."""
+    medians = ((agent.name, agent.all.percentile(50)) for agent in agents)
+    return {name: median for name, median in medians if median is not None}
+
+
+def _outcome(row: Sequence[Any]) -> Outcome:
+    agent, status, start, duration, error, run_id, job = row
+    return Outcome(
+        str(agent),
+        str(status),
+        str(start),
+        duration,
+        None if error is None else str(error),
+        str(run_id),
+        str(job),
+    )
+
+
+def _local_day(moment: str) -> str:
+    try:
+        return f"{parse_time(moment).astimezone():%Y-%m-%d}"
+    except (ValueError, OverflowError):
+        return moment[:10]

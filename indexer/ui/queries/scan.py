@@ -1,0 +1,119 @@
+"""The scan: runs newest first, as far back as the time allows.
+
+Called by the queries that filter or sum up runs. No filter has an index of its own: the newest
+runs are looked through in growing pieces until there are enough or the time is up, and the
+answer says how far back it reaches.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Optional
+
+from indexer.ui.queries.filters import Condition, Place
+from indexer.ui.readers import Deadline
+
+_FIRST_PIECE = 2_000
+_LARGEST_PIECE = 32_000
+
+
+class Scanned(NamedTuple):
+    """What a scan found."""
+
+    rows: list[Any]
+    searched_to: Optional[Place]
+    """Up to where it looked; None if it looked at everything or found enough."""
+
+
+class Scan(NamedTuple):
+    """Which runs are looked through, from where and in which direction."""
+
+    condition: Condition
+    start: Optional[Place] = None
+    backwards: bool = False
+    """From `start` towards newer runs, oldest first."""
+
+    @property
+    def _order(self) -> str:
+        return "ASC" if self.backwards else "DESC"
+
+    def boundary(self, start: Optional[Place]) -> tuple[str, list[Any]]:
+        """Return the query for a place further on. It reads nothing but the index."""
+        where, values = self._bounds(start)
+        return (
+            "SELECT runs.start_time, runs.run_id"
+            " FROM agent_runs AS runs INDEXED BY agent_runs_by_start"
+            f" WHERE {where} ORDER BY runs.start_time {self._order}, runs.run_id {self._order}"
+            " LIMIT 1 OFFSET ?"
+        ), values
+
+    def piece(
+        self, columns: str, start: Optional[Place], end: Optional[Place]
+    ) -> tuple[str, list[Any]]:
+        """Return the query for the rows between two places, the end included."""
+        where, values = self.window(start, end)
+        return (
+            f"SELECT {columns} FROM agent_runs AS runs INDEXED BY agent_runs_by_start WHERE {where}"
+            f" ORDER BY runs.start_time {self._order}, runs.run_id {self._order} LIMIT ?"
+        ), values
+
+    def window(self, start: Optional[Place], end: Optional[Place]) -> tuple[str, list[Any]]:
+        """Return the condition on the runs between two places, the end included."""
+        where, values = self._bounds(start)
+        parts, values = [where, *self.condition.parts], [*values, *self.condition.values]
+        if end is not None:
+            sign = "<=" if self.backwards else ">="
+            parts.append(f"(runs.start_time, runs.run_id) {sign} (?, ?)")
+            values += end
+        return " AND ".join(parts), values
+
+    def _bounds(self, start: Optional[Place]) -> tuple[str, list[Any]]:
+        """Return the part of the condition that the index on start times answers."""
+        parts, values = ["1"], []
+        if self.condition.since is not None:
+            parts.append("runs.start_time >= ?")
+            values.append(self.condition.since)
+        if self.condition.until is not None:
+            parts.append("runs.start_time < ?")
+            values.append(self.condition.until)
+        if start is not None:
+            sign = ">" if self.backwards else "<"
+            parts.append(f"(runs.start_time, runs.run_id) {sign} (?, ?)")
+            values += start
+        return " AND ".join(parts), values
+
+
+def run_scan(
+    connection: sqlite3.Connection, scan: Scan, columns: str, limit: int, seconds: float
+) -> Scanned:
+    """Return at most `limit` rows of `columns` of `agent_runs AS runs`; stop after `seconds`."""
+    rows: list[Any] = []
+    deadline, place = Deadline(seconds), scan.start
+    try:
+        for end in pieces(connection, scan):
+            sql, values = scan.piece(columns, place, end)
+            rows += connection.execute(sql, (*values, limit - len(rows))).fetchall()
+            place = end
+            if end is None or len(rows) >= limit:
+                return Scanned(rows, None)
+            if deadline.is_over():
+                return Scanned(rows, place)
+    except sqlite3.OperationalError as error:
+        # The connection's own deadline, which is longer than ours.
+        if str(error) != "interrupted":
+            raise
+    return Scanned(rows, place or Place("", ""))
+
+
+def pieces(connection: sqlite3.Connection, scan: Scan) -> Iterator[Optional[Place]]:
+    """Yield where each piece ends; None for the last, which has no end."""
+    size, place = _FIRST_PIECE, scan.start
+    while True:
+        sql, values = scan.boundary(place)
+        row = connection.execute(sql, (*values, size)).fetchone()
+        place = None if row is None else Place(*row)
+        yield place
+        if place is None:
+            return
+        size = min(size * 2, _LARGEST_PIECE)

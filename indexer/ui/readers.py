@@ -1,0 +1,111 @@
+"""Read-only connections for the pages: a few, shared, each use with a deadline.
+
+Called by the pages. A database that was replaced by a rebuild is opened again; where there is
+none yet, the pages read an empty one in memory.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Optional
+
+from indexer.errors import DatabaseUnusable
+from indexer.store.connection import create_schema, has_our_schema, open_reader, translated
+from indexer.system.filesystem import identity
+
+_CONNECTIONS = 4
+_STEPS_BETWEEN_LOOKS = 2_000
+_BUSY_SECONDS = 1.0
+
+
+class Deadline:
+    """A moment after which SQLite is interrupted."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def is_over(self) -> bool:
+        """Return whether it has passed."""
+        return time.monotonic() > self._at
+
+
+class Readers:
+    """At most four connections to one database, handed out one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._places: queue.LifoQueue[Optional[_Reader]] = queue.LifoQueue()
+        for _ in range(_CONNECTIONS):
+            self._places.put(None)
+
+    @contextmanager
+    def connection(self, seconds: float) -> Iterator[sqlite3.Connection]:
+        """Give a connection for a block, in which SQLite may run until `seconds` from now.
+
+        A statement past the deadline raises sqlite3.OperationalError ("interrupted"). Raises
+        DatabaseUnusable where the database cannot be opened or is of another version.
+        """
+        place = self._places.get()
+        try:
+            place = self._current(place)
+            place = place or _Reader(self._path)
+            deadline = Deadline(seconds)
+            place.connection.set_progress_handler(deadline.is_over, _STEPS_BETWEEN_LOOKS)
+            yield place.connection
+        finally:
+            self._places.put(place)
+
+    def close(self) -> None:
+        """Close all connections; waits for those in use."""
+        for _ in range(_CONNECTIONS):
+            reader = self._places.get()
+            if reader is not None:
+                reader.connection.close()
+
+    def _current(self, reader: Optional[_Reader]) -> Optional[_Reader]:
+        """Return the reader if it still reads the file at the path; close it if not."""
+        if reader is None or reader.identity == identity(self._path):
+            return reader
+        reader.connection.close()
+        return None
+
+
+class _Reader:
+    """One connection, and which file it reads."""
+
+    def __init__(self, path: Path) -> None:
+        self.identity = identity(path)
+        self.connection = _open(path) if path.is_file() else _empty()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = open_reader(path, _BUSY_SECONDS, any_thread=True)
+    try:
+        with translated(path):
+            _check_schema(connection, path)
+        connection.text_factory = _text
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    if not has_our_schema(connection):
+        raise DatabaseUnusable(f"{path} is of another version, or is no database of ours")
+
+
+def _empty() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    create_schema(connection)
+    return connection
+
+
+def _text(data: bytes) -> str:
+    # SQLite does not promise that text is UTF-8, and one bad value must not cost the page.
+    return data.decode("utf-8", "replace")

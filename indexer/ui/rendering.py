@@ -15,8 +15,8 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from indexer.terminal import human
-from indexer.terminal.run_rows import short_id
+from indexer.terminal import format as words
+from indexer.terminal.runs_table import short_id
 from telemetry_core.timestamp import parse_time
 
 MOST_CHARACTERS = 2_000
@@ -168,17 +168,17 @@ def make_environment(shared: Mapping[str, Any]) -> Environment:
         money=money,
         tokens=tokens,
         percent=percent,
-        count=human.count,
-        duration=human.duration,
-        ago=human.ago,
-        size=human.size,
+        count=words.count,
+        duration=words.duration,
+        ago=words.ago,
+        size=words.size,
         short_id=lambda run_id: text(short_id(str(run_id))),
     )
     environment.globals.update(
         shared,
         url=url,
         run_url=run_url,
-        many=human.many,
+        many=words.many,
         escape=escape,
     )
     return environment

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import orjson
 
-from indexer.system.atomic_file import write_whole_file
+from indexer.system.atomic_file import write_atomically
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.storage import make_directory
 
@@ -48,7 +48,7 @@ def save_address(config: TelemetryConfig, address: Address) -> None:
     """Write config/ui.json. Raises OSError."""
     path = _file(config)
     make_directory(path.parent)
-    write_whole_file(path, orjson.dumps(address._asdict()))
+    write_atomically(path, orjson.dumps(address._asdict()))
 
 
 def _file(config: TelemetryConfig) -> Path:

@@ -11,8 +11,8 @@ pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Pyth
 
 from indexer.ui.guard import HEADERS
 from telemetry_core import TelemetryClient
+from tests.support.database import index_once
 from tests.support.page import HOST, SECRET, Visitor, visiting
-from tests.support.view import index_once
 
 SECRET_NAME = "an-agent-that-nobody-else-may-see"
 NOT_SIGNED_IN = {"host": HOST, "sec-fetch-site": "none", "sec-fetch-dest": "document"}

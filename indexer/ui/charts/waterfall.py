@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
-from indexer.terminal.human import duration
+from indexer.terminal.format import duration
 from indexer.ui.queries.steps import KILLED, OPEN, Step
 
 GROUP = 6

@@ -12,10 +12,10 @@ import threading
 import time
 from typing import Protocol
 
-from indexer.daemon.watcher import Watch
+from indexer.daemon.watcher import Watcher
 from indexer.database.leases import daemon_is_running
 from indexer.errors import DatabaseUnusable
-from indexer.system.wakeup import Hint
+from indexer.system.wakeup import Wakeup
 from indexer.ui.live.changes import Change, ChangeFinder
 from telemetry_core.config import TelemetryConfig
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.25
 # The hint comes from the write to the write-ahead log, before its commit can be seen.
-_LOOKS_AFTER_HINT = (0.0, 0.002, 0.01, 0.05)
+_LOOKS_AFTER_WAKEUP = (0.0, 0.002, 0.01, 0.05)
 _LAG_SECONDS = 5.0
 # As good as for ever.
 _DAY_SECONDS = 86_400.0
@@ -49,9 +49,9 @@ class DatabaseWatcher:
     def __init__(self, config: TelemetryConfig, listeners: Listeners) -> None:
         self._config = config
         self._listeners = listeners
-        self._hint = Hint()
+        self._wakeup = Wakeup()
         self._finder = ChangeFinder(config.database_path, config.ndjson_dir)
-        self._watch = Watch(config.database_path.parent, self._hint.set)
+        self._watch = Watcher(config.database_path.parent, self._wakeup.set)
         self._is_closing = False
         self._next_lag = 0.0
         self._thread = threading.Thread(target=self._run, name="telemetry-ui-watch", daemon=True)
@@ -62,15 +62,15 @@ class DatabaseWatcher:
         if not self._has_begun:
             self._has_begun = True
             self._thread.start()
-        self._hint.set()
+        self._wakeup.set()
 
     def close(self) -> None:
         """Stop looking."""
         self._is_closing = True
         if self._has_begun:
-            self._hint.set()
+            self._wakeup.set()
             self._thread.join(5.0)
-        self._hint.close()
+        self._wakeup.close()
 
     def _run(self) -> None:
         try:
@@ -83,14 +83,14 @@ class DatabaseWatcher:
     def _turn(self) -> None:
         if self._listeners.is_listened_to:
             self._watch.look_after()
-            self._look_again(self._hint.wait(_POLL_SECONDS))
+            self._look_again(self._wakeup.wait(_POLL_SECONDS))
             self._look_at_lag()
         else:
             self._watch.stop()
-            self._hint.wait(_DAY_SECONDS)
+            self._wakeup.wait(_DAY_SECONDS)
 
     def _look_again(self, was_hinted: bool) -> None:
-        for pause in _LOOKS_AFTER_HINT if was_hinted else (0.0,):
+        for pause in _LOOKS_AFTER_WAKEUP if was_hinted else (0.0,):
             time.sleep(pause)
             if self._is_closing or self._publish():
                 return

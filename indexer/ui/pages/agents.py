@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Optional
 
-from indexer.terminal.human import many
+from indexer.terminal.format import many
 from indexer.ui.charts.sparkline import Sparkline, sparkline
 from indexer.ui.pages.words import day
 from indexer.ui.queries.agents import Agent, Agents, look_back

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from indexer.terminal.human import count, duration, many, size
+from indexer.terminal.format import count, duration, many, size
 from indexer.ui.site import Asked, Reply, Site, html, json
 
 _PATIENCE = 2.0

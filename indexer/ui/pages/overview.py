@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from indexer.terminal.human import count, many
+from indexer.terminal.format import count, many
 from indexer.ui.charts.bars import Bars, stacked_bars
 from indexer.ui.pages.words import hour_label
 from indexer.ui.queries.agents import FAILED, Agent, Agents, look_back, median_by_agent

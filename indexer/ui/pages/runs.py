@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from indexer.terminal.human import count, many
+from indexer.terminal.format import count, many
 from indexer.ui.pages.words import PERIODS, day, period_in_words
 from indexer.ui.queries.filters import STALE, Place, RunFilter, parse_filter
 from indexer.ui.queries.runs import (

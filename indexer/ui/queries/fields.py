@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 import orjson
 
-from indexer.store.columns import RUN_COLUMNS
+from indexer.store.schema.columns import RUN_COLUMNS
 
 _CANDIDATES = 500
 _MOST_NEAR = 5

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
-from indexer.terminal.human import seconds_since
+from indexer.terminal.format import seconds_since
 from indexer.ui.queries.filters import STALE, Place, RunFilter, condition_of
 from indexer.ui.queries.scan import Scan, run_scan
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 from urllib.parse import unquote
 
-from indexer.terminal.human import duration, seconds_since
+from indexer.terminal.format import duration, seconds_since
 from indexer.ui.pages.failure import Said, message
 from indexer.ui.pages.run.tabs import TABS, Tab, counts_of
 from indexer.ui.queries.fields import fields_of, full_id, near_ids, worth_showing

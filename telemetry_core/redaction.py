@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from telemetry_core.secret_names import NameFinder
-from telemetry_core.secret_shapes import Found, find_in_url, find_shapes
+from telemetry_core.secret_shapes import Found, compiled, find_in_url, find_shapes
 
 VARIABLES = ("TELEMETRY_REDACT", "TELEMETRY_REDACT_NAMES", "TELEMETRY_REDACT_PATTERNS")
 OFF = ("off", "false", "0", "no")
@@ -36,7 +36,7 @@ _MOST_PARTS = 1_000
 _MOST_NAMES = 10_000
 _LONGEST_NAME = 200
 
-_TEXT_END = re.compile(rb'["\\\n]')
+_TEXT_END = rb'["\\\n]'
 
 
 class Redactor:
@@ -189,7 +189,7 @@ def _compiled(pattern: str) -> re.Pattern[bytes]:
 
 def _inside_text(match: re.Match[bytes]) -> Found:
     """Return a match as far as it stays in one text of one line: its quotes are not its own."""
-    end = _TEXT_END.search(match.string, *match.span())
+    end = compiled(_TEXT_END).search(match.string, *match.span())
     return Found(match.start(), end.start() if end else match.end(), "configured")
 
 

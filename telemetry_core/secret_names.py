@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Optional
 
-from telemetry_core.secret_shapes import Found
+from telemetry_core.secret_shapes import Found, compiled
 
 
 class Name(NamedTuple):
@@ -52,22 +52,21 @@ NAMES: tuple[Name, ...] = (
 _LONGEST_BARE = 300
 # After the word: a digit, as in `password2`, the quote that ends the name, and what parts it from
 # the value. OTLP and HTTP archives write `"key":NAME,"value":{"stringValue":VALUE}`.
-_LINK = re.compile(
+_LINK = (
     rb"[0-9]?(?P<closing>\\*[\"'])?"
     rb"(?:[ \t]{0,8}(?:=>|[:=])[ \t]{0,8}"
     rb"|[ \t]{0,4},[ \t]{0,4}\\*\"value\\*\"[ \t]{0,4}:[ \t]{0,4}"
     rb"(?:\{[ \t]{0,4}\\*\"stringValue\\*\"[ \t]{0,4}:[ \t]{0,4})?)"
     rb"(?P<list>\[[ \t]{0,4})?(?P<opening>\\*[\"'])?"
 )
-_NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]{0,40}(?=[,}\]\s\\])")
-_BARE = re.compile(rb"[^\s\"'\\,;&|<>(){}\[\]`]{1,%d}" % _LONGEST_BARE)
-_MORE = re.compile(rb"[ \t]{0,4},[ \t]{0,4}(?P<opening>\\*[\"'])")
-_PLACEHOLDER = re.compile(
-    rb"[*xX.]*|<[^>]*>|\$\{?\w*\}?|\{\{?[^}]*\}\}?|%\w+%|\[redacted:[\w-]+\]"
-    rb"|null|none|true|false|undefined",
-    re.IGNORECASE,
+_NUMBER = rb"-?[0-9][0-9.eE+-]{0,40}(?=[,}\]\s\\])"
+_BARE = rb"[^\s\"'\\,;&|<>(){}\[\]`]{1,%d}" % _LONGEST_BARE
+_MORE = rb"[ \t]{0,4},[ \t]{0,4}(?P<opening>\\*[\"'])"
+_PLACEHOLDER = (
+    rb"(?i:[*xX.]*|<[^>]*>|\$\{?\w*\}?|\{\{?[^}]*\}\}?|%\w+%|\[redacted:[\w-]+\]"
+    rb"|null|none|true|false|undefined)"
 )
-_DOTTED = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_DOTTED = rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+"
 
 
 class NameFinder:
@@ -76,24 +75,25 @@ class NameFinder:
     def __init__(self, extra: Iterable[str] = ()) -> None:
         """Know the names of the list and `extra` ones."""
         own = (Name("configured", name.lower().encode()) for name in extra)
-        self._names = [(name, _word(name)) for name in (*own, *NAMES)]
+        self._names = [(name, _pattern_of(name)) for name in (*own, *NAMES)]
 
     def is_secret(self, name: str) -> bool:
         """Whether a name, standing as a key, has a secret for its value."""
         lowered = name.lower().encode("utf-8", "replace")
         return any(
             match.end() >= len(lowered.rstrip(b"0123456789"))
-            for _, word in self._names
-            for match in word.finditer(lowered)
+            for word, pattern in self._names
+            if word.anchor in lowered
+            for match in compiled(pattern).finditer(lowered)
         )
 
     def find(self, line: bytes) -> Iterator[Found]:
         """Yield what stands behind each secret name."""
         lowered = line.lower()
-        for name, word in self._names:
+        for name, pattern in self._names:
             at = lowered.find(name.anchor)
             while at >= 0:
-                match = word.match(lowered, at)
+                match = compiled(pattern).match(lowered, at)
                 end = at + len(name.anchor)
                 if match is not None:
                     for found in _values(line, match.end(), name):
@@ -102,13 +102,13 @@ class NameFinder:
                 at = lowered.find(name.anchor, end)
 
 
-def _word(name: Name) -> re.Pattern[bytes]:
-    return re.compile(name.before + re.escape(name.anchor) + name.rest)
+def _pattern_of(name: Name) -> bytes:
+    return name.before + re.escape(name.anchor) + name.rest
 
 
 def _values(line: bytes, at: int, name: Name) -> Iterator[Found]:
     """Yield the values of a name that ends at `at`."""
-    link = _LINK.match(line, at)
+    link = compiled(_LINK).match(line, at)
     if link is None:
         return
     if link["closing"] is None:
@@ -116,7 +116,7 @@ def _values(line: bytes, at: int, name: Name) -> Iterator[Found]:
             yield from _bare(line, link.end(), name, link["opening"])
         return
     if link["opening"] is None:
-        number = _NUMBER.match(line, link.end())
+        number = compiled(_NUMBER).match(line, link.end())
         if number is not None and not name.is_token and not link["list"]:
             yield Found(*number.span(), name.kind, link["closing"])
         return
@@ -132,9 +132,9 @@ def _quoted(
         if end is None:
             return
         value = line[start:end]
-        if not _PLACEHOLDER.fullmatch(value) and (not name.is_token or _is_token(value)):
+        if not compiled(_PLACEHOLDER).fullmatch(value) and (not name.is_token or _is_token(value)):
             yield Found(start, end, name.kind)
-        more = _MORE.match(line, end + len(opening)) if is_list else None
+        more = compiled(_MORE).match(line, end + len(opening)) if is_list else None
         if more is None:
             return
         start, opening = more.end(), more["opening"]
@@ -142,7 +142,7 @@ def _quoted(
 
 def _bare(line: bytes, start: int, name: Name, opening: Optional[bytes]) -> Iterator[Found]:
     """Yield the value of a name in program text or a command line, if it looks like a secret."""
-    value = _BARE.match(line, start)
+    value = compiled(_BARE).match(line, start)
     if value is None or (opening and not line.startswith(opening, value.end())):
         return
     text = value.group()
@@ -150,8 +150,8 @@ def _bare(line: bytes, start: int, name: Name, opening: Optional[bytes]) -> Iter
         len(text) >= (16 if name.is_token else 8)
         and any(48 <= char <= 57 for char in text)
         and any(char >= 65 for char in text)
-        and not _DOTTED.fullmatch(text)
-        and not _PLACEHOLDER.fullmatch(text)
+        and not compiled(_DOTTED).fullmatch(text)
+        and not compiled(_PLACEHOLDER).fullmatch(text)
         and not text.startswith((b"$", b"%", b"/", b"./"))
         and not line.startswith((b"(", b"[", b"{"), value.end())
     ):

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
+
+compiled = lru_cache(maxsize=None)(re.compile)
+"""Compiles a pattern when it is first needed: an agent that never has a secret needs none."""
 
 
 class Found(NamedTuple):
@@ -28,12 +32,12 @@ class Shape(NamedTuple):
     kind: str
     anchor: bytes
     """Where this is found the pattern is tried; it begins with the anchor."""
-    pattern: re.Pattern[bytes]
+    pattern: bytes
     """Its first group is what is replaced."""
 
 
 def _shape(kind: str, anchor: bytes, rest: bytes, before: bytes = rb"(?<![A-Za-z0-9])") -> Shape:
-    return Shape(kind, anchor, re.compile(before + rb"(" + re.escape(anchor) + rest + rb")"))
+    return Shape(kind, anchor, before + rb"(" + re.escape(anchor) + rest + rb")")
 
 
 _WORD = rb"[A-Za-z0-9_-]"
@@ -46,10 +50,10 @@ _PEM = (
     rb"(?:\\{1,8}[nrt]|(?<=[:,]) |[A-Za-z0-9+/=:,]|-(?!----END)){0,20000}"
     rb"(?:-----END (?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY(?: BLOCK)?-----)?"
 )
-_BEARER = re.compile(
+_BEARER = (
     rb"(?<=[Bb])earer {1,8}((?=[A-Za-z_-]{0,80}[0-9])[A-Za-z0-9_-]{20,}[A-Za-z0-9._~+/-]{0,8000}=*)"
 )
-_URL_PASSWORD = re.compile(rb"://[^/\s:@\"'\\<>]{0,200}:([^/\s:@\"'\\<>{}$]{1,300})@")
+_URL_PASSWORD = rb"://[^/\s:@\"'\\<>]{0,200}:([^/\s:@\"'\\<>{}$]{1,300})@"
 
 SHAPES: tuple[Shape, ...] = (
     _shape("anthropic-key", b"sk-ant-", _DIGIT_AHEAD + _WORD + rb"{20,}"),
@@ -83,7 +87,7 @@ def find_shapes(line: bytes) -> Iterator[Found]:
     for kind, anchor, pattern in SHAPES:
         at = line.find(anchor)
         while at >= 0:
-            match = pattern.match(line, at)
+            match = compiled(pattern).match(line, at)
             if match is None:
                 at = line.find(anchor, at + 1)
                 continue
@@ -93,4 +97,4 @@ def find_shapes(line: bytes) -> Iterator[Found]:
 
 def find_in_url(line: bytes) -> bool:
     """Whether a URL in `line` has a password."""
-    return b"@" in line and _URL_PASSWORD.search(line) is not None
+    return b"@" in line and compiled(_URL_PASSWORD).search(line) is not None

@@ -5,7 +5,7 @@ Called by the interpreter, and by the demo for the daemon it starts. It holds no
 
 from __future__ import annotations
 
-from indexer.cli.main import main
+from indexer.cli.shell.entry import main
 
 if __name__ == "__main__":
     main()

@@ -64,6 +64,14 @@ class Settings:
         click.echo(f"error: {in_words(error)}", err=True)
 
 
+def environment_for(settings: Settings) -> None:
+    """Have this process, and what it starts, record in the base directory that was named."""
+    if settings.base is not None:
+        from indexer.cli.shell.entry import use_base
+
+        use_base(str(settings.base))
+
+
 def _take_base(ctx: click.Context, _param: click.Parameter, value: Optional[str]) -> None:
     if value:
         from pathlib import Path

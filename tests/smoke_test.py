@@ -11,6 +11,8 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+from indexer.system.base import Base
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from indexer.database.freshness import index_once
@@ -27,14 +29,14 @@ def test_smoke() -> None:
         with client.track_run("smoke", "test") as run:
             run.log_event("checkpoint", {"step": 1})
             run.set_metrics(items_succeeded=1)
-        assert index_once(config).lines == {"indexed": 4}
-        rebuild(config)
+        assert index_once(Base(config)).lines == {"indexed": 4}
+        rebuild(Base(config))
         with closing(sqlite3.connect(config.database_path)) as connection:
             found = connection.execute(
                 "SELECT agent_name, status, items_succeeded, event_count FROM agent_runs"
             ).fetchall()
         assert found == [("smoke", "success", 1, 4)]
-        assert verify(config).is_ok
+        assert verify(Base(config)).is_ok
         assert client.get_stats()["total_runs"] == 1
 
 

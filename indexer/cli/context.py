@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
-    from telemetry_core.config import TelemetryConfig
+    from indexer.system.base import Base
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -27,22 +27,23 @@ class Settings:
     """What the options before and after the command's name said."""
 
     def __init__(self) -> None:
-        self.base: Optional[Path] = None
+        self.directory: Optional[Path] = None
+        """What `--base` names."""
         self.verbose = False
 
-    def config(self) -> TelemetryConfig:
-        """Return the configuration: of `--base` if given, else what the environment says."""
+    def base(self) -> Base:
+        """Return the base: that of `--base` if given, else the one that the environment names."""
         # Imported here, as in all of this file: `telemetry --version` needs none of it.
-        from telemetry_core.config import TelemetryConfig
+        from indexer.system.base import Base
 
         environment = self.environment()
-        if self.base is None:
-            return TelemetryConfig.from_env(environment)
-        return TelemetryConfig.for_base(self.base, environment)
+        if self.directory is None:
+            return Base.from_env(environment)
+        return Base.at(self.directory, environment)
 
     def environment(self) -> dict[str, str]:
         """Return the variables that count: `--base` overrules those that name paths inside it."""
-        overruled = _PATH_VARIABLES if self.base is not None else ()
+        overruled = _PATH_VARIABLES if self.directory is not None else ()
         return {name: value for name, value in os.environ.items() if name not in overruled}
 
     def log_to_stderr(self) -> None:
@@ -76,7 +77,7 @@ def _take_base(ctx: click.Context, _param: click.Parameter, value: Optional[str]
     if value:
         from pathlib import Path
 
-        ctx.ensure_object(Settings).base = Path(os.path.abspath(os.path.expanduser(value)))
+        ctx.ensure_object(Settings).directory = Path(os.path.abspath(os.path.expanduser(value)))
 
 
 def base_option(command: Function) -> Function:
@@ -97,40 +98,40 @@ def json_option(command: Function) -> Function:
     )(command)
 
 
-def refresh(config: TelemetryConfig) -> str:
+def refresh(base: Base) -> str:
     """Index what is new, with a progress bar if that takes long; return a warning or nothing."""
     from indexer.database import freshness as fresh
     from indexer.terminal.error_message import in_words, is_disk_full
     from indexer.terminal.progress import byte_progress, unread_size
     from telemetry_core.errors import TelemetryError
 
-    with byte_progress("indexing", unread_size(config)) as on_progress:
+    with byte_progress("indexing", unread_size(base)) as on_progress:
         try:
-            return fresh.refresh_database(config, on_progress)
+            return fresh.refresh_database(base, on_progress)
         except (TelemetryError, OSError) as error:
             # What was indexed before the disk was full can be read all the same.
-            if not is_disk_full(error) or not _has_database(config):
+            if not is_disk_full(error) or not _has_database(base):
                 raise
             return f"the view may be stale, for it can't be written to: {in_words(error)}"
 
 
-def _has_database(config: TelemetryConfig) -> bool:
+def _has_database(base: Base) -> bool:
     from indexer.store.connection import has_our_schema, reading
     from telemetry_core.errors import TelemetryError
 
     try:
-        with reading(config.database_path) as connection:
+        with reading(base.database_path) as connection:
             return has_our_schema(connection)
     except TelemetryError:
         return False
 
 
 @contextmanager
-def open_database(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
+def open_database(base: Base) -> Iterator[sqlite3.Connection]:
     """Give the view, read-only and up to date; an empty one where nothing was recorded yet."""
     import sqlite3
 
-    if not is_recorded(config):
+    if not is_recorded(base):
         with schema_only_database() as connection:
             connection.row_factory = sqlite3.Row
             yield connection
@@ -138,22 +139,22 @@ def open_database(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
     from indexer.store.connection import reading
     from indexer.terminal.format import warn
 
-    warn(refresh(config))
-    with reading(config.database_path) as connection:
+    warn(refresh(base))
+    with reading(base.database_path) as connection:
         connection.row_factory = sqlite3.Row
         yield connection
 
 
-def is_recorded(config: TelemetryConfig) -> bool:
+def is_recorded(base: Base) -> bool:
     """Whether there is a log or a database at all; if not, say where it was looked for."""
     from indexer.log.segments import list_segments
     from indexer.terminal.format import plain
 
-    if list_segments(config.ndjson_dir):
+    if list_segments(base.log_directory):
         return True
-    where = plain(config.ndjson_dir)
+    where = plain(base.log_directory)
     click.echo(f"nothing recorded yet: there is no log in {where}", err=True)
-    return config.database_path.exists()
+    return base.database_path.exists()
 
 
 @contextmanager

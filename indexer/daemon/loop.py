@@ -19,7 +19,6 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from indexer.daemon.watcher import RETRY_SECONDS, Watcher
-from indexer.database.leases import DAEMON, indexer_lease, write_lease
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
@@ -27,11 +26,11 @@ from indexer.forward.forwarding import Forwarding
 from indexer.ingest.lag import lag_bytes
 from indexer.retention.schedule import RetentionSchedule
 from indexer.store.status import HEARTBEAT_SECONDS
+from indexer.system.base import DAEMON, Base
 from indexer.system.lease import PAUSE_SECONDS
 from indexer.system.sd_notify import Notifier
 from indexer.system.wakeup import Wakeup
 from telemetry_core.clock import CLOCK
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.process import host_name
 from telemetry_core.storage import make_directory
 from telemetry_core.timestamp import format_time
@@ -44,17 +43,17 @@ _LONGEST_BACKOFF = 30.0
 class Daemon:
     """The long-running indexer of one base."""
 
-    def __init__(self, config: TelemetryConfig) -> None:
-        self._config = config
+    def __init__(self, base: Base) -> None:
+        self._base = base
         self._wakeup = Wakeup()
         self._stopping = False
-        self._lease = indexer_lease(config, DAEMON)
+        self._lease = base.indexer_lease(DAEMON)
         self._view: Optional[Session] = None
-        self._watch = Watcher(config.ndjson_dir, self._wakeup.set)
+        self._watch = Watcher(base.log_directory, self._wakeup.set)
         self._notifier = Notifier()
-        self._retention = RetentionSchedule(config, self._should_stop)
+        self._retention = RetentionSchedule(base, self._should_stop)
         self._next_look = 0.0
-        self._forwarding = Forwarding(config, self._wakeup.set)
+        self._forwarding = Forwarding(base, self._wakeup.set)
         self._next_heartbeat = 0.0
         self._told: dict[str, int] = {}
         self._has_worked = False
@@ -66,7 +65,7 @@ class Daemon:
         try:
             with self._lease:
                 self._handle_signals()
-                logger.info("indexing %s", self._config.ndjson_dir)
+                logger.info("indexing %s", self._base.log_directory)
                 self._loop()
         finally:
             self._wakeup.close()
@@ -104,12 +103,12 @@ class Daemon:
         if self._failures:
             # Not at every hint: what fails at once would fail a thousand times a second.
             time.sleep(min(0.1 * 2**self._failures, 1.0))
-            pause = min(self._config.poll_interval * self._failures, _LONGEST_BACKOFF)
+            pause = min(self._base.config.poll_interval * self._failures, _LONGEST_BACKOFF)
         else:
-            if write_lease(self._config).is_wanted():
+            if self._base.write_lease().is_wanted():
                 # Passes without a pause between them would keep others from it.
                 time.sleep(2 * PAUSE_SECONDS)
-            interval = self._config.poll_interval
+            interval = self._base.config.poll_interval
             pause = min(interval, RETRY_SECONDS) if self._watch.problem else interval
         # A loop that waits is alive, and says so by the next pass.
         self._wakeup.wait(min(pause, self._notifier.interval, self._forwarding.wait))
@@ -131,7 +130,7 @@ class Daemon:
         else:
             self._failures = 0
             self._notifier.ready()
-            self._notifier.status(f"indexing {self._config.ndjson_dir}")
+            self._notifier.status(f"indexing {self._base.log_directory}")
             self._keep()
 
     def _keep(self) -> None:
@@ -144,12 +143,12 @@ class Daemon:
 
     def _pass(self) -> None:
         self._keep_lease()
-        if not os.path.isdir(self._config.ndjson_dir):
-            make_directory(self._config.ndjson_dir)
+        if not os.path.isdir(self._base.log_directory):
+            make_directory(self._base.log_directory)
         # Before the look, so that nothing comes between the two unseen.
         self._watch.look_after()
         if self._view is not None and not self._view.is_in_place():
-            logger.warning("%s was deleted or replaced", self._config.database_path)
+            logger.warning("%s was deleted or replaced", self._base.database_path)
             self._drop_view()
         view = self._view or self._open_view()
         result = view.run_pass()
@@ -173,14 +172,14 @@ class Daemon:
             raise
 
     def _open_view(self) -> Session:
-        self._view = Session(self._config, should_stop=self._should_stop)
+        self._view = Session(self._base, should_stop=self._should_stop)
         self._next_look, self._told = 0.0, {}
         self._write(self._view, started_at=_now(), stopped_at=None)
         return self._view
 
     def _try_rebuild(self) -> None:
         try:
-            rebuild(self._config, should_stop=self._should_stop)
+            rebuild(self._base, should_stop=self._should_stop)
         except Exception as error:
             self._note(error)
 
@@ -197,7 +196,7 @@ class Daemon:
 
     def _state(self, view: Session) -> dict[str, int]:
         return {
-            "lag_bytes": lag_bytes(view.connection, self._config.ndjson_dir),
+            "lag_bytes": lag_bytes(view.connection, self._base.log_directory),
             "watching": int(not self._watch.problem),
         }
 

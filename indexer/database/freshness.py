@@ -11,14 +11,13 @@ import time
 from contextlib import closing
 from typing import Callable
 
-from indexer.database.leases import ONE_PASS, indexer_lease
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.errors import AlreadyRunning, DatabaseDamaged, DatabaseUnusable
 from indexer.ingest.ingest import PassResult
 from indexer.ingest.lag import is_caught_up
 from indexer.store.connection import reading
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import ONE_PASS, Base
 
 _NOT_TO_BE_WRITTEN = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
 """A reader of somebody else's base, or of one on a disk that is mounted read-only."""
@@ -26,37 +25,33 @@ _PATIENCE_WITH_A_DAEMON = 2.0
 _LOOK_SECONDS = 0.02
 
 
-def index_once(
-    config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
-) -> PassResult:
+def index_once(base: Base, on_progress: Callable[[int], None] = lambda _: None) -> PassResult:
     """Make one pass over the log. Raises AlreadyRunning, TelemetryError or OSError."""
-    with indexer_lease(config, ONE_PASS):
+    with base.indexer_lease(ONE_PASS):
         try:
-            return _pass(config, on_progress)
+            return _pass(base, on_progress)
         except DatabaseDamaged:
             # It opened, and broke further in. Anew from the log, as a daemon would do it.
-            rebuild(config, on_progress)
-            return _pass(config, on_progress)
+            rebuild(base, on_progress)
+            return _pass(base, on_progress)
 
 
-def _pass(config: TelemetryConfig, on_progress: Callable[[int], None]) -> PassResult:
-    with closing(Session(config, on_progress)) as view:
+def _pass(base: Base, on_progress: Callable[[int], None]) -> PassResult:
+    with closing(Session(base, on_progress)) as view:
         result = view.run_pass()
         view.refresh_gone_processes()
         return result
 
 
-def refresh_database(
-    config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
-) -> str:
+def refresh_database(base: Base, on_progress: Callable[[int], None] = lambda _: None) -> str:
     """See to it that the view has all that the log has now; return a warning if it has not.
 
     Raises TelemetryError or OSError where there is nothing that could be read.
     """
     try:
-        result = index_once(config, on_progress)
+        result = index_once(base, on_progress)
     except AlreadyRunning:
-        return _wait_for_daemon(config)
+        return _wait_for_daemon(base)
     except OSError as error:
         if error.errno not in _NOT_TO_BE_WRITTEN:
             raise
@@ -64,12 +59,12 @@ def refresh_database(
     return "; ".join(result.problems)
 
 
-def _wait_for_daemon(config: TelemetryConfig) -> str:
+def _wait_for_daemon(base: Base) -> str:
     deadline = time.monotonic() + _PATIENCE_WITH_A_DAEMON
     while True:
         try:
-            with reading(config.database_path) as connection:
-                if is_caught_up(connection, config.ndjson_dir):
+            with reading(base.database_path) as connection:
+                if is_caught_up(connection, base.log_directory):
                     return ""
         except DatabaseUnusable:
             if time.monotonic() >= deadline:

@@ -12,11 +12,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from indexer.database.leases import ONE_PASS, indexer_lease
 from indexer.database.session import Session
 from indexer.store.schema.script import schema_sql
 from indexer.system.atomic_file import write_atomically
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import ONE_PASS, Base
 from telemetry_core.storage import make_directory
 
 CREATED, UPDATED, PRESENT = "made", "updated", "present"
@@ -31,14 +30,14 @@ class InitStep(NamedTuple):
     """`made`, `updated`, or `present` where nothing was to be done."""
 
 
-def create_directories(config: TelemetryConfig) -> list[InitStep]:
+def create_directories(base: Base) -> list[InitStep]:
     """Make the directories that are missing. Raises OSError where one can't be."""
-    return [_make_directory(name, path) for name, path in config.directories().items()]
+    return [_make_directory(name, path) for name, path in base.config.directories().items()]
 
 
-def init_base(config: TelemetryConfig) -> list[InitStep]:
+def init_base(base: Base) -> list[InitStep]:
     """Make all that is missing of a base. Raises TelemetryError or OSError."""
-    return [*create_directories(config), _create_database(config), _write_schema(config)]
+    return [*create_directories(base), _create_database(base), _write_schema(base)]
 
 
 def _make_directory(name: str, path: Path) -> InitStep:
@@ -50,16 +49,16 @@ def _make_directory(name: str, path: Path) -> InitStep:
     return InitStep(name, path, CREATED)
 
 
-def _create_database(config: TelemetryConfig) -> InitStep:
-    path = config.database_path
+def _create_database(base: Base) -> InitStep:
+    path = base.database_path
     if path.exists():
         return InitStep("view", path, PRESENT)
-    with indexer_lease(config, ONE_PASS), closing(Session(config)):
+    with base.indexer_lease(ONE_PASS), closing(Session(base)):
         return InitStep("view", path, CREATED)
 
 
-def _write_schema(config: TelemetryConfig) -> InitStep:
-    path = config.metrics_dir / "config" / "schema.sql"
+def _write_schema(base: Base) -> InitStep:
+    path = base.directory / "config" / "schema.sql"
     script = schema_sql().encode()
     existed = path.exists()
     if existed and path.read_bytes() == script:

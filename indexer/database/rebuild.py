@@ -14,21 +14,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import Callable, Optional
 
-from indexer.database.leases import rebuild_lease, shadow_path, write_lease
 from indexer.errors import DatabaseDamaged, DatabaseUnusable, Interrupted
 from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store import connection as database
 from indexer.store.status import copy_indexer_tables, set_stale_after
+from indexer.system.base import Base
 from indexer.system.file_changes import replace
 from telemetry_core.clock import CLOCK
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.log_file import sync_path
 
 _SWAP_PAGES = 2_000
 
 
 def rebuild(
-    config: TelemetryConfig,
+    base: Base,
     on_progress: Callable[[int], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
     omit: Collection[str] = (),
@@ -41,19 +40,19 @@ def rebuild(
     `when_in_place` is called before anybody else can make a pass. Raises AlreadyRunning,
     DatabaseUnusable or OSError.
     """
-    shadow = shadow_path(config)
-    with rebuild_lease(config):
+    shadow = base.shadow_path
+    with base.rebuild_lease():
         database.remove_database(shadow)
         try:
-            connection = _open_shadow(shadow, page_size_of(config.database_path))
+            connection = _open_shadow(shadow, page_size_of(base.database_path))
             with closing(connection), database.translated(shadow):
-                ingest = Ingest(connection, config.ndjson_dir, omit)
+                ingest = Ingest(connection, base.log_directory, omit)
                 first = _build(connection, ingest, on_progress, should_stop)
                 # From here on the live view stands still; what came meanwhile is little.
-                with write_lease(config):
+                with base.write_lease():
                     last = ingest.run_pass(on_progress=on_progress)
-                    set_stale_after(connection, config.stale_after)
-                    put_in_place(connection, shadow, config)
+                    set_stale_after(connection, base.config.stale_after)
+                    put_in_place(connection, shadow, base)
                     when_in_place()
                 return _sum(first, last)
         finally:
@@ -85,19 +84,19 @@ def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
     return connection
 
 
-def put_in_place(new: sqlite3.Connection, shadow: Path, config: TelemetryConfig) -> None:
+def put_in_place(new: sqlite3.Connection, shadow: Path, base: Base) -> None:
     """Put a database, open as `new`, in the view's place; `shadow` is its file.
 
     Under the write lease. Raises DatabaseUnusable or OSError.
     """
-    live = _open_live(config)
+    live = _open_live(base)
     if live is None:
-        _set_aside(config.database_path)
+        _set_aside(base.database_path)
         new.close()
         sync_path(shadow)
-        replace(shadow, config.database_path)
+        replace(shadow, base.database_path)
         return
-    with closing(live), database.translated(config.database_path):
+    with closing(live), database.translated(base.database_path):
         _carry_over(live, new)
         # One transaction of SQLite's own: open connections go on reading the old rows until it
         # commits. Exchanging the files instead would part a reader from its write-ahead log.
@@ -116,13 +115,13 @@ def _carry_over(live: sqlite3.Connection, new: sqlite3.Connection) -> None:
             raise
 
 
-def _open_live(config: TelemetryConfig) -> Optional[sqlite3.Connection]:
+def _open_live(base: Base) -> Optional[sqlite3.Connection]:
     """Open the view that is to be replaced; None if there is none that can be opened."""
-    path = config.database_path
+    path = base.database_path
     if not path.is_file() or path.stat().st_size == 0:
         return None
     try:
-        return database.open_writer(path, config.journal_mode)
+        return database.open_writer(path, base.config.journal_mode)
     except DatabaseDamaged:
         return None
 

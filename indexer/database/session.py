@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
-from indexer.database.leases import write_lease
 from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
 from indexer.ingest.ingest import Ingest, PassResult
@@ -25,8 +24,8 @@ from indexer.store.status import (
     set_stale_after,
     update_status,
 )
+from indexer.system.base import Base
 from indexer.system.filesystem import identity
-from telemetry_core.config import TelemetryConfig
 
 if TYPE_CHECKING:
     from indexer.outbox.due import DueRuns
@@ -40,7 +39,7 @@ class Session:
 
     def __init__(
         self,
-        config: TelemetryConfig,
+        base: Base,
         on_progress: Callable[[int], None] = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -48,18 +47,18 @@ class Session:
 
         `on_progress` is told of bytes read; `should_stop` is asked between batches.
         """
-        self._config = config
+        self._base = base
         self._on_progress = on_progress
         self._should_stop = should_stop
-        self._lease = write_lease(config)
+        self._lease = base.write_lease()
         self._companions: Optional[list[tuple[int, int]]] = None
         self.connection = self._open()
-        self._identity = identity(config.database_path)
+        self._identity = identity(base.database_path)
         self._companions = self._find_companions()
-        self._due = _due_runs(self.connection, config)
+        self._due = _due_runs(self.connection, base)
         self._is_read = False
         on_folded = self._forget_queue if self._due is None else self._due.take
-        self._ingest = Ingest(self.connection, config.ndjson_dir, on_folded=on_folded)
+        self._ingest = Ingest(self.connection, base.log_directory, on_folded=on_folded)
 
     def run_pass(self) -> PassResult:
         """Bring the view up to date with the log. Raises TelemetryError or OSError."""
@@ -91,7 +90,7 @@ class Session:
 
     def truncate_large_wal(self) -> None:
         """Shrink a write-ahead log that a reader made grow. Raises TelemetryError."""
-        path = self._config.database_path
+        path = self._base.database_path
         if database.wal_bytes(path) > database.WAL_LIMIT_BYTES:
             with self._writing():
                 database.empty_wal(self.connection)
@@ -102,7 +101,7 @@ class Session:
         Of a file that is truncated or overwritten where it stands, or whose write-ahead log is
         deleted, this connection may hear nothing: it goes on with what it has in memory.
         """
-        path = self._config.database_path
+        path = self._base.database_path
         with self._writing():
             try:
                 with database.reading(path) as reader:
@@ -121,7 +120,7 @@ class Session:
 
     def is_in_place(self) -> bool:
         """Whether the open database is still the file that readers would open."""
-        return identity(self._config.database_path) == self._identity
+        return identity(self._base.database_path) == self._identity
 
     def close(self) -> None:
         """Close the database."""
@@ -130,28 +129,28 @@ class Session:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Write alone: not even a rebuild, which has a connection of its own, does meanwhile."""
-        with self._lease, database.translated(self._config.database_path):
+        with self._lease, database.translated(self._base.database_path):
             if self._companions is not None and self._find_companions() != self._companions:
                 # Who opens the database now agrees on nothing with who has it open.
-                path = self._config.database_path
+                path = self._base.database_path
                 raise DatabaseDamaged(f"{path}: its write-ahead log was deleted or replaced")
             yield
 
     def _find_companions(self) -> list[tuple[int, int]]:
-        path = str(self._config.database_path)
+        path = str(self._base.database_path)
         return [identity(f"{path}{suffix}") for suffix in ("-wal", "-shm")]
 
     def _open(self) -> sqlite3.Connection:
-        path = self._config.database_path
+        path = self._base.database_path
         try:
             connection = self._open_ours(path)
         except DatabaseDamaged:
             connection = None
         if connection is None:
-            rebuild(self._config, self._on_progress, self._should_stop)
-            connection = database.open_writer(path, self._config.journal_mode)
+            rebuild(self._base, self._on_progress, self._should_stop)
+            connection = database.open_writer(path, self._base.config.journal_mode)
         with database.closed_on_error(connection), self._writing():
-            set_stale_after(connection, self._config.stale_after)
+            set_stale_after(connection, self._base.config.stale_after)
         return connection
 
     def _open_ours(self, path: Path) -> Optional[sqlite3.Connection]:
@@ -161,7 +160,7 @@ class Session:
         interrupted; there are no old rows that a reader could miss meanwhile.
         """
         with self._lease:
-            connection = database.open_writer(path, self._config.journal_mode)
+            connection = database.open_writer(path, self._base.config.journal_mode)
             with database.closed_on_error(connection), database.translated(path):
                 if database.is_empty(connection):
                     database.create_schema(connection)
@@ -171,8 +170,8 @@ class Session:
         return None
 
 
-def _due_runs(connection: sqlite3.Connection, config: TelemetryConfig) -> Optional[DueRuns]:
-    targets = load_targets(config).targets
+def _due_runs(connection: sqlite3.Connection, base: Base) -> Optional[DueRuns]:
+    targets = load_targets(base).targets
     if not targets:
         return None
     # Imported here: most bases forward nothing, and every command that reads opens the view.

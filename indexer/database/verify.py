@@ -26,7 +26,7 @@ from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED
 from indexer.store.events.codec import EventRow, StoredEvent, alternative_id
 from indexer.store.events.table import find_event, rows_not_stored
 from indexer.store.quarantine import Fault
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 
 MAX_DIFFERENCES = 100
 
@@ -50,31 +50,27 @@ class Verification(NamedTuple):
         return not self.differences
 
 
-def verify(
-    config: TelemetryConfig, on_progress: Callable[[int], None] = lambda _: None
-) -> Verification:
+def verify(base: Base, on_progress: Callable[[int], None] = lambda _: None) -> Verification:
     """Hold the database against the log. Raises TelemetryError or OSError.
 
     Writers may go on meanwhile: what was there at the start has to be indexed, no more. Where
     files went meanwhile, because they were archived or pruned, it looks again.
     """
     while True:
-        sizes = {file.name: file.size for file in list_segments(config.ndjson_dir)}
-        refresh_database(config)
-        report = _compare(config, sizes, on_progress)
-        left = {file.name for file in list_segments(config.ndjson_dir)}
+        sizes = {file.name: file.size for file in list_segments(base.log_directory)}
+        refresh_database(base)
+        report = _compare(base, sizes, on_progress)
+        left = {file.name for file in list_segments(base.log_directory)}
         if report.is_ok or sizes.keys() <= left:
             return report
 
 
-def _compare(
-    config: TelemetryConfig, sizes: dict[str, int], on_progress: Callable[[int], None]
-) -> Verification:
-    with reading(config.database_path) as connection:
+def _compare(base: Base, sizes: dict[str, int], on_progress: Callable[[int], None]) -> Verification:
+    with reading(base.database_path) as connection:
         # One snapshot for all that is compared.
         connection.execute("BEGIN")
         verification = _Comparison(connection, sizes)
-        for file in list_segments(config.ndjson_dir):
+        for file in list_segments(base.log_directory):
             verification.check_file(file, on_progress)
         verification.check_totals()
         verification.check_runs()

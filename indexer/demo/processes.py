@@ -17,7 +17,7 @@ from typing import IO, BinaryIO, Optional
 
 import indexer
 from indexer.demo.source_files import SourceFile
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 from telemetry_core.storage import make_directory
 
 _PACKAGE = Path(indexer.__file__).parent
@@ -31,9 +31,9 @@ _PATH_VARIABLES = ("TELEMETRY_DB_PATH", "TELEMETRY_NDJSON_DIR")
 class Crew:
     """Agents and the daemon; `close` leaves none of them behind."""
 
-    def __init__(self, config: TelemetryConfig) -> None:
-        self._config = config
-        self._log_directory = config.metrics_dir / "logs"
+    def __init__(self, base: Base) -> None:
+        self._base = base
+        self._log_directory = base.directory / "logs"
         make_directory(self._log_directory)
         self._daemon: Optional[subprocess.Popen[bytes]] = None
         self._restart_at = 0.0
@@ -52,7 +52,7 @@ class Crew:
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """Return an environment whose processes find this package, and record into this base."""
         child = {name: inherited[name] for name in inherited if name not in _PATH_VARIABLES}
-        child["TELEMETRY_BASE_DIR"] = str(self._config.metrics_dir)
+        child["TELEMETRY_BASE_DIR"] = str(self._base.directory)
         root = str(_PACKAGE.parent)
         if os.path.basename(root) not in ("site-packages", "dist-packages"):
             # A checkout that was not installed is on this process's path only.
@@ -89,7 +89,7 @@ class Crew:
         if running or time.monotonic() < self._restart_at:
             return
         self._restart_at = time.monotonic() + _RESTART_SECONDS
-        command = [sys.executable, str(_INDEXER), "--base", str(self._config.metrics_dir)]
+        command = [sys.executable, str(_INDEXER), "--base", str(self._base.directory)]
         with self._log("daemon.log") as log:
             self._daemon = _start(
                 [*command, "index", "--watch"], self.environment(os.environ), log, None

@@ -21,7 +21,8 @@ from indexer.demo.display import Screen
 from indexer.demo.processes import Crew
 from indexer.demo.snapshot import Picture, failed_files, look
 from indexer.demo.source_files import SourceFile, divide, find_files, sample
-from telemetry_core import RunContext, TelemetryClient, TelemetryConfig
+from indexer.system.base import Base
+from telemetry_core import RunContext, TelemetryClient
 from telemetry_core.errors import TelemetryError
 
 AGENTS = 4
@@ -53,40 +54,40 @@ class Outcome(NamedTuple):
     trouble: list[str]
 
 
-def perform(config: TelemetryConfig, path: Path, screen: Screen) -> Outcome:
+def perform(base: Base, path: Path, screen: Screen) -> Outcome:
     """Run the demo on the files under `path`. Raises TelemetryError or OSError."""
     root, files = find_files(path)
     if not files:
         raise NothingToParse(f"no Python files under {path}")
     began = time.monotonic()
-    with _ended_by_signals(), closing(Crew(config)) as crew:
+    with _ended_by_signals(), closing(Crew(base)) as crew:
         crew.look_after_daemon()
-        run_id = _let_agents_work(config, root, files, crew, screen)
-        refresh_database(config)
+        run_id = _let_agents_work(base, root, files, crew, screen)
+        refresh_database(base)
         crew.stop_daemon()
     # The daemon looks for lost processes now and then; a pass of our own looks right away.
-    refresh_database(config)
+    refresh_database(base)
     return Outcome(
         root,
         len(files),
         time.monotonic() - began,
-        look(config, run_id, crew.killed),
-        failed_files(config, run_id),
-        verify(config),
+        look(base, run_id, crew.killed),
+        failed_files(base, run_id),
+        verify(base),
         crew.failures(),
     )
 
 
 def _let_agents_work(
-    config: TelemetryConfig, root: Path, files: Sequence[SourceFile], crew: Crew, screen: Screen
+    base: Base, root: Path, files: Sequence[SourceFile], crew: Crew, screen: Screen
 ) -> str:
-    client = TelemetryClient(config)
+    client = TelemetryClient(base.config)
     with client.track_run(
         "demo", "demo", "cli", items_discovered=len(files), input_summary=str(root)
     ) as run:
         _start_agents(run, root, files, crew)
         with closing(screen):
-            _watch(config, run.run_id, crew, screen)
+            _watch(base, run.run_id, crew, screen)
     return run.run_id
 
 
@@ -99,18 +100,18 @@ def _start_agents(run: RunContext, root: Path, files: Sequence[SourceFile], crew
     crew.start_agent(DOOMED, root, some, environ, pause=_DOOMED_SECONDS / len(some))
 
 
-def _watch(config: TelemetryConfig, run_id: str, crew: Crew, screen: Screen) -> None:
+def _watch(base: Base, run_id: str, crew: Crew, screen: Screen) -> None:
     """Show the view until all agents are done; kill one when it is well into its work."""
     give_up_at = time.monotonic() + _DOOMED_PATIENCE
     while crew.is_at_work():
         crew.look_after_daemon()
-        picture = look(config, run_id, crew.killed)
+        picture = look(base, run_id, crew.killed)
         screen.show(picture)
         if not crew.killed and (_is_at_work(picture) or time.monotonic() > give_up_at):
             crew.kill_agent(DOOMED)
         time.sleep(_LOOK_SECONDS)
-    refresh_database(config)
-    screen.show(look(config, run_id, crew.killed))
+    refresh_database(base)
+    screen.show(look(base, run_id, crew.killed))
 
 
 def _is_at_work(picture: Picture) -> bool:

@@ -11,8 +11,8 @@ from typing import NamedTuple, Optional
 
 from indexer.errors import DatabaseUnusable
 from indexer.store.connection import reading
+from indexer.system.base import Base
 from indexer.terminal.format import seconds_since
-from telemetry_core.config import TelemetryConfig
 
 _FAMILY = (
     "(run_id = :root OR parent_run_id = :root"
@@ -69,10 +69,10 @@ class Picture(NamedTuple):
         return "killed" if run.agent in self.killed else run.status
 
 
-def look(config: TelemetryConfig, run_id: str, killed: Collection[str]) -> Picture:
+def look(base: Base, run_id: str, killed: Collection[str]) -> Picture:
     """Return what the view knows of the demo whose own run is `run_id`."""
     try:
-        with reading(config.database_path) as connection:
+        with reading(base.database_path) as connection:
             agents = [AgentRun(*row) for row in connection.execute(_AGENTS, (run_id,))]
             statuses = connection.execute(
                 f"SELECT status, count(*), sum(event_count) FROM agent_runs WHERE {_FAMILY}"
@@ -85,9 +85,9 @@ def look(config: TelemetryConfig, run_id: str, killed: Collection[str]) -> Pictu
     return Picture(agents, runs, sum(events for *_, events in statuses), killed)
 
 
-def failed_files(config: TelemetryConfig, run_id: str) -> list[tuple[str, str]]:
+def failed_files(base: Base, run_id: str) -> list[tuple[str, str]]:
     """Return the files that could not be parsed, each once, with the error."""
-    with reading(config.database_path) as connection:
+    with reading(base.database_path) as connection:
         return connection.execute(
             "SELECT DISTINCT json_extract(payload_json, '$.file'),"
             " json_extract(payload_json, '$.error') FROM run_events"

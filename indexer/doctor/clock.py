@@ -29,7 +29,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     """Hold the latest files of the log against the present."""
     now = datetime.now(timezone.utc)
     yield ok(f"it is {now:%Y-%m-%d %H:%M:%S} UTC")
-    files = list_segments(subject.config.ndjson_dir)
+    files = list_segments(subject.base.log_directory)
     future = f"{now + timedelta(days=1):%Y%m%d}"
     for file in files:
         day = _DAY.match(file.name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from indexer.database.leases import DAEMON, indexer_lease
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.subject import Subject
+from indexer.system.base import DAEMON
 from indexer.system.lease import is_gone
 from telemetry_core.process import host_name
 
@@ -16,7 +16,7 @@ _STOPPED = "T"
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Read the note that a daemon leaves, and look for its process."""
-    holder = indexer_lease(subject.config, "").holder()
+    holder = subject.base.indexer_lease("").holder()
     if holder.get("purpose") != DAEMON:
         yield note("no daemon runs: commands that read index by themselves", f"if wanted: {_START}")
         return

@@ -22,7 +22,7 @@ _REBUILD = "`telemetry rebuild` makes it anew from the log, which is not harmed"
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Open the view for reading and look."""
-    path = subject.config.database_path
+    path = subject.base.database_path
     if not os.path.lexists(path):
         yield note(f"{path} is not there yet", "made on first use, or by `telemetry init`")
         return

@@ -18,16 +18,16 @@ _SHOWN = 3
 def check(subject: Subject) -> Iterator[Finding]:
     """Look at every directory of the base, and at the files of the log."""
     missing = []
-    for name, path in subject.config.directories().items():
+    for name, path in subject.base.config.directories().items():
         if os.path.lexists(path):
             yield from _look_at(name, path)
         elif name in EXTRAS:
             missing.append(name)
         else:
             yield _can_be_made(name, path)
-    if missing and subject.config.metrics_dir.is_dir():
+    if missing and subject.base.directory.is_dir():
         yield note(f"not there yet: {', '.join(missing)}", "`telemetry init` makes them")
-    yield from _log_files(subject.config.ndjson_dir)
+    yield from _log_files(subject.base.log_directory)
 
 
 def _look_at(name: str, path: Path) -> Iterator[Finding]:

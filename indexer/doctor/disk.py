@@ -18,8 +18,8 @@ _FEW_FILES = 1_000
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Look at the disk that holds the log, and at the view's if that is another."""
-    view = subject.config.database_path
-    found = growth(subject.config.ndjson_dir, view.stat().st_size if view.is_file() else 0)
+    view = subject.base.database_path
+    found = growth(subject.base.log_directory, view.stat().st_size if view.is_file() else 0)
     if found.free_bytes is None:
         return
     room = f"{size(found.free_bytes)} free"
@@ -31,7 +31,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield warning(room, "make room, or move the base to a larger disk")
     else:
         yield ok(room)
-    for path in (subject.config.ndjson_dir, view.parent):
+    for path in (subject.base.log_directory, view.parent):
         yield from _mount(path)
 
 

@@ -18,14 +18,14 @@ from indexer.outbox.targets import load_targets
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Look at every target, and at the file that names them; nothing is sent."""
-    loaded = load_targets(subject.config)
+    loaded = load_targets(subject.base)
     for problem in loaded.problems:
         yield warning(problem, "until then nothing goes there; docs/forwarding.md has all settings")
     for target in loaded.targets:
         yield _target(target)
     if not loaded.targets and not loaded.problems:
         yield ok("no target is configured: nothing is forwarded")
-    yield from _file(settings_path(subject.config.metrics_dir))
+    yield from _file(settings_path(subject.base.directory))
 
 
 def _target(target: Target) -> Finding:

@@ -17,17 +17,17 @@ _OWN_LOG = re.compile(r"events_(\d{8})\..+-\d+\.ndjson$")
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Look for what writers, rebuilds and killed commands left behind."""
-    config = subject.config
+    base = subject.base
     found = [
-        *_own_logs(config.ndjson_dir),
+        *_own_logs(base.log_directory),
         *_remains(
-            config.database_path.parent,
-            f"{config.database_path.name}.damaged-*",
+            base.database_path.parent,
+            f"{base.database_path.name}.damaged-*",
             "a damaged view that was set aside",
             "delete it once nobody wants to look at it",
         ),
         *_remains(
-            config.metrics_dir,
+            base.directory,
             f"{PROBE_PREFIX}*",
             "the base of an examination that was killed",
             "delete it",

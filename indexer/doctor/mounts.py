@@ -17,17 +17,17 @@ _FLEETING = {
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Look at the file systems under log and view."""
-    config = subject.config
-    log, view = config.ndjson_dir, config.database_path.parent
+    base = subject.base
+    log, view = base.log_directory, base.database_path.parent
     if is_shared(log):
         yield note(
             f"log: {filesystem_kind(log)} is shared and gives no events: the daemon looks every"
-            f" {config.poll_interval:g} seconds",
+            f" {base.config.poll_interval:g} seconds",
             "let one host alone write there: its locks may not reach the others",
         )
     else:
         yield ok(f"log: {filesystem_kind(log)}")
-    wants_wal = (config.journal_mode or "").upper() == "WAL"
+    wants_wal = (base.config.journal_mode or "").upper() == "WAL"
     if is_shared(view) and wants_wal:
         yield warning(
             f"view: WAL is asked for, and corrupts on {filesystem_kind(view)}",

@@ -16,8 +16,8 @@ from indexer.database.freshness import index_once
 from indexer.doctor.finding import Finding, failure, ok
 from indexer.doctor.subject import Subject
 from indexer.store.connection import reading
+from indexer.system.base import Base
 from indexer.terminal.format import duration
-from telemetry_core.config import TelemetryConfig
 
 PROBE_PREFIX = ".telemetry-probe-"
 _PATIENCE_SECONDS = 60.0
@@ -26,7 +26,7 @@ _TELL = "see what is said of disk and directories; if all is well there, tell us
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Write, index and read an event where the base is, or where it would be made."""
-    place = _place(subject.config.metrics_dir)
+    place = _place(subject.base.directory)
     try:
         base = Path(tempfile.mkdtemp(prefix=PROBE_PREFIX, dir=place))
     except OSError as error:
@@ -34,7 +34,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield failure(what, "see what is said of directories and disk")
         return
     try:
-        yield _probe(base, subject.config)
+        yield _probe(base, subject.base)
     finally:
         shutil.rmtree(base, ignore_errors=True)
 
@@ -44,12 +44,12 @@ def _place(base: Path) -> Path:
     return next(path for path in (base, *base.parents) if path.is_dir())
 
 
-def _probe(base: Path, config: TelemetryConfig) -> Finding:
-    told = _write(base, config.durability)
+def _probe(directory: Path, base: Base) -> Finding:
+    told = _write(directory, base.config.durability)
     if not told.get("is_written"):
         return failure(f"an event could not be written: {told['error']}", _TELL)
-    own = TelemetryConfig.for_base(base)
-    own.journal_mode = config.journal_mode
+    own = Base.at(directory)
+    own.config.journal_mode = base.config.journal_mode
     index_once(own)
     with reading(own.database_path) as connection:
         row = connection.execute(

@@ -18,9 +18,9 @@ _LIKENESS = 0.8
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Look at the configuration and at the environment behind it."""
-    yield ok(f"the base is {subject.config.metrics_dir}, by {_base_source(subject)}")
+    yield ok(f"the base is {subject.base.directory}, by {_base_source(subject)}")
     yield from _overruled(subject)
-    for problem in subject.config.validate(strict=False)[1]:
+    for problem in subject.base.config.validate(strict=False)[1]:
         yield warning(problem, "correct the variable, or remove it")
     yield from _strangers(subject)
 
@@ -44,7 +44,7 @@ def _base_source(subject: Subject) -> str:
     variable = storage.base_variable(subject.environ)
     if variable:
         return variable
-    if subject.config.metrics_dir.is_dir():
+    if subject.base.directory.is_dir():
         return "default: the first that is there of the well-known places"
     return "default: no variable names one, and no well-known place is there"
 
@@ -53,7 +53,7 @@ def _overruled(subject: Subject) -> Iterator[Finding]:
     """Find variables that name another base than the one in force."""
     if subject.is_base_given:
         return
-    base, by = subject.config.metrics_dir, storage.base_variable(subject.environ)
+    base, by = subject.base.directory, storage.base_variable(subject.environ)
     for name in storage.BASE_VARIABLES[1:]:
         value = subject.environ.get(name)
         if value and storage.base_directory({name: value}) != base:
@@ -77,7 +77,7 @@ def _strangers(subject: Subject) -> Iterator[Finding]:
 
 
 def _shown(setting: Setting, subject: Subject) -> Any:
-    value = getattr(subject.config, setting.attribute)
+    value = getattr(subject.base.config, setting.attribute)
     if setting.attribute == "api_token":
         return "***" if value else None
     if setting.attribute == "api_url" and value:
@@ -88,7 +88,7 @@ def _shown(setting: Setting, subject: Subject) -> Any:
 def _source(setting: Setting, subject: Subject) -> str:
     if setting.attribute == "metrics_dir":
         return _base_source(subject).partition(":")[0]
-    if any(text.startswith(f"{setting.variable} ") for text in subject.config.refused):
+    if any(text.startswith(f"{setting.variable} ") for text in subject.base.config.refused):
         return "default, in place of nonsense"
     if subject.environ.get(setting.variable):
         return "environment"

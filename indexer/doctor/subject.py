@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 
 
 class Subject(NamedTuple):
     """One base as one environment describes it."""
 
-    config: TelemetryConfig
+    base: Base
     environ: Mapping[str, str]
     is_base_given: bool
     """Whether the base was named by `--base`, rather than found by the environment."""

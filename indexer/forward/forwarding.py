@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Callable, Optional
 
 from indexer.outbox.targets import load_targets
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 
 if TYPE_CHECKING:
     from indexer.database.session import Session
@@ -27,11 +27,11 @@ _GRACE_SECONDS = 2.0
 class Forwarding:
     """What one process forwards, from its start to its end."""
 
-    def __init__(self, config: TelemetryConfig, on_outcome: Callable[[], None]) -> None:
+    def __init__(self, base: Base, on_outcome: Callable[[], None]) -> None:
         """`on_outcome` is called from another thread when there is reason for another step."""
-        self._config = config
+        self._base = base
         self._on_outcome = on_outcome
-        self._loaded = load_targets(config)
+        self._loaded = load_targets(base)
         self._messenger: Optional[Messenger] = None
         self._forwarder: Optional[Forwarder] = None
         for problem in self._loaded.problems:
@@ -75,7 +75,7 @@ class Forwarding:
         from indexer.outbox.receipts import Receipts
 
         self._messenger = Messenger(self._on_outcome)
-        receipts = Receipts(self._config)
+        receipts = Receipts(self._base)
         self._forwarder = Forwarder(self._loaded.targets, receipts, self._messenger)
         for target in self._loaded.targets:
             logger.info("forwarding to %s", target.name)

@@ -9,27 +9,26 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Callable
 
-from indexer.database.leases import indexer_lease
 from indexer.database.session import Session
 from indexer.forward.forwarding import Forwarding
+from indexer.system.base import Base
 from indexer.system.wakeup import Wakeup
-from telemetry_core.config import TelemetryConfig
 
 _PURPOSE = "forward"
 _LONGEST_WAIT = 1.0
 
 
-def forward_once(config: TelemetryConfig, should_stop: Callable[[], bool] = lambda: False) -> None:
+def forward_once(base: Base, should_stop: Callable[[], bool] = lambda: False) -> None:
     """Send what is due until nothing is left that may go now.
 
     Raises AlreadyRunning if a daemon or another pass has the lease, TelemetryError or OSError.
     """
     with (
-        indexer_lease(config, _PURPOSE),
-        closing(Session(config)) as view,
+        base.indexer_lease(_PURPOSE),
+        closing(Session(base)) as view,
         closing(Wakeup()) as hint,
     ):
-        forwarding = Forwarding(config, hint.set)
+        forwarding = Forwarding(base, hint.set)
         try:
             while True:
                 view.run_pass()

@@ -15,24 +15,24 @@ from typing import Any
 import orjson
 
 from indexer.system.atomic_file import write_atomically
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 from telemetry_core.storage import make_directory
 
 _COMPRESSED = re.compile(r"\.(gz|zst)$")
 
 
-def acknowledgement_path(config: TelemetryConfig) -> Path:
+def acknowledgement_path(base: Base) -> Path:
     """Return where it is kept."""
-    return config.metrics_dir / "config" / "quarantine.json"
+    return base.directory / "config" / "quarantine.json"
 
 
-def load(config: TelemetryConfig) -> dict[str, int]:
+def load(base: Base) -> dict[str, int]:
     """Return the offset of the last line that was looked at in each file; empty if unreadable.
 
     Losing it costs somebody a second look, and nothing else.
     """
     try:
-        offsets = orjson.loads(acknowledgement_path(config).read_bytes())
+        offsets = orjson.loads(acknowledgement_path(base).read_bytes())
     except (OSError, orjson.JSONDecodeError):
         return {}
     return offsets if isinstance(offsets, dict) else {}
@@ -61,15 +61,15 @@ def all_lines(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, row))
 
 
-def acknowledge(config: TelemetryConfig, connection: sqlite3.Connection) -> None:
+def acknowledge(base: Base, connection: sqlite3.Connection) -> None:
     """Remember that somebody has looked at all there is now. Raises OSError."""
-    seen = load(config)
+    seen = load(base)
     for file, offset in connection.execute(
         "SELECT file, max(offset) FROM quarantine GROUP BY file"
     ):
         if is_new(seen, file, offset):
             seen[_plain_name(file)] = offset
-    path = acknowledgement_path(config)
+    path = acknowledgement_path(base)
     make_directory(path.parent)
     write_atomically(path, orjson.dumps(seen, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
 

@@ -15,14 +15,14 @@ from indexer.forward.target_state import load_state
 from indexer.outbox.receipts import dead_letters
 from indexer.outbox.target import Target
 from indexer.outbox.targets import load_targets
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 
 OFF, UNKNOWN = "off", "unknown"
 
 
-def overview(config: TelemetryConfig, connection: sqlite3.Connection) -> dict[str, Any]:
+def overview(base: Base, connection: sqlite3.Connection) -> dict[str, Any]:
     """Return every target, what waits for it, and what is wrong with the settings."""
-    loaded = load_targets(config)
+    loaded = load_targets(base)
     waiting: dict[str, tuple[int, str]] = {
         name: (count, oldest)
         for name, count, oldest in connection.execute(

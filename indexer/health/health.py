@@ -11,7 +11,6 @@ import time
 from itertools import islice
 from typing import Any, Optional
 
-from indexer.database.leases import DAEMON, indexer_lease
 from indexer.health.acknowledgement import load, new_lines
 from indexer.health.capacity import growth
 from indexer.health.deliveries import overview
@@ -22,9 +21,9 @@ from indexer.store.connection import wal_bytes
 from indexer.store.integrity import check_integrity
 from indexer.store.status import read_status
 from indexer.store.totals import runs_by_status
+from indexer.system.base import DAEMON, Base
 from indexer.system.filesystem import free_bytes
 from indexer.terminal.json_output import parsed
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT
 
 _SHOWN = 5
@@ -33,30 +32,30 @@ _COMPRESSING_SECONDS = 3600
 
 
 def health(
-    config: TelemetryConfig, connection: sqlite3.Connection, with_integrity: bool = False
+    base: Base, connection: sqlite3.Connection, with_integrity: bool = False
 ) -> dict[str, Any]:
     """Return all that `telemetry status` shows. The view has just been brought up to date.
 
     `with_integrity` reads the whole view, which takes as long as that takes.
     """
     own = read_status(connection)
-    view_bytes = _database_bytes(config)
-    grown = growth(config.ndjson_dir, view_bytes)
-    new, latest = _quarantine(config, connection)
-    forwarding = overview(config, connection)
+    view_bytes = _database_bytes(base)
+    grown = growth(base.log_directory, view_bytes)
+    new, latest = _quarantine(base, connection)
+    forwarding = overview(base, connection)
     found: dict[str, Any] = {
-        "base": str(config.metrics_dir),
+        "base": str(base.directory),
         "state": "ok",
         "problems": [],
-        "daemon": _daemon(config, own),
-        "log_directory": str(config.ndjson_dir),
-        "database": str(config.database_path),
+        "daemon": _daemon(base, own),
+        "log_directory": str(base.log_directory),
+        "database": str(base.database_path),
         "database_bytes": view_bytes,
-        "wal_bytes": wal_bytes(config.database_path),
-        "database_free_bytes": free_bytes(config.database_path.parent),
-        "lag_bytes": lag_bytes(connection, config.ndjson_dir),
-        "lag_seconds": round(lag_seconds(connection, config.ndjson_dir), 3),
-        "backlog": _backlog(config, connection, forwarding["targets"]),
+        "wal_bytes": wal_bytes(base.database_path),
+        "database_free_bytes": free_bytes(base.database_path.parent),
+        "lag_bytes": lag_bytes(connection, base.log_directory),
+        "lag_seconds": round(lag_seconds(connection, base.log_directory), 3),
+        "backlog": _backlog(base, connection, forwarding["targets"]),
         "forwarding": forwarding,
         **_accounting(connection, grown.log_bytes),
         "quarantine_new": new,
@@ -83,10 +82,10 @@ def health(
     return found
 
 
-def _daemon(config: TelemetryConfig, own: dict[str, Any]) -> dict[str, Any]:
+def _daemon(base: Base, own: dict[str, Any]) -> dict[str, Any]:
     # Whoever brought the view up to date had the lease, and a note left behind by a daemon that
     # was killed is gone by that: what says now that it is a daemon is one.
-    holder = indexer_lease(config, "").holder()
+    holder = base.indexer_lease("").holder()
     running = holder.get("purpose") == DAEMON
     return {
         "running": running,
@@ -98,21 +97,19 @@ def _daemon(config: TelemetryConfig, own: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _quarantine(
-    config: TelemetryConfig, connection: sqlite3.Connection
-) -> tuple[int, list[dict[str, Any]]]:
+def _quarantine(base: Base, connection: sqlite3.Connection) -> tuple[int, list[dict[str, Any]]]:
     """Return how many lines nobody has looked at, and the latest of them."""
-    lines = new_lines(connection, load(config))
+    lines = new_lines(connection, load(base))
     latest = list(islice(lines, _SHOWN))
     return len(latest) + sum(1 for _ in lines), latest
 
 
 def _backlog(
-    config: TelemetryConfig, connection: sqlite3.Connection, targets: list[dict[str, Any]]
+    base: Base, connection: sqlite3.Connection, targets: list[dict[str, Any]]
 ) -> dict[str, int]:
     """Return what waits: files with lines to be indexed, and runs to be sent to some target."""
     return {
-        "files": lagging_files(connection, config.ndjson_dir),
+        "files": lagging_files(connection, base.log_directory),
         "api_posts": sum(target["waiting"] for target in targets),
     }
 
@@ -165,6 +162,6 @@ def _events_dropped(connection: sqlite3.Connection) -> int:
     return sum(totals.values())
 
 
-def _database_bytes(config: TelemetryConfig) -> int:
-    names = (f"{config.database_path}{suffix}" for suffix in ("", "-wal"))
+def _database_bytes(base: Base) -> int:
+    names = (f"{base.database_path}{suffix}" for suffix in ("", "-wal"))
     return sum(os.path.getsize(name) for name in names if os.path.exists(name))

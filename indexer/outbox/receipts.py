@@ -16,8 +16,8 @@ import orjson
 
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.verdict import DELIVERED, PARKED, Verdict
+from indexer.system.base import Base
 from telemetry_core.clock import CLOCK
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import (
     API_TARGET,
     FORWARD_SUBJECT,
@@ -71,8 +71,8 @@ NOTHING = Delivery(0, {})
 class Receipts:
     """Appends receipts to the log of one base."""
 
-    def __init__(self, config: TelemetryConfig) -> None:
-        self._writer = writer_for(config.ndjson_dir, host_name())
+    def __init__(self, base: Base) -> None:
+        self._writer = writer_for(base.log_directory, host_name())
 
     def write(self, events: Iterable[tuple[str, str, dict[str, Any]]]) -> bool:
         """Append events given as (type, subject, data); say whether the log has them now.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from indexer.outbox.target import Target
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 from telemetry_core.event import API_TARGET
 
 SHEETS_HOST = "script.google.com"
@@ -37,46 +37,46 @@ class Targets(NamedTuple):
 NONE = Targets((), (), ())
 
 
-def load_targets(config: TelemetryConfig) -> Targets:
+def load_targets(base: Base) -> Targets:
     """Return the targets of a base. Raises nothing."""
     # Imported below only where there is something to read: most bases forward nothing.
-    path = config.metrics_dir / "config" / "telemetry.toml"
-    if not config.api_url and not path.exists():
+    path = base.directory / "config" / "telemetry.toml"
+    if not base.config.api_url and not path.exists():
         return NONE
     from indexer.outbox.settings_file import NotUnderstood, read_tables, target_of
 
     tables, problems = read_tables(path)
     named: dict[str, Any] = dict(tables)
-    if config.api_url:
-        named[API_TARGET] = _with_environment(named.get(API_TARGET, {}), config)
+    if base.config.api_url:
+        named[API_TARGET] = _with_environment(named.get(API_TARGET, {}), base)
     found, off = [], []
     for name, table in named.items():
         try:
-            if _is_off(name, table, config):
+            if _is_off(name, table, base):
                 off.append(name)
             else:
                 found.append(_checked(target_of(name, table, os.environ)))
         except NotUnderstood as error:
-            where = "METRICS_API_URL" if name == API_TARGET and config.api_url else path
+            where = "METRICS_API_URL" if name == API_TARGET and base.config.api_url else path
             problems.append(f"{where}: target {name}: {error}")
     return Targets(tuple(found), tuple(off), tuple(problems))
 
 
-def _with_environment(table: Any, config: TelemetryConfig) -> Any:
+def _with_environment(table: Any, base: Base) -> Any:
     """Return what the file says of the API with what the environment says over it."""
     if not isinstance(table, dict):
         return table
-    own = {"url": config.api_url}
-    if host_of(config.api_url or "") == SHEETS_HOST:
+    own = {"url": base.config.api_url}
+    if host_of(base.config.api_url or "") == SHEETS_HOST:
         own["kind"] = "sheets"
-    if config.api_token:
-        own["token"] = config.api_token
+    if base.config.api_token:
+        own["token"] = base.config.api_token
         table = {key: value for key, value in table.items() if key != "token_env"}
     return {**table, **own}
 
 
-def _is_off(name: str, table: Any, config: TelemetryConfig) -> bool:
-    if config.test_mode == "mock" or (name == API_TARGET and not config.api_enabled):
+def _is_off(name: str, table: Any, base: Base) -> bool:
+    if base.config.test_mode == "mock" or (name == API_TARGET and not base.config.api_enabled):
         return True
     return isinstance(table, dict) and table.get("enabled") is False
 

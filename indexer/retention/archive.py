@@ -14,7 +14,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
-from indexer.database.leases import keeping_lease, write_lease
 from indexer.errors import Interrupted
 from indexer.log.names import free_name, parse_segment_name
 from indexer.log.segments import Segment, list_segments
@@ -27,8 +26,8 @@ from indexer.retention.removal import (
     unlink_synced,
     writers_excluded,
 )
+from indexer.system.base import Base
 from indexer.system.file_changes import check_not_held, delete, replace
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.log_file import sync_path
 
@@ -57,13 +56,11 @@ class ArchiveResult(NamedTuple):
     """Why, by name."""
 
 
-def files_to_archive(
-    config: TelemetryConfig, age: timedelta, now: Optional[datetime] = None
-) -> list[Segment]:
+def files_to_archive(base: Base, age: timedelta, now: Optional[datetime] = None) -> list[Segment]:
     """Return the plain files of days that have been over for `age`. Raises OSError."""
     now = now or datetime.now(timezone.utc)
     found = []
-    for file in list_segments(config.ndjson_dir):
+    for file in list_segments(base.log_directory):
         name = parse_segment_name(file.path.name)
         if not name.is_compressed and name.is_over(age, now):
             found.append(file)
@@ -71,7 +68,7 @@ def files_to_archive(
 
 
 def archive(
-    config: TelemetryConfig,
+    base: Base,
     age: timedelta,
     packing: str = "",
     now: Optional[datetime] = None,
@@ -87,15 +84,15 @@ def archive(
     """
     archived: list[Archived] = []
     skipped: dict[str, str] = {}
-    if not files_to_archive(config, age, now):
+    if not files_to_archive(base, age, now):
         return ArchiveResult(archived, skipped)
-    with keeping_lease(config, "archive"):
-        _sweep(config.ndjson_dir)
-        for file in files_to_archive(config, age, now):
+    with base.segments_lease("archive"):
+        _sweep(base.log_directory)
+        for file in files_to_archive(base, age, now):
             if at_most is not None and len(archived) >= at_most:
                 break
             try:
-                archived.append(_archive(config, file, packing or default_compression(), on_chunk))
+                archived.append(_archive(base, file, packing or default_compression(), on_chunk))
             except Interrupted:
                 raise
             except (TelemetryError, OSError) as error:
@@ -110,9 +107,7 @@ def _sweep(directory: Path) -> None:
             delete(directory / name)
 
 
-def _archive(
-    config: TelemetryConfig, file: Segment, packing: str, on_chunk: Callable[[int], None]
-) -> Archived:
+def _archive(base: Base, file: Segment, packing: str, on_chunk: Callable[[int], None]) -> Archived:
     # Also at once, lest a file is compressed in vain.
     check_unchanged(file, file.size)
     file = retire_spill_file(file)
@@ -127,17 +122,17 @@ def _archive(
         length = length_of_beginning(archived, file.path)
         if length is not None:
             # Killed before this one was deleted, or it was put back.
-            return _delete_archived(config, file, length, archived)
+            return _delete_archived(base, file, length, archived)
     for archived in packed:
         if length_of_beginning(file.path, archived) is not None:
             # The same, and then somebody appended: the new archive takes the old one's place.
-            return _pack_and_finish(config, file, archived, archived.suffix, on_chunk)
+            return _pack_and_finish(base, file, archived, archived.suffix, on_chunk)
     target = file.path.with_name(free_name(stem, f".ndjson{packing}", names))
-    return _pack_and_finish(config, file, target, packing, on_chunk)
+    return _pack_and_finish(base, file, target, packing, on_chunk)
 
 
 def _pack_and_finish(
-    config: TelemetryConfig,
+    base: Base,
     file: Segment,
     target: Path,
     packing: str,
@@ -154,7 +149,7 @@ def _pack_and_finish(
             if length_of_beginning(file.path, temporary) != end:
                 raise SegmentInUse(f"{file.name} was changed while it was compressed")
             check_not_held(file.path)
-            with _standing_still(config, file):
+            with _standing_still(base, file):
                 if 0 < os.stat(file.path).st_size - end <= _MOST_UNDER_LOCK:
                     end = pack(file.path, end, out, packing)
                 check_unchanged(file, end)
@@ -169,19 +164,17 @@ def _pack_and_finish(
         delete(temporary)
 
 
-def _delete_archived(
-    config: TelemetryConfig, file: Segment, length: int, archived: Path
-) -> Archived:
+def _delete_archived(base: Base, file: Segment, length: int, archived: Path) -> Archived:
     """Delete a plain file of which the archive has as many bytes."""
     check_not_held(file.path)
-    with _standing_still(config, file):
+    with _standing_still(base, file):
         check_unchanged(file, length)
         unlink_synced(file.path)
     return Archived(file.name, length, archived.name, os.stat(archived).st_size)
 
 
 @contextmanager
-def _standing_still(config: TelemetryConfig, file: Segment) -> Iterator[None]:
+def _standing_still(base: Base, file: Segment) -> Iterator[None]:
     """Keep writers away, and passes over the log, which would find the same lines twice."""
-    with write_lease(config), writers_excluded(file.path.parent):
+    with base.write_lease(), writers_excluded(file.path.parent):
         yield

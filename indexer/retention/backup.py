@@ -15,13 +15,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO, Callable, NamedTuple, Optional
 
-from indexer.database.leases import backup_directory, keeping_lease
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.log.segments import Segment, list_segments
 from indexer.store import connection as database
+from indexer.system.base import Base
 from indexer.system.file_changes import delete, replace
 from telemetry_core.clock import CLOCK
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.log_file import sync_path
 from telemetry_core.storage import DATABASE_NAME, make_directory
 
@@ -49,7 +48,7 @@ class Backup(NamedTuple):
 
 
 def backup(
-    config: TelemetryConfig,
+    base: Base,
     keep: Optional[int] = None,
     with_log: bool = False,
     on_chunk: Callable[[int], None] = lambda _: None,
@@ -58,20 +57,20 @@ def backup(
 
     `on_chunk` is told the bytes of the log copied. Raises TelemetryError or OSError.
     """
-    directory = backup_directory(config)
+    directory = base.backups
     make_directory(directory)
     # Nobody compresses or deletes a file of the log while it is copied.
-    with keeping_lease(config, "backup", _PATIENCE):
+    with base.segments_lease("backup", _PATIENCE):
         _sweep(directory)
         path = directory / f"telemetry-{stamp()}.{'tar' if with_log else 'sqlite'}"
         view = directory / f"{_TEMPORARY}{path.stem}.sqlite"
         missed: dict[str, str] = {}
         try:
-            copy_view(config.database_path, view)
+            copy_view(base.database_path, view)
             whole = view
             if with_log:
                 whole = directory / f"{_TEMPORARY}{path.name}"
-                missed = _write_tar(whole, view, config.ndjson_dir, on_chunk)
+                missed = _write_tar(whole, view, base.log_directory, on_chunk)
             replace(whole, path)
             sync_path(directory)
         finally:

@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple, Optional
 
-from indexer.database.leases import keeping_lease, write_lease
 from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseUnusable
 from indexer.ingest.apply import refold_runs
@@ -34,7 +33,7 @@ from indexer.retention.removal import (
 from indexer.store import connection as database
 from indexer.store import cursors
 from indexer.store.events.table import has_alternative_ids
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
 
 
@@ -53,18 +52,16 @@ class PrunePlan(NamedTuple):
     """Files that are old enough and stay, and why."""
 
 
-def plan_prune(
-    config: TelemetryConfig, age: timedelta, now: Optional[datetime] = None
-) -> PrunePlan:
+def plan_prune(base: Base, age: timedelta, now: Optional[datetime] = None) -> PrunePlan:
     """Return what would go of days that have been over for `age`.
 
     The view has been brought up to date. Raises TelemetryError or OSError.
     """
     now = now or datetime.now(timezone.utc)
-    with database.reading(config.database_path) as connection:
+    with database.reading(base.database_path) as connection:
         old = [
             file
-            for file in list_segments(config.ndjson_dir)
+            for file in list_segments(base.log_directory)
             if parse_segment_name(file.path.name).is_over(age, now)
         ]
         files, skipped = _indexed_files(connection, old)
@@ -82,7 +79,7 @@ def plan_prune(
 
 
 def prune(
-    config: TelemetryConfig,
+    base: Base,
     names: Collection[str],
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, str]:
@@ -93,13 +90,13 @@ def prune(
     """
     if not names:
         return {}
-    with keeping_lease(config, "prune"):
-        with write_lease(config), _writer(config) as connection:
-            files, left = _look(connection, config, names)
+    with base.segments_lease("prune"):
+        with base.write_lease(), _writer(base) as connection:
+            files, left = _look(connection, base, names)
             if not files or _cut_out(connection, files):
                 return {**left, **_delete(files)}
         rebuild(
-            config,
+            base,
             should_stop=should_stop,
             omit=[file.name for file in files],
             when_in_place=lambda: left.update(_delete(files)),
@@ -117,9 +114,9 @@ class _Run(NamedTuple):
 
 
 @contextmanager
-def _writer(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
-    path = config.database_path
-    connection = database.open_writer(path, config.journal_mode)
+def _writer(base: Base) -> Iterator[sqlite3.Connection]:
+    path = base.database_path
+    connection = database.open_writer(path, base.config.journal_mode)
     with closing(connection), database.translated(path):
         if not database.has_our_schema(connection):
             raise DatabaseUnusable(f"{path} is not the view of this version")
@@ -127,12 +124,12 @@ def _writer(config: TelemetryConfig) -> Iterator[sqlite3.Connection]:
 
 
 def _look(
-    connection: sqlite3.Connection, config: TelemetryConfig, names: Collection[str]
+    connection: sqlite3.Connection, base: Base, names: Collection[str]
 ) -> tuple[list[Segment], dict[str, str]]:
     """Index what is new, and return those of the files that may go, and why the others may not."""
-    due = DueRuns(connection, load_targets(config).targets)
-    Ingest(connection, config.ndjson_dir, on_folded=due.take).run_pass()
-    named = [file for file in list_segments(config.ndjson_dir) if file.name in names]
+    due = DueRuns(connection, load_targets(base).targets)
+    Ingest(connection, base.log_directory, on_folded=due.take).run_pass()
+    named = [file for file in list_segments(base.log_directory) if file.name in names]
     return _indexed_files(connection, named)
 
 

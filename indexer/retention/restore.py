@@ -16,14 +16,6 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from indexer.database.freshness import refresh_database
-from indexer.database.leases import (
-    backup_directory,
-    indexer_lease,
-    keeping_lease,
-    rebuild_lease,
-    shadow_path,
-    write_lease,
-)
 from indexer.database.rebuild import page_size_of, put_in_place
 from indexer.errors import BackupUnusable, DatabaseUnusable
 from indexer.log.names import free_name, parse_segment_name
@@ -32,8 +24,8 @@ from indexer.retention.backup import LAST_MEMBER, LOG_FOLDER, check_database, co
 from indexer.retention.compression import length_of_beginning
 from indexer.store import connection as database
 from indexer.system.atomic_file import link_into_place
+from indexer.system.base import Base
 from indexer.system.file_changes import delete
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.log_file import sync_path
 from telemetry_core.storage import DATABASE_NAME, make_directory
@@ -66,29 +58,29 @@ class Restored(NamedTuple):
     """What the pass over the log that followed could not do; empty if nothing."""
 
 
-def inspect(config: TelemetryConfig, path: Path) -> Contents:
+def inspect(base: Base, path: Path) -> Contents:
     """Check a backup and return what it holds. Raises BackupUnusable, AlreadyRunning or OSError."""
-    with rebuild_lease(config), _view_of(config, path) as (_, contents):
+    with base.rebuild_lease(), _view_of(base, path) as (_, contents):
         return contents
 
 
-def restore(config: TelemetryConfig, path: Path) -> Restored:
+def restore(base: Base, path: Path) -> Restored:
     """Put a backup back, and index what the log has beyond it.
 
     Raises AlreadyRunning while a daemon or somebody else is at view or log, BackupUnusable, or
     another TelemetryError or OSError.
     """
-    leases = indexer_lease(config, "restore"), keeping_lease(config, "restore")
-    with leases[0], leases[1], rebuild_lease(config), _view_of(config, path) as (shadow, contents):
-        merged = {} if contents.log_files is None else _restore_log(config, path)
+    leases = base.indexer_lease("restore"), base.segments_lease("restore")
+    with leases[0], leases[1], base.rebuild_lease(), _view_of(base, path) as (shadow, contents):
+        merged = {} if contents.log_files is None else _restore_log(base, path)
         # A view of another version is made anew from the log, as ever.
-        kept = _restore_view(config, shadow) if contents.is_of_this_version else None
-    warning = refresh_database(config)
+        kept = _restore_view(base, shadow) if contents.is_of_this_version else None
+    warning = refresh_database(base)
     return Restored(contents.is_of_this_version, kept, merged, warning)
 
 
 @contextmanager
-def _view_of(config: TelemetryConfig, path: Path) -> Iterator[tuple[Path, Contents]]:
+def _view_of(base: Base, path: Path) -> Iterator[tuple[Path, Contents]]:
     """Give a copy of the backup's view, beside the live one, with what the backup holds.
 
     Raises BackupUnusable for what is none, or can't be used here.
@@ -96,7 +88,7 @@ def _view_of(config: TelemetryConfig, path: Path) -> Iterator[tuple[Path, Conten
     if not path.is_file():
         # A pipe would be read twice, and might never end.
         raise BackupUnusable(f"{path} is no regular file")
-    shadow = shadow_path(config)
+    shadow = base.shadow_path
     database.remove_database(shadow)
     make_directory(shadow.parent)
     try:
@@ -173,38 +165,38 @@ def _contents(shadow: Path, path: Path, names: Optional[list[str]]) -> Contents:
         return Contents(runs, events, database.has_our_schema(connection), names)
 
 
-def _restore_view(config: TelemetryConfig, shadow: Path) -> Optional[str]:
+def _restore_view(base: Base, shadow: Path) -> Optional[str]:
     """Put the copy in the view's place; return where the view that was there is kept."""
-    with write_lease(config):
-        kept = _keep_view(config)
+    with base.write_lease():
+        kept = _keep_view(base)
         with (
             database.translated(shadow),
             closing(sqlite3.connect(shadow, isolation_level=None)) as connection,
         ):
             # A copy over a database has to have pages of the same size.
-            connection.execute(f"PRAGMA page_size = {page_size_of(config.database_path)}")
+            connection.execute(f"PRAGMA page_size = {page_size_of(base.database_path)}")
             connection.execute("VACUUM")
-            put_in_place(connection, shadow, config)
+            put_in_place(connection, shadow, base)
     return kept
 
 
-def _keep_view(config: TelemetryConfig) -> Optional[str]:
-    if not config.database_path.is_file():
+def _keep_view(base: Base) -> Optional[str]:
+    if not base.database_path.is_file():
         return None
-    directory = backup_directory(config)
+    directory = base.backups
     make_directory(directory)
     kept = directory / f"replaced-{stamp()}.sqlite"
     try:
-        copy_view(config.database_path, kept)
+        copy_view(base.database_path, kept)
     except TelemetryError:
         # Damaged: as it is, then.
-        shutil.copyfile(config.database_path, kept)
+        shutil.copyfile(base.database_path, kept)
     return str(kept)
 
 
-def _restore_log(config: TelemetryConfig, path: Path) -> dict[str, str]:
+def _restore_log(base: Base, path: Path) -> dict[str, str]:
     """Put back what the log has no longer; return what became of each file."""
-    directory = config.ndjson_dir
+    directory = base.log_directory
     merged = {}
     with tarfile.open(path) as tar:
         for member in tar:

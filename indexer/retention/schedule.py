@@ -14,7 +14,7 @@ from typing import Callable, Optional
 from indexer.errors import AlreadyRunning, Interrupted
 from indexer.retention.archive import archive
 from indexer.retention.prune import plan_prune, prune
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 from telemetry_core.duration import parse_duration
 
 logger = logging.getLogger(__name__)
@@ -26,8 +26,8 @@ KEEPING_SECONDS = 3600.0
 class RetentionSchedule:
     """What one daemon does about old days."""
 
-    def __init__(self, config: TelemetryConfig, should_stop: Callable[[], bool]) -> None:
-        self._config = config
+    def __init__(self, base: Base, should_stop: Callable[[], bool]) -> None:
+        self._base = base
         self._should_stop = should_stop
         self._next = 0.0
 
@@ -51,21 +51,21 @@ class RetentionSchedule:
         return []
 
     def _prune(self) -> list[str]:
-        age, problems = _age("TELEMETRY_PRUNE_AFTER", self._config.prune_after)
+        age, problems = _age("TELEMETRY_PRUNE_AFTER", self._base.config.prune_after)
         if age is None:
             return problems
-        plan = plan_prune(self._config, age)
-        left = {**plan.skipped, **prune(self._config, plan.files, self._should_stop)}
+        plan = plan_prune(self._base, age)
+        left = {**plan.skipped, **prune(self._base, plan.files, self._should_stop)}
         for name in plan.files:
             if name not in left:
                 logger.info("pruned %s", name)
         return [f"{name} can't be pruned: {why}" for name, why in left.items()]
 
     def _archive_one(self) -> list[str]:
-        age, problems = _age("TELEMETRY_ARCHIVE_AFTER", self._config.archive_after)
+        age, problems = _age("TELEMETRY_ARCHIVE_AFTER", self._base.config.archive_after)
         if age is None:
             return problems
-        result = archive(self._config, age, at_most=1, on_chunk=self._go_on)
+        result = archive(self._base, age, at_most=1, on_chunk=self._go_on)
         for done in result.archived:
             logger.info("archived %s as %s", done.file, done.archive)
             # There may be another one, after the next pass.

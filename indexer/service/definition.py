@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 
 # What the indexer reads beside the places, and what has to be there for Python to find it.
 _CARRIED = (
@@ -48,12 +48,12 @@ class ServiceDefinition(NamedTuple):
         return self.base / "logs" / f"{self.name}.log"
 
 
-def define(name: str, config: TelemetryConfig, environ: Mapping[str, str]) -> ServiceDefinition:
+def define(name: str, base: Base, environ: Mapping[str, str]) -> ServiceDefinition:
     """Return the service of indexing one base, with every place named in full."""
     environment = {
-        "TELEMETRY_BASE_DIR": str(config.metrics_dir),
-        "TELEMETRY_NDJSON_DIR": str(config.ndjson_dir),
-        "TELEMETRY_DB_PATH": str(config.database_path),
+        "TELEMETRY_BASE_DIR": str(base.directory),
+        "TELEMETRY_NDJSON_DIR": str(base.log_directory),
+        "TELEMETRY_DB_PATH": str(base.database_path),
         **{variable: environ[variable] for variable in _CARRIED if environ.get(variable)},
     }
     # Relative entries would count from wherever the manager starts it.
@@ -61,4 +61,4 @@ def define(name: str, config: TelemetryConfig, environ: Mapping[str, str]) -> Se
         entries = environment["PYTHONPATH"].split(os.pathsep)
         environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, entries))
     program = (sys.executable, "-m", "indexer", "index", "--watch")
-    return ServiceDefinition(name, config.metrics_dir, program, environment)
+    return ServiceDefinition(name, base.directory, program, environment)

@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional
 from indexer.ingest.lag import lag_bytes
 from indexer.log.segments import list_segments
 from indexer.store.connection import reading
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
 
 _PATIENCE_SECONDS = 0.5
@@ -38,19 +38,19 @@ def row_progress(what: str, total: Callable[[], int]) -> Iterator[Callable[[int]
         yield bar.advance
 
 
-def log_size(config: TelemetryConfig) -> int:
+def log_size(base: Base) -> int:
     """Return the bytes of the whole log, as they stand on disk."""
-    return sum(file.size for file in list_segments(config.ndjson_dir))
+    return sum(file.size for file in list_segments(base.log_directory))
 
 
-def unread_size(config: TelemetryConfig) -> int:
+def unread_size(base: Base) -> int:
     """Return the bytes of the log that the view has not got yet."""
     try:
-        with reading(config.database_path) as connection:
-            return lag_bytes(connection, config.ndjson_dir)
+        with reading(base.database_path) as connection:
+            return lag_bytes(connection, base.log_directory)
     except TelemetryError:
         # No view yet, or none that can be read: all of the log goes into the next one.
-        return log_size(config)
+        return log_size(base)
 
 
 class _Bar:

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from indexer.errors import DatabaseUnusable
+from indexer.system.base import Base
 from indexer.ui.assets import Asset, load_assets
 from indexer.ui.guard import Guard
 from indexer.ui.health_check import HealthCheck
@@ -37,7 +38,6 @@ from indexer.ui.rendering import make_environment
 from indexer.ui.sign_in import Door
 from indexer.ui.site import Asked, Page, Reply, Site
 from telemetry_core import __version__
-from telemetry_core.config import TelemetryConfig
 
 logger = logging.getLogger(__name__)
 
@@ -57,14 +57,14 @@ _SUFFIXES = {"": "html", ".json": "json", ".csv": "csv"}
 class Application:
     """The pages of one base. Close it when done."""
 
-    def __init__(self, config: TelemetryConfig) -> None:
+    def __init__(self, base: Base) -> None:
         self._assets = load_assets()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="telemetry-ui-page")
-        self._readers = Readers(config.database_path)
-        self._stream = Stream(config)
+        self._readers = Readers(base.database_path)
+        self._stream = Stream(base)
         paths = {kind: asset.path for kind, asset in self._assets.items()}
         environment = make_environment({"assets": paths, "version": __version__})
-        self._site = Site(config, self._readers, environment, self._stream, HealthCheck(config))
+        self._site = Site(base, self._readers, environment, self._stream, HealthCheck(base))
 
     def guarded(self, door: Door, port: int) -> ASGIApp:
         """Return the ASGI application for a port, which only who knows the door can use."""

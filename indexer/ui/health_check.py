@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from indexer.health.health import health
 from indexer.store.connection import reading
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
 
 logger = logging.getLogger(__name__)
@@ -24,8 +24,8 @@ _SECONDS = 10.0
 class HealthCheck:
     """What `telemetry status` says, some seconds old at most while somebody looks."""
 
-    def __init__(self, config: TelemetryConfig) -> None:
-        self._config = config
+    def __init__(self, base: Base) -> None:
+        self._base = base
         self._lock = threading.Lock()
         self._found: Optional[dict[str, Any]] = None
         self._looked_at = float("-inf")
@@ -52,9 +52,9 @@ class HealthCheck:
 
     def _look(self) -> None:
         try:
-            with reading(self._config.database_path) as connection:
+            with reading(self._base.database_path) as connection:
                 connection.row_factory = sqlite3.Row
-                self._found = health(self._config, connection)
+                self._found = health(self._base, connection)
         except (TelemetryError, sqlite3.Error, OSError) as error:
             logger.debug("the health can't be looked at: %s", error)
             self._found = None

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 from urllib.parse import urlsplit
 
+from indexer.system.base import Base
 from indexer.ui.app import Application
 from indexer.ui.server import listen, make_server
 from indexer.ui.sign_in import Address, Door, load_address, save_address
 from indexer.ui.supervisor import Supervisor
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 
 DEFAULT_PORT = 8765
@@ -44,19 +44,19 @@ class Serving:
     """What is to run beside it, as in `("index", "--watch")`."""
 
 
-def serve(config: TelemetryConfig, serving: Serving, say: Callable[[str], None]) -> None:
+def serve(base: Base, serving: Serving, say: Callable[[str], None]) -> None:
     """Serve the page until SIGTERM or Ctrl-C; `say` gets the address, once it answers there.
 
     Raises NotServed, or OSError.
     """
     _check_loopback(serving.host)
     listener = _listen(serving)
-    with closing(listener), closing(Supervisor(config, serving.commands)) as supervisor:
+    with closing(listener), closing(Supervisor(base, serving.commands)) as supervisor:
         port = listener.getsockname()[1]
         host = f"[{serving.host}]" if ":" in serving.host else serving.host
-        address = Address(load_address(config).secret, f"http://{host}:{port}")
-        save_address(config, address)
-        with closing(Application(config)) as application:
+        address = Address(load_address(base).secret, f"http://{host}:{port}")
+        save_address(base, address)
+        with closing(Application(base)) as application:
             app = application.guarded(Door(address.secret, port), port)
             server = make_server(app, application.end_streams)
             supervisor.start()
@@ -67,11 +67,11 @@ def serve(config: TelemetryConfig, serving: Serving, say: Callable[[str], None])
             server.run(sockets=[listener])
 
 
-def link_to(config: TelemetryConfig, path: str = "/") -> str:
+def link_to(base: Base, path: str = "/") -> str:
     """Return an address that opens a page of the server that runs. Raises NotServed."""
-    address = load_address(config)
+    address = load_address(base)
     if not address.url or not _answers(address.url):
-        failed = NotServed(f"no page is served for {config.metrics_dir}")
+        failed = NotServed(f"no page is served for {base.directory}")
         failed.hint = "Start it: `telemetry ui`"
         raise failed
     return address.link(path)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import orjson
 
 from indexer.system.atomic_file import write_atomically
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 from telemetry_core.storage import make_directory
 
 _MOST_USED = 10_000
@@ -35,24 +35,24 @@ class Address(NamedTuple):
         return f"{self.url}{path}?token={_mint(self.secret)}"
 
 
-def load_address(config: TelemetryConfig) -> Address:
+def load_address(base: Base) -> Address:
     """Return what config/ui.json says; a secret of its own is made if there is none."""
     try:
-        found = orjson.loads(_file(config).read_bytes())
+        found = orjson.loads(_file(base).read_bytes())
         return Address(str(found["secret"]), str(found["url"]))
     except (OSError, ValueError, KeyError, TypeError):
         return Address(secrets.token_urlsafe(32), "")
 
 
-def save_address(config: TelemetryConfig, address: Address) -> None:
+def save_address(base: Base, address: Address) -> None:
     """Write config/ui.json. Raises OSError."""
-    path = _file(config)
+    path = _file(base)
     make_directory(path.parent)
     write_atomically(path, orjson.dumps(address._asdict()))
 
 
-def _file(config: TelemetryConfig) -> Path:
-    return config.metrics_dir / "config" / "ui.json"
+def _file(base: Base) -> Path:
+    return base.directory / "config" / "ui.json"
 
 
 def _digest(secret: str, purpose: str) -> str:

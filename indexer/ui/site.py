@@ -13,10 +13,10 @@ import orjson
 from jinja2 import Environment
 
 from indexer.export.csv_text import csv_line
+from indexer.system.base import Base
 from indexer.ui.health_check import HealthCheck
 from indexer.ui.live.stream import Stream
 from indexer.ui.readers import Readers
-from telemetry_core.config import TelemetryConfig
 
 MOST_BYTES = 4_000_000
 """The longest answer."""
@@ -28,7 +28,7 @@ PAGE_SECONDS = 0.2
 class Site:
     """One base, as its pages see it."""
 
-    config: TelemetryConfig
+    base: Base
     readers: Readers
     environment: Environment
     stream: Stream

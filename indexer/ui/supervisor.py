@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Optional
 
 import indexer
-from indexer.database.leases import daemon_is_running
-from telemetry_core.config import TelemetryConfig
+from indexer.system.base import Base
 from telemetry_core.storage import make_directory
 
 _LOOK_SECONDS = 2.0
@@ -28,9 +27,9 @@ _PACKAGE = Path(indexer.__file__).parent
 class Supervisor:
     """Keeps commands of ours running beside the page, from `start` to `close`."""
 
-    def __init__(self, config: TelemetryConfig, commands: Sequence[Sequence[str]]) -> None:
-        """Run each of `commands`, as in `[("index", "--watch")]`, on the base of `config`."""
-        self._config = config
+    def __init__(self, base: Base, commands: Sequence[Sequence[str]]) -> None:
+        """Run each of `commands`, as in `[("index", "--watch")]`, on `base`."""
+        self._base = base
         self._commands = [tuple(command) for command in commands]
         self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
         self._closing = threading.Event()
@@ -63,11 +62,11 @@ class Supervisor:
             if child is not None and child.poll() is None:
                 continue
             # Another daemon may have the base; if it ends, ours takes over.
-            if command[0] != "index" or not daemon_is_running(self._config):
+            if command[0] != "index" or not self._base.is_daemon_running():
                 self._children[command] = self._start(command)
 
     def _start(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
-        logs = self._config.metrics_dir / "logs"
+        logs = self._base.directory / "logs"
         make_directory(logs)
         with open(logs / f"{command[0]}.log", "ab") as log:
             return subprocess.Popen(
@@ -82,12 +81,12 @@ class Supervisor:
 
     def _environment(self) -> dict[str, str]:
         """Return an environment in which a child means the same files as this process."""
-        config, root = self._config, str(_PACKAGE.parent)
+        base, root = self._base, str(_PACKAGE.parent)
         child = {
             **os.environ,
-            "TELEMETRY_BASE_DIR": str(config.metrics_dir),
-            "TELEMETRY_DB_PATH": str(config.database_path),
-            "TELEMETRY_NDJSON_DIR": str(config.ndjson_dir),
+            "TELEMETRY_BASE_DIR": str(base.directory),
+            "TELEMETRY_DB_PATH": str(base.database_path),
+            "TELEMETRY_NDJSON_DIR": str(base.log_directory),
         }
         if os.path.basename(root) not in ("site-packages", "dist-packages"):
             # A checkout that was not installed is on this process's path only.

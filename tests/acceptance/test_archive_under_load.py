@@ -17,6 +17,7 @@ from pathlib import Path
 
 from indexer.database.verify import verify
 from indexer.log.names import parse_segment_name
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.daemon import eventually, start_daemon
 from tests.support.database import indexed_from_scratch, rows, tables
@@ -50,7 +51,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from indexer.retention import archive
 from indexer.retention import compression as packing
-from indexer.retention import segment_removal as removal
+from indexer.retention import removal
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
 left = iter(range(int(sys.argv[2])))
@@ -65,7 +67,7 @@ for name in ("rename", "replace", "unlink", "fsync"):
     setattr(os, name, dying(getattr(os, name)))
 archive.pack = dying(archive.pack)
 next_week = datetime.now(timezone.utc) + timedelta(days=7)
-archive.archive(config, timedelta(days=1), sys.argv[3], next_week)
+archive.archive(Base(config), timedelta(days=1), sys.argv[3], next_week)
 """
 
 _KILLS = int(os.environ.get("TELEMETRY_ARCHIVE_KILLS", "16"))
@@ -123,7 +125,7 @@ def check(config: TelemetryConfig, told: list[str], tmp_path: Path) -> None:
     """Every event that was acknowledged is there once, and the view is what the log says."""
     found = Counter(row[0] for row in rows(config, "SELECT event_id FROM run_events"))
     assert [one for one in told if found[one] != 1] == []
-    assert verify(config).differences == []
+    assert verify(Base(config)).differences == []
     assert tables(config.database_path) == indexed_from_scratch(config, tmp_path / "s.sqlite")
 
 

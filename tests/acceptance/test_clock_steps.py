@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from indexer.database.freshness import index_once
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.agent import run_agent
 from tests.support.oracle import assert_kept
@@ -115,7 +116,7 @@ def test_a_run_that_is_ended_by_a_process_with_another_clock_has_ended(base, sec
     )
     assert_kept(base, ids)
     config = TelemetryConfig.for_base(base)
-    index_once(config)
+    index_once(Base(config))
     with closing(sqlite3.connect(config.database_path)) as connection:
         rows = connection.execute("SELECT status, items_failed, agent_name FROM agent_runs")
         assert rows.fetchall() == [("partial", 3, "agent")]

@@ -17,13 +17,13 @@ import pytest
 
 from indexer.daemon.loop import Daemon
 from indexer.database.freshness import index_once
-from indexer.database.leases import DAEMON, indexer_lease
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.errors import DatabaseOutOfReach
 from indexer.health.health import health
 from indexer.store.connection import open_reader, open_writer
 from indexer.store.status import read_status
+from indexer.system.base import DAEMON, Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.clock import CLOCK
 from telemetry_core.line import encode
@@ -53,7 +53,7 @@ def _delete(*suffixes: str) -> Callable[[Path], None]:
 
 def _delete_and_rebuild(path: Path) -> None:
     _delete("-shm")(path)
-    rebuild(TelemetryConfig.for_base(path.parent.parent))
+    rebuild(Base(TelemetryConfig.for_base(path.parent.parent)))
 
 
 _DAMAGE: dict[str, Callable[[Path], None]] = {
@@ -95,7 +95,7 @@ def test_a_database_that_may_not_be_written_is_waited_for(
     """The daemon says why, lives, and goes on once it may; the log went on all the while."""
     config = client.config
     client.start_run("agent", "job")
-    index_once(config)
+    index_once(Base(config))
     for path in base.parents:
         if "pytest" in str(path):
             os.chmod(path, 0o755)
@@ -153,6 +153,7 @@ _AT_ONCE = """
     from pathlib import Path
     from indexer.daemon.loop import Daemon
     from indexer.errors import AlreadyRunning
+    from indexer.system.base import Base
     from telemetry_core import TelemetryConfig
     base, count = Path(sys.argv[1]), int(sys.argv[2])
     config = TelemetryConfig.for_base(base)
@@ -165,7 +166,7 @@ _AT_ONCE = """
             os.close(go)
             os.read(start, 1)
             try:
-                Daemon(config).run()
+                Daemon(Base(config)).run()
             except AlreadyRunning as error:
                 os._exit(7 if "process" in str(error) else 8)
             os._exit(0)
@@ -196,7 +197,7 @@ def test_daemons_started_at_the_same_instant(base: Path, client: TelemetryClient
         assert process.stdout is not None
         winner, *codes = process.stdout.readline().split()
         assert codes == ["7"] * 4
-        assert indexer_lease(client.config, "").holder()["pid"] == int(winner)
+        assert Base(client.config).indexer_lease("").holder()["pid"] == int(winner)
         client.start_run("agent", "job")
         eventually(lambda n=round_number: count_runs(client.config) == n + 1)
         process.communicate()
@@ -211,7 +212,7 @@ def test_a_process_without_descriptors_does_not_take_its_database_for_damaged(
     import resource
 
     client.start_run("agent", "job")
-    with closing(Session(client.config)) as view:
+    with closing(Session(Base(client.config))) as view:
         view.run_pass()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         # Room for the lease, and none for a reader.
@@ -231,10 +232,11 @@ _FORKS = """
     from pathlib import Path
     from indexer.store.connection import open_reader
     from indexer.database.session import Session
+    from indexer.system.base import Base
     from telemetry_core import TelemetryClient, TelemetryConfig
     config = TelemetryConfig.for_base(Path(sys.argv[1]))
     client = TelemetryClient(config)
-    view = Session(config)
+    view = Session(Base(config))
     reader = open_reader(config.database_path)
     for round_number in range(5):
         client.start_run("agent", "job")
@@ -288,12 +290,12 @@ def test_opening_a_database_takes_no_lock_from_who_has_it_open(client: Telemetry
     """Closing any descriptor of a file drops all the process's locks: the log went under it."""
     config = client.config
     client.start_run("agent", "job")
-    index_once(config)
+    index_once(Base(config))
     wal = Path(f"{config.database_path}-wal")
     with closing(open_writer(config.database_path)) as ours:
         ours.execute("SELECT * FROM agent_runs").fetchall()
         identity = wal.stat().st_ino
-        rebuild(config)
+        rebuild(Base(config))
         open_writer(config.database_path).close()
         run(_OPEN_AND_CLOSE, str(config.database_path))
         assert wal.stat().st_ino == identity
@@ -322,7 +324,7 @@ def test_a_hot_journal_is_rolled_back(base: Path, client: TelemetryClient, mode:
     config.ndjson_dir.mkdir(parents=True)
     made = [event(n, "run.started", f"run-{n}", agent_name="a" * 100) for n in range(600)]
     (config.ndjson_dir / "events_20260101.ndjson").write_bytes(lines_of(made))
-    index_once(config)
+    index_once(Base(config))
     code = [sys.executable, "-c", textwrap.dedent(_HOT), str(config.database_path)]
     killed = subprocess.run(code, env=environment(), check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -343,7 +345,7 @@ def test_a_half_written_database_is_not_read_by_who_cannot_roll_it_back(
     config.journal_mode = "DELETE"
     for _ in range(20):
         client.start_run("agent", "x" * 2_000)
-    index_once(config)
+    index_once(Base(config))
     code = [sys.executable, "-c", textwrap.dedent(_HOT), str(config.database_path)]
     subprocess.run(code, env=environment(), check=False)
     try:
@@ -361,7 +363,7 @@ def test_a_clock_set_back_does_not_stop_the_heart(
     """Its beats had times that only rise: a daemon that hung then was said to be alive."""
     ahead = int((datetime.now(timezone.utc).timestamp() + 2 * 86_400) * 1_000_000)
     monkeypatch.setattr(CLOCK, "_last", ahead)
-    daemon = Daemon(client.config)
+    daemon = Daemon(Base(client.config))
     monkeypatch.setattr(daemon, "_handle_signals", lambda: None)
     monkeypatch.setattr(daemon, "_wait", daemon.stop)
     client.start_run("agent", "job")
@@ -397,10 +399,10 @@ def test_a_heartbeat_from_the_future_is_silence(
 
     config = client.config
     client.start_run("agent", "job")
-    index_once(config)
+    index_once(Base(config))
     # Lines that have been waiting for long, or silence would mean nothing.
     (config.ndjson_dir / "events_20260101.ndjson").write_bytes(encode(event(0, "run.started", "r")))
-    with indexer_lease(config, DAEMON) as lease:
+    with Base(config).indexer_lease(DAEMON) as lease:
         note = {"pid": os.getpid(), "purpose": DAEMON, "since": at(since)}
         monkeypatch.setattr(type(lease), "holder", lambda _: note)
         with closing(open_writer(config.database_path)) as writer:
@@ -409,5 +411,5 @@ def test_a_heartbeat_from_the_future_is_silence(
             )
         with closing(open_reader(config.database_path)) as reader:
             reader.row_factory = sqlite3.Row
-            problems: Any = health(config, reader)["problems"]
+            problems: Any = health(Base(config), reader)["problems"]
     assert [("silent" in problem) for problem in problems] == [True] * is_silent

@@ -19,6 +19,7 @@ from indexer.database.rebuild import rebuild
 from indexer.database.verify import verify
 from indexer.ingest import ingest
 from indexer.log.segments import Segment, list_segments
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
 from telemetry_core.line import encode
@@ -115,10 +116,10 @@ def test_a_strange_line_is_kept_or_told_and_its_neighbours_stand(
         expected[outcome] = expected.get(outcome, 0) + 1
     if kind == "another encoding":
         expected = {"indexed": 1, "quarantined": 2}
-    assert index_once(config).lines == expected
+    assert index_once(Base(config)).lines == expected
     (raw / "events_20250101.ndjson").write_bytes(encode(event(0, "run.started", "late")))
     _append(path, line + encode(event(3)))
-    index_once(config)
+    index_once(Base(config))
 
 
 def test_all_strange_lines_at_once(raw: Path, config: TelemetryConfig) -> None:
@@ -128,7 +129,7 @@ def test_all_strange_lines_at_once(raw: Path, config: TelemetryConfig) -> None:
     step = len(data) // 23
     for start in range(0, len(data), step):
         _append(path, data[start : start + step])
-        index_once(config)
+        index_once(Base(config))
     (raw / "events_20260101.ndjson").write_bytes(encode(event(0, "run.started")))
     (raw / "events_20260103.ndjson").write_bytes(_BOM + data + _BOM + data)
 
@@ -168,7 +169,7 @@ def test_wrong_types_in_every_field_reject_nothing(raw: Path, config: TelemetryC
     ]
     made = [one._replace(id=f"{one.id}-{number}") for number, one in enumerate(made)]
     (raw / "events_20260102.ndjson").write_bytes(lines_of(made))
-    assert index_once(config).lines == {"indexed": len(made)}
+    assert index_once(Base(config)).lines == {"indexed": len(made)}
     late = [event(0, "run.started", run) for run in {one.run_id for one in made}]
     late = [one._replace(time="2025-01-01T00:00:00.000000Z") for one in late]
     late = [one._replace(id=f"late-{number}") for number, one in enumerate(late)]
@@ -185,7 +186,7 @@ def test_wrong_types_in_every_place_of_the_envelope(raw: Path, config: Telemetry
             changed = {**envelope, "id": f"{name} {number}", "subject": f"{name} {number}"}
             lines.append(json.dumps({**changed, name: value}).encode() + b"\n")
     (raw / "events_20260101.ndjson").write_bytes(b"".join(lines))
-    index_once(config)
+    index_once(Base(config))
     kept = rows(config, "SELECT event_id FROM run_events")
     for name in ("data", "processstart", "traceparent"):
         for number in range(len(_VALUES)):
@@ -246,12 +247,12 @@ def test_zeros_at_the_end_after_a_power_cut(
     """The size was written and the bytes were not: the next event stands on a line of its own."""
     ids = [client.log_event("run", "before")]
     (path,) = raw.glob("*.ndjson")
-    index_once(config)
+    index_once(Base(config))
     os.truncate(path, path.stat().st_size + 4_096)
-    index_once(config)
+    index_once(Base(config))
     ids.append(client.log_event("run", "after"))
     assert [event.id for event in events_of(config.ndjson_dir)] == ids
-    assert index_once(config).lines == {"indexed": 1, "quarantined": 1}
+    assert index_once(Base(config)).lines == {"indexed": 1, "quarantined": 1}
 
 
 def test_zeros_in_the_middle_after_a_power_cut(raw: Path, client: TelemetryClient) -> None:
@@ -265,15 +266,15 @@ def test_zeros_in_the_middle_after_a_power_cut(raw: Path, client: TelemetryClien
         print(client.log_event("run", "after"))
     """
     (path,) = raw.glob("*.ndjson")
-    index_once(client.config)
+    index_once(Base(client.config))
     with path.open("r+b") as file:
         file.seek(4_096)
         file.write(b"\0" * (path.stat().st_size - 4_096))
     ids.append(run(after, str(client.config.metrics_dir)).strip())
-    index_once(client.config)
+    index_once(Base(client.config))
     stored = [row[0] for row in rows(client.config, "SELECT event_id FROM run_events ORDER BY 1")]
     assert stored == ids
-    rebuild(client.config)
+    rebuild(Base(client.config))
     judge(client.config)
 
 
@@ -281,10 +282,11 @@ _HUGE = """
 import resource, sys
 from pathlib import Path
 from indexer.database.freshness import index_once
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-lines = index_once(config).lines
+lines = index_once(Base(config)).lines
 assert lines == {"indexed": 2, "quarantined": 1}, lines
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
@@ -363,7 +365,7 @@ def test_a_file_that_changes_between_listing_and_reading(
     path = raw / "events_20260101.ndjson"
     path.write_bytes(lines_of([event(n) for n in range(20)]))
     if known:
-        index_once(config)
+        index_once(Base(config))
         _append(path, lines_of([event(n) for n in range(20, 25)]))
     (raw / "events_20260102.ndjson").write_bytes(encode(event(99, run_id="neighbour")))
     changes = iter([change])
@@ -375,12 +377,12 @@ def test_a_file_that_changes_between_listing_and_reading(
         return files
 
     monkeypatch.setattr(ingest, "list_segments", list_and_change)
-    result = index_once(config)
+    result = index_once(Base(config))
     monkeypatch.undo()
     assert (change is not Path.unlink) or result.problems == []
-    index_once(config)
+    index_once(Base(config))
     assert rows(config, "SELECT count(*) FROM run_events WHERE run_id = 'neighbour'") == [(1,)]
-    rebuild(config)
+    rebuild(Base(config))
     judge(config)
 
 
@@ -400,9 +402,9 @@ def test_a_file_compressed_during_a_pass_is_no_error(
 
     monkeypatch.setattr(ingest, "read_portions", compress_first)
     (raw / "events_20260102.ndjson").write_bytes(lines_of([event(20)]))
-    first = index_once(config)
+    first = index_once(Base(config))
     assert (first.problems, first.lines) == ([], {"indexed": 1})
-    assert index_once(config).lines == {"indexed": 20}
+    assert index_once(Base(config)).lines == {"indexed": 20}
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
@@ -412,17 +414,17 @@ def test_a_file_compressed_while_it_is_read(
     """The compressed file grows byte by byte beside the plain one, which then goes."""
     plain = raw / "events_20260101.ndjson"
     plain.write_bytes(lines_of([event(n, payload=f"{n * 7919:x}" * 9) for n in range(300)]))
-    index_once(config)
+    index_once(Base(config))
     data = plain.read_bytes()
     packed = gzip.compress(data) if suffix == ".gz" else zstandard.compress(data)
     path = Path(f"{plain}{suffix}")
     step = len(packed) // 17
     for start in range(0, len(packed), step):
         _append(path, packed[start : start + step])
-        index_once(config)
+        index_once(Base(config))
         assert rows(config, "SELECT count(*) FROM run_events") == [(300,)]
     plain.unlink()
-    assert index_once(config).lines == {"indexed": 300}
+    assert index_once(Base(config)).lines == {"indexed": 300}
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])
@@ -442,9 +444,9 @@ def test_a_compressor_that_streams_into_the_log(
             number = member * 100 + part * 10
             lines = lines_of([event(number + n) for n in range(10)])
             _append(path, squeeze.compress(lines) + squeeze.flush(flush))
-            assert index_once(config).lines == {"indexed": 10}
+            assert index_once(Base(config)).lines == {"indexed": 10}
         _append(path, squeeze.flush())
-        index_once(config)
+        index_once(Base(config))
     assert rows(config, "SELECT count(*), max(event_id) FROM run_events") == [(120, "id-00000239")]
 
 
@@ -460,11 +462,11 @@ def test_a_file_that_grows_faster_than_it_is_read(raw: Path, config: TelemetryCo
         _append(path, lines_of([event(next(numbers)) for _ in range(11)]))
 
     with small_batches(10):
-        assert index_once(config, grow).lines == {"indexed": 101}
-    before = index_once(config).lines["indexed"]
+        assert index_once(Base(config), grow).lines == {"indexed": 101}
+    before = index_once(Base(config)).lines["indexed"]
     assert before > 100
     numbers = iter(range(5_000, 30_000))
-    report = verify(config, grow)
+    report = verify(Base(config), grow)
     assert report.is_ok
     assert report.lines == before + 101
 
@@ -475,10 +477,10 @@ def test_two_thousand_files(raw: Path, base: Path) -> None:
     made = [event(number, run_id=f"run-{number}") for number in range(2_000)]
     for number, one in enumerate(made):
         (raw / f"events_20260101.host-{number}.ndjson").write_bytes(encode(one))
-    assert index_once(config).lines == {"indexed": 2_000}
-    assert index_once(config).read_bytes == 0
+    assert index_once(Base(config)).lines == {"indexed": 2_000}
+    assert index_once(Base(config)).read_bytes == 0
     for number in range(1_000):
         (raw / f"events_20260101.host-{number}.ndjson").unlink()
     (raw / "events_20260102.ndjson").write_bytes(lines_of(made))
-    assert index_once(config).lines == {"indexed": 1_000, "duplicate": 1_000}
+    assert index_once(Base(config)).lines == {"indexed": 1_000, "duplicate": 1_000}
     judge_bytes(config)

@@ -13,7 +13,7 @@ import time
 import pytest
 import zstandard
 
-from indexer.database.leases import DAEMON, indexer_lease
+from indexer.system.base import DAEMON, Base
 from tests.support.cli import COMMAND, Cli, in_process
 from tests.support.process import environment, run
 
@@ -236,7 +236,7 @@ def test_a_daemon_that_has_just_begun_is_not_silent(base, cli, client):
     """Before its first heartbeat the start counts, and not what an earlier daemon said."""
     client.start_run("agent", "job")
     cli("index")
-    with indexer_lease(client.config, DAEMON):
+    with Base(client.config).indexer_lease(DAEMON):
         assert cli("status", "--json").json["problems"] == []
         touch_status(base, heartbeat="2020-01-01T00:00:00.000000Z")
         assert cli("status", "--json").json["problems"] == []

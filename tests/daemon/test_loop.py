@@ -17,11 +17,11 @@ from indexer.daemon import watcher as watch_module
 from indexer.daemon.loop import Daemon
 from indexer.daemon.watcher import Watcher
 from indexer.database.freshness import index_once, refresh_database
-from indexer.database.leases import DAEMON, indexer_lease, write_lease
 from indexer.database.rebuild import rebuild
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning, DatabaseUnusable
 from indexer.store.status import read_status
+from indexer.system.base import DAEMON, Base
 from indexer.system.lease import PAUSE_SECONDS, Lease
 from indexer.system.wakeup import Wakeup
 from telemetry_core import TelemetryClient, TelemetryConfig
@@ -53,12 +53,12 @@ def test_a_busy_daemon_leaves_a_gap_if_somebody_waits_and_only_then(
     client: TelemetryClient, monkeypatch: pytest.MonkeyPatch, is_waited_for: bool
 ) -> None:
     """Passes without a gap starve whoever looks for the lease; gaps for nobody cost latency."""
-    daemon = Daemon(client.config)
-    lease = write_lease(client.config)
+    daemon = Daemon(Base(client.config))
+    lease = Base(client.config).write_lease()
     pauses: list[float] = []
     monkeypatch.setattr("indexer.daemon.loop.time", SimpleNamespace(sleep=pauses.append))
     with lease, closing(daemon._wakeup):
-        waiter = threading.Thread(target=lambda: _take(write_lease(client.config)))
+        waiter = threading.Thread(target=lambda: _take(Base(client.config).write_lease()))
         if is_waited_for:
             waiter.start()
             eventually(lease.is_wanted)
@@ -109,7 +109,7 @@ def test_without_any_events_polling_finds_everything(
 
     monkeypatch.setattr(watch_module.Observer, "start", refuse)
     client.config.poll_interval = 0.01
-    daemon = Daemon(client.config)
+    daemon = Daemon(Base(client.config))
     passes = iter(range(1, 6))
     real = daemon._wait
 
@@ -184,7 +184,7 @@ def test_a_daemon_with_nothing_to_do_writes_nothing(
         "indexer.database.session.Session.check_readers_see_writes", lambda _: looks.append(1)
     )
     client.start_run("agent", "job")
-    daemon = Daemon(client.config)
+    daemon = Daemon(Base(client.config))
     looks: list[int] = []
     seen: list[tuple[object, ...]] = []
 
@@ -217,7 +217,7 @@ def test_a_heartbeat_follows_work_at_once_after_a_rest(
 ) -> None:
     """Not with the next look ten seconds later, or a daemon at work would seem to be silent."""
     client.start_run("agent", "job")
-    daemon = Daemon(client.config)
+    daemon = Daemon(Base(client.config))
     beats: list[object] = []
 
     def look() -> None:
@@ -248,7 +248,7 @@ def test_a_signal_ends_it_well(base: Path, client: TelemetryClient, number: int)
     assert status["pid"] == process.pid
     assert status["heartbeat"]
     assert status["stopped_at"]
-    assert verify(client.config).is_ok
+    assert verify(Base(client.config)).is_ok
 
 
 def test_only_one_indexer_runs_and_the_second_says_who(base: Path, client: TelemetryClient) -> None:
@@ -256,7 +256,7 @@ def test_only_one_indexer_runs_and_the_second_says_who(base: Path, client: Telem
     with running_daemon(base) as daemon:
         eventually(lambda: _holds(client.config))
         with pytest.raises(AlreadyRunning, match=f"process {daemon.pid} on"):
-            index_once(client.config)
+            index_once(Base(client.config))
         second = start_daemon(base)
         _, errors = second.communicate(timeout=20)
         assert second.returncode != 0
@@ -270,7 +270,7 @@ def test_a_killed_daemon_leaves_the_lease_free(base: Path, client: TelemetryClie
     process.kill()
     process.communicate()
     client.start_run("agent", "job")
-    index_once(client.config)
+    index_once(Base(client.config))
     assert count_runs(client.config) == 1
 
 
@@ -280,7 +280,7 @@ def test_a_reader_waits_for_the_daemon_to_catch_up(base: Path, client: Telemetry
         eventually(lambda: _holds(client.config))
         for number in range(1, 21):
             client.start_run("agent", "job")
-            assert refresh_database(client.config) == ""
+            assert refresh_database(Base(client.config)) == ""
             assert count_runs(client.config) == number
 
 
@@ -293,7 +293,7 @@ def test_a_reader_says_so_when_the_daemon_does_not_catch_up(
         eventually(lambda: count_runs(client.config) == 1)
         os.kill(daemon.pid, signal.SIGSTOP)
         client.start_run("agent", "job")
-        assert "has not caught up" in refresh_database(client.config)
+        assert "has not caught up" in refresh_database(Base(client.config))
         os.kill(daemon.pid, signal.SIGCONT)
 
 
@@ -302,10 +302,10 @@ def test_a_rebuild_beside_a_running_daemon(base: Path, client: TelemetryClient) 
     with running_daemon(base):
         for _ in range(5):
             client.start_run("agent", "job")
-            rebuild(client.config)
+            rebuild(Base(client.config))
         client.start_run("agent", "job")
         eventually(lambda: count_runs(client.config) == 6)
-        assert verify(client.config).is_ok
+        assert verify(Base(client.config)).is_ok
 
 
 def test_readers_do_not_stop_each_other(base: Path, client: TelemetryClient) -> None:
@@ -314,9 +314,9 @@ def test_readers_do_not_stop_each_other(base: Path, client: TelemetryClient) -> 
     code = """
         import sys
         from pathlib import Path
-        from telemetry_core import TelemetryConfig
+        from indexer.system.base import Base
         from indexer.database.freshness import refresh_database
-        print(repr(refresh_database(TelemetryConfig.for_base(Path(sys.argv[1])))))
+        print(repr(refresh_database(Base.at(Path(sys.argv[1])))))
     """
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         outputs = list(pool.map(lambda _: run(code, str(base)), range(4)))
@@ -328,14 +328,14 @@ def test_a_view_that_may_not_be_written_is_read_with_a_warning(
     client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else's view can be looked at, and is said to be stale perhaps."""
-    index_once(client.config)
+    index_once(Base(client.config))
     before = tables(client.config.database_path)
 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "refused")
 
     monkeypatch.setattr("indexer.database.freshness.index_once", refuse)
-    assert "may be stale" in refresh_database(client.config)
+    assert "may be stale" in refresh_database(Base(client.config))
     assert tables(client.config.database_path) == before
 
 
@@ -343,8 +343,8 @@ def test_no_view_and_a_daemon_that_makes_none_is_an_error(
     client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader is told that there is nothing to read."""
-    with indexer_lease(client.config, DAEMON), pytest.raises(DatabaseUnusable):
-        refresh_database(client.config)
+    with Base(client.config).indexer_lease(DAEMON), pytest.raises(DatabaseUnusable):
+        refresh_database(Base(client.config))
 
 
 def test_a_dead_observer_is_replaced(base: Path) -> None:
@@ -416,7 +416,7 @@ def test_a_second_signal_while_stopping_is_harmless(base: Path, client: Telemetr
 
 def test_the_notes_of_leases_are_private_and_leave_nothing_behind(client: TelemetryClient) -> None:
     """While it is held a lease says who holds it, to the owner alone; then nothing is left."""
-    with indexer_lease(client.config, DAEMON) as lease:
+    with Base(client.config).indexer_lease(DAEMON) as lease:
         (note,) = client.config.database_path.parent.glob("*.json")
         assert note.stat().st_mode & 0o777 == 0o600
         assert lease.holder()["pid"] == os.getpid()

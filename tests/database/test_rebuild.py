@@ -18,11 +18,11 @@ import pytest
 
 from indexer.database import rebuild as rebuild_module
 from indexer.database.freshness import index_once
-from indexer.database.leases import rebuild_lease, shadow_path
 from indexer.database.rebuild import rebuild
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning, DatabaseUnusable, Interrupted
 from indexer.store.connection import PAGE_BYTES, open_writer, wal_bytes
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.fields import SCHEMA_VERSION
 from telemetry_core.line import encode
@@ -51,9 +51,9 @@ def test_a_rebuild_gives_the_same_tables(config: TelemetryConfig) -> None:
     """Table for table, cursors and quarantine included."""
     with (config.ndjson_dir / "events_20200101.ndjson").open("wb") as file:
         file.write(b"not an event\n")
-    index_once(config)
+    index_once(Base(config))
     live = tables(config.database_path)
-    rebuild(config)
+    rebuild(Base(config))
     assert tables(config.database_path) == live
     assert len(live["agent_runs"]) == 20
 
@@ -61,19 +61,19 @@ def test_a_rebuild_gives_the_same_tables(config: TelemetryConfig) -> None:
 @pytest.mark.parametrize("gone", ["file", "directory"])
 def test_a_deleted_database_comes_back_whole(config: TelemetryConfig, gone: str) -> None:
     """Deleting `db/`, or only the main file and not what SQLite keeps beside it, loses nothing."""
-    index_once(config)
+    index_once(Base(config))
     live = tables(config.database_path)
     if gone == "file":
         config.database_path.unlink()
     else:
         shutil.rmtree(config.database_path.parent)
-    rebuild(config)
+    rebuild(Base(config))
     assert tables(config.database_path) == live
 
 
 def test_an_open_connection_sees_the_old_rows_or_the_new(config: TelemetryConfig) -> None:
     """A reader polls all the while: it never sees an error, nor a number between."""
-    index_once(config)
+    index_once(Base(config))
     with closing(open_writer(config.database_path)) as connection:
         # A view that has less than the log: the rebuild has something to change.
         connection.execute("DELETE FROM agent_runs")
@@ -91,7 +91,7 @@ def test_an_open_connection_sees_the_old_rows_or_the_new(config: TelemetryConfig
     # However late the thread gets its turn, its first look is at the old rows.
     assert looked.wait(30)
     for _ in range(5):
-        rebuild(config)
+        rebuild(Base(config))
     done.set()
     poller.join()
     assert set(seen) <= {0, 20}
@@ -101,12 +101,12 @@ def test_an_open_connection_sees_the_old_rows_or_the_new(config: TelemetryConfig
 
 def test_a_reader_in_a_transaction_keeps_its_snapshot(config: TelemetryConfig) -> None:
     """A long read that began before goes on with the old rows, and sees the new ones after."""
-    index_once(config)
+    index_once(Base(config))
     with closing(_reader(config)) as reader:
         reader.execute("BEGIN")
         assert reader.execute(_COUNT).fetchone() == (20,)
         TelemetryClient(config).start_run("late", "job")
-        rebuild(config)
+        rebuild(Base(config))
         assert reader.execute(_COUNT).fetchone() == (20,)
         reader.execute("COMMIT")
         assert reader.execute(_COUNT).fetchone() == (21,)
@@ -115,6 +115,7 @@ def test_a_reader_in_a_transaction_keeps_its_snapshot(config: TelemetryConfig) -
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from indexer.database import rebuild as module
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
@@ -128,7 +129,7 @@ def die(frame, event, argument):
             os.kill(os.getpid(), signal.SIGKILL)
     return None
 sys.setprofile(die)
-module.rebuild(config)
+module.rebuild(Base(config))
 sys.setprofile(None)
 print(count)
 """
@@ -136,7 +137,7 @@ print(count)
 
 def test_killed_at_any_moment_the_old_view_stands(config: TelemetryConfig) -> None:
     """Killed at points spread over the whole rebuild, the view is intact and the next one works."""
-    index_once(config)
+    index_once(Base(config))
     live = tables(config.database_path)
     code = [sys.executable, "-c", _KILLED, str(config.metrics_dir)]
     calls = int(subprocess.check_output([*code, "0"], env=environment()))
@@ -146,14 +147,14 @@ def test_killed_at_any_moment_the_old_view_stands(config: TelemetryConfig) -> No
         assert tables(config.database_path) == live
         with closing(_reader(config)) as reader:
             assert reader.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    rebuild(config)
+    rebuild(Base(config))
     assert tables(config.database_path) == live
-    assert not shadow_path(config).exists()
+    assert not Base(config).shadow_path.exists()
 
 
 def test_a_database_of_another_version_is_rebuilt_by_itself(config: TelemetryConfig) -> None:
     """No migration: the next pass makes it anew, under readers that have it open."""
-    index_once(config)
+    index_once(Base(config))
     with closing(open_writer(config.database_path)) as connection:
         connection.execute("DROP VIEW runs_by_agent")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
@@ -187,7 +188,7 @@ def test_a_leftover_write_ahead_log_is_not_played_into_the_new_view(
     config: TelemetryConfig, make_anew: Callable[[TelemetryConfig], object]
 ) -> None:
     """A -wal file without its database would corrupt the next one of that name."""
-    index_once(config)
+    index_once(Base(config))
     writer = open_writer(config.database_path)
     writer.execute("UPDATE agent_runs SET agent_name = 'stale'")
     wal = Path(f"{config.database_path}-wal")
@@ -201,16 +202,16 @@ def test_a_leftover_write_ahead_log_is_not_played_into_the_new_view(
 
 def test_two_rebuilds_do_not_meet(config: TelemetryConfig) -> None:
     """The second one says who is at it."""
-    with rebuild_lease(config), pytest.raises(AlreadyRunning, match=str(os.getpid())):
-        rebuild(config)
+    with Base(config).rebuild_lease(), pytest.raises(AlreadyRunning, match=str(os.getpid())):
+        rebuild(Base(config))
 
 
 def test_what_the_indexer_knows_of_itself_survives(config: TelemetryConfig) -> None:
     """Heartbeat and settings are no part of the log, and are carried over."""
-    index_once(config)
+    index_once(Base(config))
     with closing(open_writer(config.database_path)) as connection:
         connection.execute("INSERT INTO indexer_status (id, pid) VALUES (1, 77)")
-    rebuild(config)
+    rebuild(Base(config))
     assert rows(config, "SELECT pid FROM indexer_status") == [(77,)]
 
 
@@ -218,7 +219,7 @@ def test_events_written_while_it_builds_are_in(
     config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last pass before the swap takes what came meanwhile."""
-    index_once(config)
+    index_once(Base(config))
     real = rebuild_module.write_lease
 
     def write_first(given: TelemetryConfig) -> object:
@@ -226,7 +227,7 @@ def test_events_written_while_it_builds_are_in(
         return real(given)
 
     monkeypatch.setattr(rebuild_module, "write_lease", write_first)
-    rebuild(config)
+    rebuild(Base(config))
     with closing(_reader(config)) as reader:
         assert reader.execute(_COUNT).fetchone() == (21,)
 
@@ -234,7 +235,7 @@ def test_events_written_while_it_builds_are_in(
 def test_verify_finds_each_kind_of_difference(config: TelemetryConfig) -> None:
     """A changed row, a missing event, an event too many, a moved cursor: each is told."""
     (config.ndjson_dir / "events_20200101.ndjson").write_bytes(b"not an event\n")
-    assert verify(config).is_ok
+    assert verify(Base(config)).is_ok
     for damage in (
         "UPDATE agent_runs SET items_failed = 1",
         "DELETE FROM agent_runs WHERE run_id = (SELECT max(run_id) FROM agent_runs)",
@@ -248,9 +249,9 @@ def test_verify_finds_each_kind_of_difference(config: TelemetryConfig) -> None:
     ):
         with closing(open_writer(config.database_path)) as connection:
             connection.execute(damage)
-        assert not verify(config).is_ok, damage
-        rebuild(config)
-        assert verify(config).is_ok
+        assert not verify(Base(config)).is_ok, damage
+        rebuild(Base(config))
+        assert verify(Base(config)).is_ok
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_verify_finds_each_kind_of_difference(config: TelemetryConfig) -> None:
 )
 def test_a_view_broken_in_the_middle_comes_back(config: TelemetryConfig, table: str) -> None:
     """It opens, and breaks at one table: no pass may stay stuck there, and no rebuild either."""
-    index_once(config)
+    index_once(Base(config))
     live = tables(config.database_path)
     with closing(_reader(config)) as reader:
         (page,) = reader.execute(
@@ -278,9 +279,9 @@ def test_a_view_broken_in_the_middle_comes_back(config: TelemetryConfig, table: 
         file.seek((page - 1) * size)
         file.write(b"\xa5" * size)
     TelemetryClient(config).start_run("late", "job")
-    index_once(config)
-    rebuild(config)
-    assert verify(config).is_ok
+    index_once(Base(config))
+    rebuild(Base(config))
+    assert verify(Base(config)).is_ok
     assert len(tables(config.database_path)["agent_runs"]) == len(live["agent_runs"]) + 1
 
 
@@ -297,34 +298,34 @@ def test_a_base_of_any_name_will_do(tmp_path: Path, name: str) -> None:
     """What means something in a URI, and bytes that are no text, are only names here."""
     config = TelemetryConfig.for_base(tmp_path / name)
     TelemetryClient(config).start_run("agent", "job")
-    index_once(config)
-    rebuild(config)
-    assert verify(config).runs == 1
+    index_once(Base(config))
+    rebuild(Base(config))
+    assert verify(Base(config)).runs == 1
 
 
 def test_a_rebuild_that_is_told_to_stop_leaves_the_old_view(config: TelemetryConfig) -> None:
     """It says so, and takes with it what it had built."""
-    index_once(config)
+    index_once(Base(config))
     live = tables(config.database_path)
     TelemetryClient(config).start_run("late", "job")
     with pytest.raises(Interrupted):
-        rebuild(config, should_stop=lambda: True)
+        rebuild(Base(config), should_stop=lambda: True)
     assert tables(config.database_path) == live
-    assert not shadow_path(config).exists()
+    assert not Base(config).shadow_path.exists()
 
 
 def test_a_database_that_is_busy_is_not_taken_for_broken(
     config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its heartbeat and settings are not given up for a lock."""
-    index_once(config)
+    index_once(Base(config))
 
     def refuse(*_: object) -> None:
         raise sqlite3.OperationalError("database is locked")
 
     monkeypatch.setattr(rebuild_module, "copy_indexer_tables", refuse)
     with pytest.raises(DatabaseUnusable, match="locked"):
-        rebuild(config)
+        rebuild(Base(config))
 
 
 def test_a_rebuild_says_what_all_of_its_passes_found(
@@ -342,7 +343,7 @@ def test_a_rebuild_says_what_all_of_its_passes_found(
 
     monkeypatch.setattr(rebuild_module, "write_lease", write_first)
     told: list[int] = []
-    result = rebuild(config, told.append)
+    result = rebuild(Base(config), told.append)
     assert result.lines == {"indexed": 61, "duplicate": 60, "quarantined": 1}
     assert result.read_bytes == sum(path.stat().st_size for path in config.ndjson_dir.glob("e*"))
     assert sum(told) == result.read_bytes
@@ -362,7 +363,7 @@ def test_whoever_waits_for_the_swap_is_told_before_anybody_else_writes(
 
     config.database_path.parent.mkdir()
     lease = os.open(config.database_path.parent / "write.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    rebuild(config, when_in_place=look)
+    rebuild(Base(config), when_in_place=look)
     assert try_lock(lease)
     os.close(lease)
     assert seen == [20]
@@ -374,8 +375,8 @@ def test_a_view_that_was_not_there_is_the_owners_alone_and_knows_its_settings(
     """What a rebuild before this one left behind, when it was killed, does not stand in the way."""
     config.stale_after = 77.0
     config.database_path.parent.mkdir()
-    shadow_path(config).write_bytes(b"left behind" * 1000)
-    rebuild(config)
+    Base(config).shadow_path.write_bytes(b"left behind" * 1000)
+    rebuild(Base(config))
     assert stat.S_IMODE(config.database_path.stat().st_mode) == 0o600
     with closing(_reader(config)) as reader:
         limit = reader.execute("SELECT value FROM settings WHERE name = 'stale_after'").fetchone()
@@ -387,7 +388,7 @@ def test_an_empty_file_in_the_views_place_is_nothing_to_keep(config: TelemetryCo
     """It is replaced, and not copied over: it has no pages yet, and so none of another size."""
     config.database_path.parent.mkdir()
     config.database_path.touch()
-    rebuild(config)
+    rebuild(Base(config))
     with closing(_reader(config)) as reader:
         assert reader.execute("PRAGMA page_size").fetchone() == (PAGE_BYTES,)
     assert len(tables(config.database_path)["agent_runs"]) == 20
@@ -401,7 +402,7 @@ def test_what_takes_the_place_of_nothing_is_on_the_disk_first(
     synced: list[int] = []
     real = os.fsync
     monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino) or real(fd))
-    rebuild(config)
+    rebuild(Base(config))
     assert config.database_path.stat().st_ino in synced
 
 
@@ -409,20 +410,20 @@ def test_a_database_of_which_the_tables_can_not_be_told_is_kept_aside(
     config: TelemetryConfig,
 ) -> None:
     """Its header is sound, and it opens; the new view is a file of its own."""
-    index_once(config)
+    index_once(Base(config))
     live = tables(config.database_path)
     with closing(open_writer(config.database_path)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("UPDATE sqlite_master SET sql = 'CREATE' WHERE name = 'agent_runs'")
-    rebuild(config)
+    rebuild(Base(config))
     assert tables(config.database_path) == live
     assert len(list(config.database_path.parent.glob("*.damaged-*"))) == 1
 
 
 def test_the_write_ahead_log_of_the_swap_is_not_left_to_readers(config: TelemetryConfig) -> None:
     """It held the whole view; one that stays open would keep it for as long."""
-    index_once(config)
+    index_once(Base(config))
     with closing(_reader(config)) as reader:
         reader.execute(_COUNT).fetchone()
-        rebuild(config)
+        rebuild(Base(config))
         assert wal_bytes(config.database_path) == 0

@@ -19,6 +19,7 @@ from indexer.errors import DatabaseDamaged
 from indexer.store import connection as database
 from indexer.store.connection import empty_wal, open_writer, wal_bytes
 from indexer.store.status import queued_for, read_status
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name
 from tests.support.batches import small_batches
@@ -30,7 +31,7 @@ from tests.support.forward import a_run
 def view(client: TelemetryClient) -> Iterator[Session]:
     """A view of one run, open as a daemon has it."""
     client.start_run("agent", "job")
-    with closing(Session(client.config)) as made:
+    with closing(Session(Base(client.config))) as made:
         made.run_pass()
         yield made
 
@@ -139,7 +140,7 @@ def test_runs_that_lost_their_process_are_found(base: Path, client: TelemetryCli
     (base / "raw" / "events_20260101.ndjson").write_bytes(
         lines_of([event(1, "run.started")._replace(source=source)])
     )
-    with closing(Session(client.config)) as view:
+    with closing(Session(Base(client.config))) as view:
         view.run_pass()
         view.refresh_gone_processes()
         gone = view.connection.execute("SELECT source FROM gone_processes").fetchall()
@@ -173,7 +174,7 @@ def test_what_is_no_view_of_ours_is_rebuilt_as_it_is_opened(
     path.parent.mkdir()
     harm(path)
     told: list[int] = []
-    with closing(Session(client.config, on_progress=told.append)):
+    with closing(Session(Base(client.config), on_progress=told.append)):
         assert count_runs(client.config) == 1
     assert sum(told) > 0
 
@@ -182,7 +183,7 @@ def test_a_view_opened_again_is_the_one_that_was_there(client: TelemetryClient) 
     """Nothing is rebuilt: what the log does not say is still in it."""
     client.start_run("agent", "job")
     for _ in range(2):
-        with closing(Session(client.config)) as view:
+        with closing(Session(Base(client.config))) as view:
             view.run_pass()
             view.connection.execute("UPDATE agent_runs SET agent_name = agent_name || '+'")
     with closing(database.open_reader(client.config.database_path)) as reader:
@@ -203,12 +204,12 @@ def _waiting(view: Session) -> list[tuple[str]]:
 
 def test_what_is_due_is_queued_once_the_log_was_read(forwarding: TelemetryConfig) -> None:
     """Not before: a view just opened knows nothing of what came while nobody looked."""
-    with closing(Session(forwarding)) as view:
+    with closing(Session(Base(forwarding))) as view:
         assert not view.is_outbox_complete()
         view.run_pass()
         assert view.is_outbox_complete()
         assert _waiting(view) == [("r",), ("s",)]
-    with closing(Session(forwarding)) as again:
+    with closing(Session(Base(forwarding))) as again:
         assert queued_for(again.connection) is not None
         assert not again.is_outbox_complete()
         again.run_pass()
@@ -218,7 +219,7 @@ def test_what_is_due_is_queued_once_the_log_was_read(forwarding: TelemetryConfig
 def test_half_a_log_makes_nothing_due(forwarding: TelemetryConfig) -> None:
     """Its states never lasted: a pass that is told to stop queues nothing."""
     answers = iter([True])
-    with closing(Session(forwarding, should_stop=lambda: next(answers, False))) as view:
+    with closing(Session(Base(forwarding), should_stop=lambda: next(answers, False))) as view:
         with small_batches(1):
             assert not view.run_pass().is_complete
         assert not view.is_outbox_complete()
@@ -232,7 +233,7 @@ def test_a_queue_that_was_not_filled_to_the_end_does_not_hold_all(
 ) -> None:
     """Told to stop after the log was read: the next pass makes up for it."""
     answers = iter([False, True])
-    with closing(Session(forwarding, should_stop=lambda: next(answers, False))) as view:
+    with closing(Session(Base(forwarding), should_stop=lambda: next(answers, False))) as view:
         assert view.run_pass().is_complete
         assert not view.is_outbox_complete()
         view.run_pass()
@@ -241,10 +242,10 @@ def test_a_queue_that_was_not_filled_to_the_end_does_not_hold_all(
 
 def test_what_is_folded_without_a_target_is_queued_for_none(forwarding: TelemetryConfig) -> None:
     """The mark goes, so that whoever has a target again makes up for it."""
-    with closing(Session(forwarding)) as view:
+    with closing(Session(Base(forwarding))) as view:
         view.run_pass()
     without = TelemetryConfig.for_base(forwarding.metrics_dir)
-    with closing(Session(without)) as view:
+    with closing(Session(Base(without))) as view:
         view.run_pass()
         assert queued_for(view.connection) is not None, "nothing was folded yet"
         TelemetryClient(without).start_run("agent", "job")

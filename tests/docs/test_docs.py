@@ -16,6 +16,7 @@ from indexer.outbox.settings_file import TARGET_SETTINGS
 from indexer.outbox.targets import load_targets
 from indexer.store.schema.columns import RUN_COLUMNS
 from indexer.store.schema.script import TABLES, VIEWS
+from indexer.system.base import Base
 from telemetry_core.config import SETTINGS, TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
 from tests.support.process import ROOT, environment
@@ -83,7 +84,7 @@ def test_settings_files_make_sense(page: Path, text: str, tmp_path: Path) -> Non
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "telemetry.toml").write_text(text)
     url = {"METRICS_API_URL": "https://api.example.com/runs"}
-    loaded = load_targets(TelemetryConfig.for_base(tmp_path, url))
+    loaded = load_targets(Base(TelemetryConfig.for_base(tmp_path, url)))
     assert loaded.problems == ()
     assert {target.name for target in loaded.targets} == set(re.findall(r"targets\.(\w+)", text))
 

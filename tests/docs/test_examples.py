@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from indexer.database.freshness import index_once
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.process import ROOT, environment
 
@@ -29,7 +30,7 @@ def _record(name: str, base: Path) -> list[tuple[Any, ...]]:
     )
     assert (done.returncode, done.stderr) == (0, ""), done
     config = TelemetryConfig.for_base(base)
-    index_once(config)
+    index_once(Base(config))
     with closing(sqlite3.connect(config.database_path)) as database:
         return database.execute(
             "SELECT agent_name, status, items_succeeded, items_failed FROM agent_runs"

@@ -19,6 +19,7 @@ from indexer.doctor import clock, dependencies, disk, inotify, mounts, settings
 from indexer.doctor import sqlite as sqlite_check
 from indexer.doctor.examination import CHECKS
 from indexer.doctor.subject import Subject
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.cli import COMMAND, Cli, Ran, at_terminal, in_process
 from tests.support.daemon import eventually, running_daemon, start_daemon
@@ -42,7 +43,7 @@ def found(ran, topic, state=None):
 
 
 def subject(base, **environ):
-    return Subject(TelemetryConfig.for_base(base, environ), environ, True)
+    return Subject(Base(TelemetryConfig.for_base(base, environ)), environ, True)
 
 
 def state_of(pid):

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from indexer.database.rebuild import rebuild
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.cli import COMMAND, in_process
 from tests.support.daemon import eventually, running_daemon, start_daemon
@@ -74,7 +75,7 @@ def test_a_run_reaches_the_server_and_is_not_sent_again(base: Path, server: Host
     ]
     before = server.held()["requests"]
     shutil.rmtree(base / "db")
-    rebuild(TelemetryConfig.for_base(base))
+    rebuild(Base(TelemetryConfig.for_base(base)))
     ran = in_process(base, "forward", "--json", **_variables(server))
     assert (ran.code, ran.json["targets"][0]["waiting"]) == (0, 0), ran
     shutil.rmtree(base / "db")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from indexer.database.freshness import index_once
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.database import event, lines_of, rows
@@ -79,7 +80,7 @@ def test_an_agent_is_told_how_many_of_the_runs_wait(base: Path, cli: Cli) -> Non
     """Once somebody has queued them; none where nothing is configured."""
     record(base, 3)
     client = TelemetryClient(TelemetryConfig.for_base(base))
-    index_once(TelemetryConfig.for_base(base))
+    index_once(Base(TelemetryConfig.for_base(base)))
     assert client.get_stats()["pending_api_posts"] == 0
     cli("index")
     assert client.get_stats()["pending_api_posts"] == 3

@@ -9,7 +9,7 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from indexer.database.leases import DAEMON, indexer_lease
+from indexer.system.base import DAEMON, Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.process import ROOT, environment
@@ -70,7 +70,7 @@ def test_a_daemon_shows(base, client, capsys):
     cli = Cli(base, capsys)
     client.start_run("agent", "job")
     cli("index")
-    with indexer_lease(client.config, DAEMON):
+    with Base(client.config).indexer_lease(DAEMON):
         assert values(cli("status", "--prometheus").out)["telemetry_daemon_running",] == 1
 
 

@@ -28,13 +28,13 @@ from hypothesis.stateful import (
 
 from indexer.database import rebuild as rebuild_module
 from indexer.database.freshness import index_once
-from indexer.database.leases import shadow_path
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.database.verify import verify
 from indexer.log.names import parse_segment_name
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.store import connection as database
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from telemetry_core.line import encode
@@ -71,7 +71,7 @@ class Disasters(RuleBasedStateMachine):
         self.add("events_2", b"\n".join(lines + more) + b"\n")
         packed = gzip.compress(b"\n".join(more) + b"\n")
         (self.raw / "z.ndjson.gz").write_bytes(packed)
-        index_once(self.config)
+        index_once(Base(self.config))
 
     def teardown(self) -> None:
         self.drop_view()
@@ -134,7 +134,7 @@ class Disasters(RuleBasedStateMachine):
             if not target.exists():
                 path.rename(target)
         if index:
-            index_once(self.config)
+            index_once(Base(self.config))
 
     @rule(which=_ANY)
     def unpack(self, which: int) -> None:
@@ -189,7 +189,7 @@ class Disasters(RuleBasedStateMachine):
 
     @rule()
     def index(self) -> None:
-        index_once(self.config)
+        index_once(Base(self.config))
         self.check()
 
     @rule()
@@ -197,24 +197,25 @@ class Disasters(RuleBasedStateMachine):
         """The same view stays open, and with it what it remembers, unless it was replaced."""
         if self.view is not None and not self.view.is_in_place():
             self.drop_view()
-        self.view = self.view or Session(self.config)
+        self.view = self.view or Session(Base(self.config))
         self.view.run_pass()
         self.check()
 
     @rule(batches=st.integers(0, 3))
     def index_and_stop_early(self, batches: int) -> None:
         left = iter(range(batches))
-        with closing(Session(self.config, should_stop=lambda: next(left, None) is None)) as view:
+        base = Base(self.config)
+        with closing(Session(base, should_stop=lambda: next(left, None) is None)) as view:
             view.run_pass()
 
     @rule(after=st.integers(0, 300))
     def index_and_break(self, after: int) -> None:
         with breaking(database, "open_writer", after), suppress(TelemetryError):
-            index_once(self.config)
+            index_once(Base(self.config))
 
     @rule()
     def rebuild(self) -> None:
-        rebuild(self.config)
+        rebuild(Base(self.config))
         self.removed = False
         self.check()
 
@@ -223,11 +224,11 @@ class Disasters(RuleBasedStateMachine):
         before = tables(self.database) if self.database.exists() else None
         try:
             with breaking(rebuild_module, "_open_shadow", after):
-                rebuild(self.config)
+                rebuild(Base(self.config))
             self.removed = False
         except TelemetryError:
             assert before == (tables(self.database) if self.database.exists() else None)
-        assert not shadow_path(self.config).exists()
+        assert not Base(self.config).shadow_path.exists()
 
     @rule(everything=st.booleans())
     def delete_the_database(self, everything: bool) -> None:
@@ -243,7 +244,7 @@ class Disasters(RuleBasedStateMachine):
         self.drop_view()
         data = self.database.read_bytes()
         self.database.write_bytes(data[:where] + b"\xa5" * max(5000, len(data) - where))
-        index_once(self.config)
+        index_once(Base(self.config))
         self.removed = False
         self.check()
 
@@ -256,7 +257,7 @@ class Disasters(RuleBasedStateMachine):
     # What has to be so.
 
     def check(self) -> None:
-        report = verify(self.config)
+        report = verify(Base(self.config))
         lost = [one for one in report.differences if "of them in the log" not in one]
         assert (report.differences if not self.removed else lost) == []
         with closing(sqlite3.connect(self.database)) as connection:

@@ -10,6 +10,7 @@ from indexer.database import rebuild as rebuild_module
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.store import connection as database
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.errors import TelemetryError
 from tests.laboratory import shim
@@ -31,7 +32,7 @@ def index(say: Say, base: Path, work: str, fault: Fault) -> None:
         shim.armed(base, fault),
     ):
         try:
-            _WORK[work](config)
+            _WORK[work](Base(config))
             outcome = "done"
         except (TelemetryError, OSError) as error:
             outcome = f"{type(error).__name__}: {error}"
@@ -43,4 +44,4 @@ def watch_for_ever(say: Say, base: Path, poll_interval: float) -> None:
     """Be the daemon."""
     config = TelemetryConfig.for_base(base)
     config.poll_interval = poll_interval
-    Daemon(config).run()
+    Daemon(Base(config)).run()

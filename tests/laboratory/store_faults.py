@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 from indexer.database.freshness import index_once
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.laboratory import children, shim
 from tests.laboratory.experiment import Bench, spread
@@ -52,7 +53,7 @@ def _prepare(config: TelemetryConfig) -> None:
     events = [event(n, kinds[n % 4], f"run-{n % 12}", note="x" * 600) for n in range(120)]
     (log / "events_1.ndjson").write_bytes(lines_of(events[:50]) + b"bad\n")
     (log / "events_2.ndjson").write_bytes(lines_of(events[25:60]))
-    index_once(config)
+    index_once(Base(config))
     (log / "events_0.ndjson").write_bytes(lines_of(events[10:35]))
     (log / "events_2.ndjson").write_bytes(lines_of(events[25:90]) + b"worse\n")
     (log / "events_3.ndjson").write_bytes(lines_of(events[80:]) + b'{"torn')

@@ -18,6 +18,7 @@ from indexer.database.rebuild import rebuild
 from indexer.errors import CursorMoved
 from indexer.store.connection import open_writer
 from indexer.store.events.deduplication import StoreResult
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from tests.support import forward
@@ -296,14 +297,14 @@ def test_a_rebuild_keeps_what_was_tried_and_queues_what_came_since(
     config = _configured(base, monkeypatch)
     log = base / "raw" / "events_20260101.ndjson"
     log.write_bytes(lines_of(a_run("a") + a_run("b", 10) + a_run("c", 20)))
-    index_once(config)
+    index_once(Base(config))
     with sqlite3.connect(config.database_path) as connection:
         connection.execute("UPDATE outbox SET attempts = 4 WHERE run_id IN ('a', 'b')")
     connection.close()
     with open(log, "ab") as file:
         file.write(lines_of([delivered(30, "a", 2), *a_run("d", 40)]))
-    rebuild(config)
-    index_once(config)
+    rebuild(Base(config))
+    index_once(Base(config))
     assert _outbox(config) == [("b", 4), ("c", 0), ("d", 0)]
 
 
@@ -316,5 +317,5 @@ def test_what_was_delivered_is_not_queued_again_after_the_database_was_deleted(
     (base / "raw" / "events_20260102.ndjson").write_bytes(
         lines_of([delivered(30, "a", 2), parked(31, "b", 2)])
     )
-    index_once(config)
+    index_once(Base(config))
     assert _outbox(config) == []

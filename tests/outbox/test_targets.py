@@ -8,6 +8,7 @@ import pytest
 
 from indexer.outbox.target import Target
 from indexer.outbox.targets import Targets, load_targets
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 
 _URL = {"METRICS_API_URL": "https://api.example.com/runs", "METRICS_API_TOKEN": "t0ken"}
@@ -16,12 +17,12 @@ _URL = {"METRICS_API_URL": "https://api.example.com/runs", "METRICS_API_TOKEN": 
 def _load(base: Path, text: str = "", **variables: str) -> Targets:
     (base / "config").mkdir(parents=True, exist_ok=True)
     (base / "config" / "telemetry.toml").write_text(text)
-    return load_targets(TelemetryConfig.for_base(base, variables))
+    return load_targets(Base(TelemetryConfig.for_base(base, variables)))
 
 
 def test_nothing_is_a_target_until_it_is_configured(base: Path) -> None:
     """No URL, no file, no target, and no problem."""
-    assert load_targets(TelemetryConfig.for_base(base)) == Targets((), (), ())
+    assert load_targets(Base(TelemetryConfig.for_base(base))) == Targets((), (), ())
 
 
 def test_the_environment_makes_the_target_api(base: Path) -> None:
@@ -91,10 +92,10 @@ def test_a_file_that_is_no_text_or_a_directory_is_told(base: Path) -> None:
     path = base / "config" / "telemetry.toml"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"\xff\xfe")
-    assert "it is no UTF-8" in load_targets(TelemetryConfig.for_base(base)).problems[0]
+    assert "it is no UTF-8" in load_targets(Base(TelemetryConfig.for_base(base))).problems[0]
     path.unlink()
     path.mkdir()
-    assert "can't be read" in load_targets(TelemetryConfig.for_base(base)).problems[0]
+    assert "can't be read" in load_targets(Base(TelemetryConfig.for_base(base))).problems[0]
 
 
 @pytest.mark.parametrize(

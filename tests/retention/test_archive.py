@@ -18,13 +18,13 @@ import zstandard
 
 from indexer.database import verify as verify_module
 from indexer.database.freshness import index_once
-from indexer.database.leases import keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning
 from indexer.retention import archive as archive_module
 from indexer.retention import compression as packing
 from indexer.retention.archive import archive, files_to_archive
 from indexer.store import cursors
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.lock import LOCK_NAME, SidecarLock
 from telemetry_core.shared_log import SharedLog
@@ -44,7 +44,7 @@ def config(base: Path) -> TelemetryConfig:
     config = TelemetryConfig.for_base(base)
     config.ndjson_dir.mkdir(parents=True)
     (config.ndjson_dir / SHARED).write_bytes(lines_of([event(n) for n in range(50)]) + b"bad\n")
-    index_once(config)
+    index_once(Base(config))
     return config
 
 
@@ -59,7 +59,7 @@ def ids(config: TelemetryConfig) -> list[str]:
 def check(config: TelemetryConfig, number: int, tmp_path: Path) -> None:
     """All events are there, and the view is what the log says, table for table."""
     assert ids(config) == [f"id-{n:08d}" for n in range(number)]
-    assert verify(config).differences == []
+    assert verify(Base(config)).differences == []
     scratch = tmp_path / "scratch.sqlite"
     assert tables(config.database_path) == indexed_from_scratch(config, scratch)
     scratch.unlink()
@@ -71,14 +71,14 @@ def test_a_past_day_is_compressed_and_its_rows_go_along(
 ) -> None:
     """Bytes, view and counts are the same; nothing was read again."""
     plain = (config.ndjson_dir / SHARED).read_bytes()
-    result = archive(config, MONTH, suffix, NOW)
+    result = archive(Base(config), MONTH, suffix, NOW)
     assert result.skipped == {}
     assert [(one.file, one.archive) for one in result.archived] == [(SHARED, SHARED + suffix)]
     assert names(config) == [SHARED + suffix]
     packed = (config.ndjson_dir / (SHARED + suffix)).read_bytes()
     unpack = gzip.decompress if suffix == packing.GZIP else _unpack_zstd
     assert unpack(packed) == plain
-    assert index_once(config).read_bytes == 0
+    assert index_once(Base(config)).read_bytes == 0
     check(config, 50, tmp_path)
 
 
@@ -91,7 +91,7 @@ def test_a_file_compressed_by_hand_takes_its_rows_along_too(
 ) -> None:
     """Whoever compresses it: the cursor follows, and nothing is read again."""
     subprocess.run(["gzip", str(config.ndjson_dir / SHARED)], check=True)
-    assert index_once(config).read_bytes == 0
+    assert index_once(Base(config)).read_bytes == 0
     check(config, 50, tmp_path)
 
 
@@ -102,9 +102,9 @@ def test_rows_of_a_file_that_is_repeated_elsewhere_go_along_or_are_read_again(
     """Which of two files has an event depends on their names; after a move it does so still."""
     plain = (config.ndjson_dir / SHARED).read_bytes()
     (config.ndjson_dir / copy).write_bytes(plain)
-    index_once(config)
-    archive(config, MONTH, packing.GZIP, NOW)
-    read = index_once(config).read_bytes
+    index_once(Base(config))
+    archive(Base(config), MONTH, packing.GZIP, NOW)
+    read = index_once(Base(config)).read_bytes
     # Only what comes between the names changes places with the file.
     assert (read > 0) == (copy == f"{SHARED}.a.ndjson")
     check(config, 50, tmp_path)
@@ -119,7 +119,7 @@ def test_a_file_compressed_after_its_lines_were_exchanged_is_read_again(
     path.unlink()
     others = lines[:20] + lines[:10:-1]
     path.with_name(SHARED + ".gz").write_bytes(gzip.compress(b"".join(others)))
-    index_once(config)
+    index_once(Base(config))
     expected = indexed_from_scratch(config, tmp_path / "scratch.sqlite")
     found = tables(config.database_path)
     for name in ("log_files", "quarantine"):
@@ -139,7 +139,7 @@ def test_only_days_that_are_over_for_so_long_are_touched(config: TelemetryConfig
         (config.ndjson_dir / name).write_bytes(b"")
 
     def due(age: timedelta, now: datetime) -> list[str]:
-        return [file.name for file in files_to_archive(config, age, now)]
+        return [file.name for file in files_to_archive(Base(config), age, now)]
 
     assert due(MONTH, NOW) == sorted([SHARED, OWN])
     assert "events_20260228.ndjson" in due(timedelta(0), NOW)
@@ -154,15 +154,15 @@ def test_a_late_event_finds_its_way_and_is_archived_next_time(
     """A writer that has the file open notices and makes it anew; that is archived by itself."""
     writer = SharedLog(config.ndjson_dir)
     writer.append(lines_of([event(50)]), DAY, 1.0, sync=False)
-    archive(config, MONTH, packing.GZIP, NOW)
+    archive(Base(config), MONTH, packing.GZIP, NOW)
     writer.append(lines_of([event(51)]), DAY, 1.0, sync=False)
     assert names(config) == [SHARED, f"{SHARED}.gz"]
     check(config, 52, tmp_path)
-    archive(config, MONTH, packing.GZIP, NOW)
+    archive(Base(config), MONTH, packing.GZIP, NOW)
     assert names(config) == [f"events_{DAY}.1.ndjson.gz", f"{SHARED}.gz"]
     check(config, 52, tmp_path)
     writer.append(lines_of([event(52)]), DAY, 1.0, sync=True)
-    archive(config, MONTH, packing.ZSTD, NOW)
+    archive(Base(config), MONTH, packing.ZSTD, NOW)
     assert f"events_{DAY}.2.ndjson.zst" in names(config)
     check(config, 53, tmp_path)
     writer.forget()
@@ -173,8 +173,8 @@ def test_what_a_killed_archiver_left_is_finished(config: TelemetryConfig, tmp_pa
     plain = config.ndjson_dir / SHARED
     (config.ndjson_dir / f"{SHARED}.gz").write_bytes(gzip.compress(plain.read_bytes()))
     (config.ndjson_dir / f".tmp-{SHARED}.gz").write_bytes(b"half")
-    index_once(config)
-    archive(config, MONTH, packing.ZSTD, NOW)
+    index_once(Base(config))
+    archive(Base(config), MONTH, packing.ZSTD, NOW)
     assert names(config) == [f"{SHARED}.gz"]
     assert not (config.ndjson_dir / f".tmp-{SHARED}.gz").exists()
     check(config, 50, tmp_path)
@@ -188,8 +188,8 @@ def test_what_was_appended_after_an_archiver_was_killed_is_kept(
     (config.ndjson_dir / f"{SHARED}.gz").write_bytes(gzip.compress(plain.read_bytes()))
     with plain.open("ab") as file:
         file.write(lines_of([event(50)]))
-    index_once(config)
-    archive(config, MONTH, packing.ZSTD, NOW)
+    index_once(Base(config))
+    archive(Base(config), MONTH, packing.ZSTD, NOW)
     assert names(config) == [f"{SHARED}.gz"]
     check(config, 51, tmp_path)
 
@@ -199,7 +199,7 @@ def test_an_archive_that_is_broken_proves_nothing(config: TelemetryConfig, tmp_p
     packed = gzip.compress((config.ndjson_dir / SHARED).read_bytes())
     for name, data in ((f"{SHARED}.gz", packed[:-9]), (f"{SHARED}.zst", b"no zstd")):
         (config.ndjson_dir / name).write_bytes(data)
-    archive(config, MONTH, packing.GZIP, NOW)
+    archive(Base(config), MONTH, packing.GZIP, NOW)
     assert f"events_{DAY}.1.ndjson.gz" in names(config)
     assert SHARED not in names(config)
     assert ids(config) == [f"id-{n:08d}" for n in range(50)]
@@ -212,7 +212,7 @@ def test_an_empty_file_and_a_torn_line_are_archived_as_they_are(
     for number, data in enumerate((b"", lines_of([event(50)]) + b'{"torn')):
         (config.ndjson_dir / f"events_2026010{number + 2}.ndjson").write_bytes(data)
     for suffix in (packing.GZIP, packing.ZSTD):
-        assert archive(config, MONTH, suffix, NOW, at_most=2).skipped == {}
+        assert archive(Base(config), MONTH, suffix, NOW, at_most=2).skipped == {}
     assert [name for name in names(config) if name.endswith(".ndjson")] == []
     check(config, 51, tmp_path)
 
@@ -228,7 +228,7 @@ def test_a_file_with_another_name_is_left_alone(
     else:
         path.rename(other)
         path.symlink_to(other)
-    result = archive(config, MONTH, packing.GZIP, NOW)
+    result = archive(Base(config), MONTH, packing.GZIP, NOW)
     assert result.archived == []
     assert "link" in result.skipped[SHARED]
     assert names(config) == [SHARED]
@@ -241,7 +241,7 @@ def test_a_writer_that_is_stopped_with_the_lock_is_not_waited_for_long(
     monkeypatch.setattr("indexer.retention.removal._PATIENCE", 0.05)
     holder = SidecarLock(config.ndjson_dir / LOCK_NAME)
     holder.acquire(1.0)
-    result = archive(config, MONTH, packing.GZIP, NOW)
+    result = archive(Base(config), MONTH, packing.GZIP, NOW)
     holder.forget()
     assert "was held" in result.skipped[SHARED]
     assert names(config) == [SHARED]
@@ -250,8 +250,8 @@ def test_a_writer_that_is_stopped_with_the_lock_is_not_waited_for_long(
 
 def test_one_keeper_at_a_time(config: TelemetryConfig) -> None:
     """A second one is told who is at it."""
-    with keeping_lease(config, "backup"), pytest.raises(AlreadyRunning, match="backup"):
-        archive(config, MONTH, packing.GZIP, NOW)
+    with Base(config).segments_lease("backup"), pytest.raises(AlreadyRunning, match="backup"):
+        archive(Base(config), MONTH, packing.GZIP, NOW)
 
 
 @pytest.mark.parametrize("late", [1, 3000])
@@ -285,7 +285,7 @@ def test_lines_that_come_while_it_is_compressed_are_in_the_archive(
         return lambda *a, **k: (slow if next(left, None) is not None else steps[name])(*a, **k)
 
     with mock.patch.multiple(archive_module, **{name: sometimes(name) for name in steps}):
-        result = archive(config, MONTH, packing.GZIP, NOW)
+        result = archive(Base(config), MONTH, packing.GZIP, NOW)
     assert result.skipped == {}, "it never came to rest"
     assert names(config) == [f"{SHARED}.gz"]
     assert number > 50
@@ -383,7 +383,7 @@ def test_a_writer_stopped_anywhere_in_an_own_log_loses_nothing(
         archive_and_call_after(config, own.name, step, time, lambda: _go_on(writer))
         if writer.returncode is None:
             _go_on(writer)
-        archive(config, MONTH, packing.GZIP, NOW)
+        archive(Base(config), MONTH, packing.GZIP, NOW)
         assert not [name for name in names(config) if name.endswith(".ndjson")]
         check(config, 52, tmp_path)
     finally:
@@ -413,17 +413,17 @@ def archive_and_call_after(
             function()
         return result
 
-    (file,) = [file for file in files_to_archive(config, MONTH, NOW) if file.name == name]
+    (file,) = [file for file in files_to_archive(Base(config), MONTH, NOW) if file.name == name]
     this_one = mock.patch.object(archive_module, "files_to_archive", return_value=[file])
     with this_one, mock.patch.object(archive_module, step, then_call, create=step == "never"):
-        assert archive(config, MONTH, packing.GZIP, NOW).skipped.keys() <= {name}
+        assert archive(Base(config), MONTH, packing.GZIP, NOW).skipped.keys() <= {name}
 
 
 def test_an_own_log_is_archived_under_its_own_name(config: TelemetryConfig, tmp_path: Path) -> None:
     """Moved away first, so that its writer notices, and then like any other."""
     (config.ndjson_dir / OWN).write_bytes(b"\n" + lines_of([event(50)]))
-    index_once(config)
-    result = archive(config, MONTH, packing.GZIP, NOW)
+    index_once(Base(config))
+    result = archive(Base(config), MONTH, packing.GZIP, NOW)
     assert names(config) == sorted([f"{OWN}.gz", f"{SHARED}.gz"])
     assert {one.archive for one in result.archived} == {f"{OWN}.gz", f"{SHARED}.gz"}
     check(config, 51, tmp_path)
@@ -436,7 +436,7 @@ def test_a_file_that_was_moved_away_by_a_killed_archiver_is_archived(
     moved = config.ndjson_dir / OWN.replace(".ndjson", ".1.ndjson")
     moved.write_bytes(b"\n" + lines_of([event(50)]))
     assert len(ids(config)) == 51
-    archive(config, MONTH, packing.GZIP, NOW)
+    archive(Base(config), MONTH, packing.GZIP, NOW)
     assert names(config) == sorted([f"{OWN}.gz", f"{SHARED}.gz"])
     check(config, 51, tmp_path)
 
@@ -444,8 +444,8 @@ def test_a_file_that_was_moved_away_by_a_killed_archiver_is_archived(
 def test_the_cursors_are_not_forgotten_for_it(config: TelemetryConfig) -> None:
     """Rows lose their places only where a file is really gone."""
     with mock.patch.object(cursors, "rename_segments", wraps=cursors.rename_segments) as moved:
-        archive(config, MONTH, packing.GZIP, NOW)
-        index_once(config)
+        archive(Base(config), MONTH, packing.GZIP, NOW)
+        index_once(Base(config))
     assert moved.call_count == 1
 
 
@@ -454,26 +454,26 @@ def test_rows_go_along_though_a_late_event_made_the_file_anew(
 ) -> None:
     """No pass came between: the name is there still, and what it led to is elsewhere."""
     (config.ndjson_dir / OWN).write_bytes(b"\n" + lines_of([event(50)]))
-    index_once(config)
-    archive(config, MONTH, packing.GZIP, NOW)
+    index_once(Base(config))
+    archive(Base(config), MONTH, packing.GZIP, NOW)
     # Shorter than what was read: it may well get the number of the file that went.
     late = {SHARED: lines_of([event(51)]), OWN: lines_of([event(52)])}
     for name, data in late.items():
         (config.ndjson_dir / name).write_bytes(data)
-    assert index_once(config).read_bytes == sum(map(len, late.values()))
+    assert index_once(Base(config)).read_bytes == sum(map(len, late.values()))
     check(config, 53, tmp_path)
 
 
 def test_a_verification_during_which_a_day_is_archived_looks_again(config: TelemetryConfig) -> None:
     """The file that it knows is gone, and another one is there: that is no difference."""
     real = verify_module.refresh_database
-    archived = iter([lambda: archive(config, MONTH, packing.GZIP, NOW)])
+    archived = iter([lambda: archive(Base(config), MONTH, packing.GZIP, NOW)])
 
     def then_archived(config: TelemetryConfig) -> str:
-        warning = real(config)
+        warning = real(Base(config))
         next(archived, lambda: None)()
         return warning
 
     with mock.patch.object(verify_module, "refresh_database", then_archived):
-        assert verify(config).differences == []
+        assert verify(Base(config)).differences == []
     assert names(config) == [f"{SHARED}.gz"]

@@ -19,12 +19,12 @@ from unittest import mock
 import pytest
 
 from indexer.database.freshness import index_once
-from indexer.database.leases import backup_directory, keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning, BackupUnusable, DatabaseDamaged
 from indexer.retention import backup as backup_module
 from indexer.retention.backup import backup
 from indexer.retention.restore import PUT_BACK, PUT_BESIDE, THERE_ALREADY, inspect, restore
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.daemon import eventually, running_daemon
@@ -43,7 +43,7 @@ def config(base: Path) -> TelemetryConfig:
     first = [event(n, "run.started", f"r{n}") for n in range(20)]
     (config.ndjson_dir / DAY).write_bytes(lines_of(first) + b"bad\n" + b'{"torn')
     (config.ndjson_dir / PACKED).write_bytes(gzip.compress(lines_of([event(30), event(31)])))
-    index_once(config)
+    index_once(Base(config))
     return config
 
 
@@ -73,7 +73,7 @@ def log_bytes(config: TelemetryConfig) -> dict[str, bytes]:
 
 def check(config: TelemetryConfig, tmp_path: Path) -> None:
     """The view is what the log says."""
-    assert verify(config).differences == []
+    assert verify(Base(config)).differences == []
     scratch = tmp_path / "scratch.sqlite"
     assert tables(config.database_path) == indexed_from_scratch(config, scratch)
     scratch.unlink()
@@ -81,7 +81,7 @@ def check(config: TelemetryConfig, tmp_path: Path) -> None:
 
 def test_a_backup_is_a_sound_database_of_its_own(config: TelemetryConfig) -> None:
     """Private, complete, readable without anything beside it."""
-    done = backup(config)
+    done = backup(Base(config))
     assert done.path.parent == config.metrics_dir / "backups"
     assert stat.S_IMODE(done.path.stat().st_mode) == 0o600
     assert tables(done.path) == tables(config.database_path)
@@ -93,7 +93,7 @@ def test_a_backup_is_a_sound_database_of_its_own(config: TelemetryConfig) -> Non
 
 def test_with_the_log_it_is_one_file_with_all_whole_lines(config: TelemetryConfig) -> None:
     """Anybody's tar unpacks it; what is being written is left out."""
-    done = backup(config, with_log=True)
+    done = backup(Base(config), with_log=True)
     with tarfile.open(done.path) as tar:
         names = tar.getnames()
         held = {name: tar.extractfile(name).read() for name in names if name.startswith("raw/")}
@@ -105,16 +105,16 @@ def test_with_the_log_it_is_one_file_with_all_whole_lines(config: TelemetryConfi
 @pytest.mark.parametrize("with_log", [False, True])
 def test_only_the_newest_of_a_kind_are_kept(config: TelemetryConfig, with_log: bool) -> None:
     """And nothing else in the directory is touched."""
-    directory = backup_directory(config)
-    other = backup(config, with_log=not with_log).path
+    directory = Base(config).backups
+    other = backup(Base(config), with_log=not with_log).path
     strangers = {"telemetry-old.sqlite", "notes.txt", "replaced-20260101T000000.000000Z.sqlite"}
     for name in strangers:
         (directory / name).write_bytes(b"")
-    made = [backup(config, keep=2, with_log=with_log).path.name for _ in range(4)]
+    made = [backup(Base(config), keep=2, with_log=with_log).path.name for _ in range(4)]
     assert {*os.listdir(directory)} == {other.name, *strangers, *made[-2:]}
     ahead = directory / f"telemetry-20990101T000000.000000Z{Path(made[0]).suffix}"
     ahead.write_bytes(b"")
-    last = backup(config, keep=1, with_log=with_log)
+    last = backup(Base(config), keep=1, with_log=with_log)
     assert last.path.exists(), "a clock that was set back must not cost the new one"
     assert ahead.name in last.removed
 
@@ -124,11 +124,11 @@ def test_a_backup_that_fails_leaves_nothing_and_removes_nothing(
     config: TelemetryConfig, with_log: bool
 ) -> None:
     """Neither half a file nor one earlier backup less."""
-    first = backup(config, with_log=with_log)
+    first = backup(Base(config), with_log=with_log)
     for name in ("check_database", "sync_path"):
         failing = mock.patch.object(backup_module, name, side_effect=OSError("no"))
         with failing, pytest.raises(OSError, match="no"):
-            backup(config, keep=1, with_log=with_log)
+            backup(Base(config), keep=1, with_log=with_log)
         left = os.listdir(first.path.parent)
         assert first.path.name in left
         assert not [one for one in left if one.startswith(".")]
@@ -140,8 +140,8 @@ def test_a_damaged_view_is_not_backed_up(config: TelemetryConfig) -> None:
         file.seek(3 * 4096)
         file.write(b"\xa5" * 4096 * 8)
     with pytest.raises(DatabaseDamaged):
-        backup(config)
-    assert os.listdir(backup_directory(config)) == []
+        backup(Base(config))
+    assert os.listdir(Base(config).backups) == []
 
 
 def test_a_log_file_out_of_reach_is_named(config: TelemetryConfig) -> None:
@@ -154,16 +154,16 @@ def test_a_log_file_out_of_reach_is_named(config: TelemetryConfig) -> None:
         return real(path, *arguments, **named)
 
     with mock.patch.object(backup_module, "open", unreadable, create=True):
-        done = backup(config, with_log=True)
+        done = backup(Base(config), with_log=True)
     assert done.missed.keys() == {PACKED}
 
 
 def test_backup_waits_for_whoever_is_at_the_log(config: TelemetryConfig) -> None:
     """A file that is being compressed would be missing under both of its names."""
     impatient = mock.patch.object(backup_module, "_PATIENCE", 0.05)
-    archiving = keeping_lease(config, "archive")
+    archiving = Base(config).segments_lease("archive")
     with archiving, impatient, pytest.raises(AlreadyRunning, match="archive"):
-        backup(config)
+        backup(Base(config))
 
 
 _AGENT = """
@@ -189,7 +189,7 @@ def test_a_backup_under_full_load_restores_to_what_verify_accepts(
                 told = {agent.stdout.readline().strip() for agent in agents for _ in range(100)}
                 index_seen = lambda told=told: told <= _stored(config)  # noqa: E731
                 eventually(index_seen, 30)
-                made.append((backup(config, with_log=with_log).path, told))
+                made.append((backup(Base(config), with_log=with_log).path, told))
     finally:
         for agent in agents:
             agent.kill()
@@ -197,7 +197,7 @@ def test_a_backup_under_full_load_restores_to_what_verify_accepts(
     for path, told in made:
         if not with_log:
             shutil.copytree(config.ndjson_dir, elsewhere.ndjson_dir)
-        restored = restore(elsewhere, path)
+        restored = restore(Base(elsewhere), path)
         assert restored.warning == ""
         assert told <= ids(elsewhere)
         check(elsewhere, tmp_path)
@@ -216,10 +216,10 @@ def test_everything_comes_back_into_an_empty_base(
     config: TelemetryConfig, elsewhere: TelemetryConfig, tmp_path: Path
 ) -> None:
     """Session and log, and the directories with them."""
-    path = backup(config, with_log=True).path
-    contents = inspect(elsewhere, path)
+    path = backup(Base(config), with_log=True).path
+    contents = inspect(Base(elsewhere), path)
     assert (contents.runs, contents.events, contents.is_of_this_version) == (20 + 1, 22, True)
-    restored = restore(elsewhere, path)
+    restored = restore(Base(elsewhere), path)
     assert restored.log_files == {DAY: PUT_BACK, PACKED: PUT_BACK}
     assert (restored.view, restored.kept_view, restored.warning) == (True, None, "")
     assert without_files(elsewhere) == without_files(config)
@@ -228,12 +228,12 @@ def test_everything_comes_back_into_an_empty_base(
 
 def test_what_came_since_is_kept_and_indexed(config: TelemetryConfig, tmp_path: Path) -> None:
     """The log has more than the backup: it stays, and the view catches up."""
-    path = backup(config, with_log=True).path
+    path = backup(Base(config), with_log=True).path
     with (config.ndjson_dir / DAY).open("ab") as file:
         file.write(b"\n" + lines_of([event(50)]))
-    index_once(config)
+    index_once(Base(config))
     before, log = ids(config), log_bytes(config)
-    restored = restore(config, path)
+    restored = restore(Base(config), path)
     assert set(restored.log_files.values()) == {THERE_ALREADY}
     assert (log_bytes(config), ids(config)) == (log, before)
     check(config, tmp_path)
@@ -246,17 +246,17 @@ def test_missing_files_come_back_and_others_are_put_beside(
     config: TelemetryConfig, tmp_path: Path
 ) -> None:
     """Deleted, cut, exchanged: nothing that is there is overwritten, nothing of the backup lost."""
-    path = backup(config, with_log=True).path
+    path = backup(Base(config), with_log=True).path
     everything = ids(config)
     (config.ndjson_dir / PACKED).unlink()
     other = lines_of([event(60)])
     (config.ndjson_dir / DAY).write_bytes(other)
-    restored = restore(config, path)
+    restored = restore(Base(config), path)
     assert restored.log_files == {DAY: PUT_BESIDE, PACKED: PUT_BACK}
     assert log_bytes(config)[DAY] == other
     assert ids(config) == everything | {event(60).id}
     check(config, tmp_path)
-    again = restore(config, path)
+    again = restore(Base(config), path)
     assert set(again.log_files.values()) == {THERE_ALREADY}
     check(config, tmp_path)
 
@@ -265,29 +265,29 @@ def test_a_day_that_was_compressed_since_is_recognised(
     config: TelemetryConfig, tmp_path: Path
 ) -> None:
     """Its bytes are there, under another name."""
-    path = backup(config, with_log=True).path
+    path = backup(Base(config), with_log=True).path
     subprocess.run(["gzip", str(config.ndjson_dir / DAY)], check=True)
-    assert set(restore(config, path).log_files.values()) == {THERE_ALREADY}
+    assert set(restore(Base(config), path).log_files.values()) == {THERE_ALREADY}
     check(config, tmp_path)
 
 
 def test_a_view_alone_goes_over_a_damaged_one(config: TelemetryConfig, tmp_path: Path) -> None:
     """What is replaced is kept, as it is."""
-    path = backup(config).path
+    path = backup(Base(config)).path
     config.database_path.write_bytes(b"rubbish" * 5000)
-    restored = restore(config, path)
+    restored = restore(Base(config), path)
     assert Path(restored.kept_view or "").read_bytes() == b"rubbish" * 5000
     check(config, tmp_path)
 
 
 def test_nothing_is_restored_under_a_daemon(config: TelemetryConfig) -> None:
     """It is told who is in the way."""
-    path = backup(config, with_log=True).path
+    path = backup(Base(config), with_log=True).path
     with running_daemon(config.metrics_dir):
         lock = config.database_path.parent / "indexer.json"
         eventually(lock.exists)
         with pytest.raises(AlreadyRunning, match="daemon"):
-            restore(config, path)
+            restore(Base(config), path)
 
 
 def _rewritten(path: Path, change: object) -> Path:
@@ -348,14 +348,14 @@ _SPOILED: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("how", _SPOILED)
 def test_what_is_no_backup_changes_nothing(config: TelemetryConfig, how: str) -> None:
     """Cut, rubbish, damaged or with members that no backup has: refused before anything is done."""
-    path = backup(config, with_log=True).path
+    path = backup(Base(config), with_log=True).path
     _SPOILED[how](path)
     (config.ndjson_dir / PACKED).unlink()
     log, view = log_bytes(config), tables(config.database_path)
     with pytest.raises(BackupUnusable):
-        restore(config, path)
+        restore(Base(config), path)
     assert (log_bytes(config), tables(config.database_path)) == (log, view)
-    assert os.listdir(backup_directory(config)) == [path.name]
+    assert os.listdir(Base(config).backups) == [path.name]
 
 
 def test_a_view_of_another_version_is_made_anew_from_the_log(
@@ -365,10 +365,10 @@ def test_a_view_of_another_version_is_made_anew_from_the_log(
     with closing(sqlite3.connect(config.database_path)) as view:
         view.execute("PRAGMA user_version = 0")
         view.commit()
-    alone, both = backup(config).path, backup(config, with_log=True).path
+    alone, both = backup(Base(config)).path, backup(Base(config), with_log=True).path
     with pytest.raises(BackupUnusable, match="another version"):
-        restore(elsewhere, alone)
-    restored = restore(elsewhere, both)
+        restore(Base(elsewhere), alone)
+    restored = restore(Base(elsewhere), both)
     assert not restored.view
     check(elsewhere, tmp_path)
 
@@ -387,7 +387,7 @@ def test_a_pipe_is_no_backup_and_is_not_waited_for(config: TelemetryConfig, tmp_
     """Nobody writes to it: opening it would last for ever."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(BackupUnusable, match="no regular file"):
-        inspect(config, tmp_path / "pipe")
+        inspect(Base(config), tmp_path / "pipe")
 
 
 def test_where_nothing_was_recorded_the_answer_has_the_same_keys(
@@ -430,5 +430,5 @@ def test_the_script_by_the_earlier_name_backs_up(config: TelemetryConfig) -> Non
         cwd="/",
     )
     assert done.returncode == 0, done.stderr
-    (name,) = os.listdir(backup_directory(config))
+    (name,) = os.listdir(Base(config).backups)
     assert name in done.stdout

@@ -13,12 +13,12 @@ from unittest import mock
 import pytest
 
 from indexer.database.freshness import index_once
-from indexer.database.leases import keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning
 from indexer.log.segments import list_segments
 from indexer.retention import prune as prune_module
 from indexer.retention.prune import plan_prune, prune
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.own_log import OwnLog
@@ -65,8 +65,8 @@ def names(config: TelemetryConfig) -> list[str]:
 
 
 def prune_old(config: TelemetryConfig) -> dict[str, str]:
-    index_once(config)
-    return prune(config, plan_prune(config, MONTH, NOW).files)
+    index_once(Base(config))
+    return prune(Base(config), plan_prune(Base(config), MONTH, NOW).files)
 
 
 def check(config: TelemetryConfig, tmp_path: Path) -> None:
@@ -74,15 +74,15 @@ def check(config: TelemetryConfig, tmp_path: Path) -> None:
     expected = indexed_from_scratch(config, tmp_path / "scratch.sqlite")
     (tmp_path / "scratch.sqlite").unlink()
     assert tables(config.database_path) == expected
-    assert verify(config).differences == []
+    assert verify(Base(config)).differences == []
     assert tables(config.database_path) == expected
 
 
 def test_the_plan_says_what_will_go(config: TelemetryConfig) -> None:
     """Files, bytes, events, runs: those that vanish, that lose events, that still run."""
-    index_once(config)
+    index_once(Base(config))
     before = tables(config.database_path)
-    plan = plan_prune(config, MONTH, NOW)
+    plan = plan_prune(Base(config), MONTH, NOW)
     assert plan.files == [OLD]
     assert plan.bytes == (config.ndjson_dir / OLD).stat().st_size
     assert (plan.events, plan.runs_vanishing, plan.runs_losing_events) == (4, 1, 2)
@@ -157,7 +157,7 @@ def test_a_kill_between_view_and_files_is_made_good(
 ) -> None:
     """The files come back into the view, and pruning again finishes."""
     (config.ndjson_dir / "events_20260101.web-1.ndjson").write_bytes(lines_of([event(4)]))
-    index_once(config)
+    index_once(Base(config))
     before = rows(config, "SELECT count(*) FROM run_events")
     with mock.patch.object(prune_module, step, side_effect=SystemExit), pytest.raises(SystemExit):
         prune_old(config)
@@ -187,7 +187,7 @@ def test_a_late_event_keeps_its_file(config: TelemetryConfig, tmp_path: Path, ow
         left = prune_old(config)
     assert "written to" in left[name]
     assert rows(config, "SELECT count(*) FROM run_events WHERE event_id = ?", event(5).id) == [(1,)]
-    index_once(config)
+    index_once(Base(config))
     check(config, tmp_path)
 
 
@@ -197,8 +197,8 @@ def test_an_event_that_comes_last_of_all_to_an_own_log_is_kept(
     """Between the last look at its file and the deleting: its writer finds the file moved."""
     own = config.ndjson_dir / f"events_20260101.web-{os.getpid()}.ndjson"
     own.write_bytes(lines_of([event(4)]))
-    index_once(config)
-    files = plan_prune(config, MONTH, NOW).files
+    index_once(Base(config))
+    files = plan_prune(Base(config), MONTH, NOW).files
     real = prune_module.unlink_synced
 
     def late(path: Path) -> None:
@@ -207,7 +207,7 @@ def test_an_event_that_comes_last_of_all_to_an_own_log_is_kept(
         real(path)
 
     with mock.patch.object(prune_module, "unlink_synced", late):
-        prune(config, files)
+        prune(Base(config), files)
     assert rows(config, "SELECT count(*) FROM run_events WHERE event_id = ?", event(5).id) == [(1,)]
     check(config, tmp_path)
 
@@ -220,21 +220,21 @@ def test_only_what_is_indexed_to_its_end_goes(config: TelemetryConfig, tmp_path:
     broken.write_bytes(packed)
     (config.ndjson_dir / "events_20260103.ndjson").symlink_to(tmp_path / "elsewhere.ndjson")
     (tmp_path / "elsewhere.ndjson").write_bytes(lines_of([event(5)]))
-    index_once(config)
-    plan = plan_prune(config, MONTH, NOW)
+    index_once(Base(config))
+    plan = plan_prune(Base(config), MONTH, NOW)
     assert plan.files == [OLD]
     assert plan.skipped.keys() == {broken.name, "events_20260103.ndjson"}
     with (config.ndjson_dir / OLD).open("ab") as file:
         file.write(b"\n" + lines_of([event(6)]))
-    assert plan_prune(config, MONTH, NOW).files == [], "a pass has to come first"
+    assert plan_prune(Base(config), MONTH, NOW).files == [], "a pass has to come first"
 
 
 def test_it_works_beside_a_daemon(config: TelemetryConfig, tmp_path: Path) -> None:
     """The daemon stands aside, and goes on with what is left."""
     with running_daemon(config.metrics_dir):
         eventually(config.database_path.exists)
-        eventually(lambda: not verify(config).differences)
-        assert prune(config, plan_prune(config, MONTH, NOW).files) == {}
+        eventually(lambda: not verify(Base(config)).differences)
+        assert prune(Base(config), plan_prune(Base(config), MONTH, NOW).files) == {}
         with (config.ndjson_dir / KEPT).open("ab") as file:
             file.write(lines_of([event(20, "run.ended", "b")]))
         eventually(
@@ -248,7 +248,7 @@ def test_it_works_beside_a_daemon(config: TelemetryConfig, tmp_path: Path) -> No
 
 def test_one_keeper_at_a_time(config: TelemetryConfig) -> None:
     """A second one is told who is at it."""
-    with keeping_lease(config, "archive"), pytest.raises(AlreadyRunning, match="archive"):
+    with Base(config).segments_lease("archive"), pytest.raises(AlreadyRunning, match="archive"):
         prune_old(config)
     assert names(config) == [OLD, KEPT]
 
@@ -261,13 +261,13 @@ def test_kill_9_at_any_moment_is_made_good(
     for day in range(2, 10):
         name = f"events_202601{day:02d}.ndjson"
         (config.ndjson_dir / name).write_bytes(lines_of([event(100 + day, run_id=f"r{day}")]))
-    index_once(config)
+    index_once(Base(config))
     subprocess.run(
         [sys.executable, "-c", _KILLED, str(config.metrics_dir), str(after)],
         env=environment(),
         check=False,
     )
-    index_once(config)
+    index_once(Base(config))
     check(config, tmp_path)
     assert prune_old(config) == {}
     assert names(config) == [KEPT]
@@ -279,6 +279,7 @@ import os, signal, sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from indexer.retention import prune
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
 left = iter(range(int(sys.argv[2])))
@@ -290,9 +291,9 @@ def dying(function):
     return call
 for name in ("check_unchanged", "unlink_synced", "retire_spill_file", "refold_runs"):
     setattr(prune, name, dying(getattr(prune, name)))
-plan = prune.plan_prune(config, timedelta(days=30), datetime(2026, 3, 1, tzinfo=timezone.utc))
+plan = prune.plan_prune(Base(config), timedelta(days=30), datetime(2026, 3, 1, tzinfo=timezone.utc))
 left = iter(range(int(sys.argv[2])))
-prune.prune(config, plan.files)
+prune.prune(Base(config), plan.files)
 """
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from indexer.database.freshness import index_once
-from indexer.database.leases import keeping_lease
 from indexer.database.verify import verify
 from indexer.errors import DatabaseUnusable
 from indexer.health.health import health
@@ -22,6 +21,7 @@ from indexer.retention import schedule as keeping_module
 from indexer.retention.schedule import RetentionSchedule
 from indexer.store.connection import reading
 from indexer.store.status import read_status
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import COMMAND
 from tests.support.daemon import eventually
@@ -75,7 +75,7 @@ def last_error(config: TelemetryConfig) -> str:
 
 
 def check(config: TelemetryConfig, tmp_path: Path) -> None:
-    assert verify(config).differences == []
+    assert verify(Base(config)).differences == []
     assert tables(config.database_path) == indexed_from_scratch(config, tmp_path / "s.sqlite")
 
 
@@ -86,7 +86,7 @@ def test_it_archives_and_prunes_what_is_old_enough(config: TelemetryConfig, tmp_
     with daemon(config, TELEMETRY_ARCHIVE_AFTER="30d", TELEMETRY_PRUNE_AFTER=old):
         eventually(lambda: len(names(config)) == 3)
         eventually(lambda: not [n for n in names(config) if n.endswith("n") and n != today])
-        eventually(lambda: not verify(config).differences)
+        eventually(lambda: not verify(Base(config)).differences)
         assert last_error(config) == ""
     assert [name.split(".")[0] for name in names(config)] == [
         "events_20250101",
@@ -99,8 +99,8 @@ def test_it_archives_and_prunes_what_is_old_enough(config: TelemetryConfig, tmp_
 def test_it_does_neither_unasked(config: TelemetryConfig) -> None:
     """Off by default, however old the days."""
     before = names(config)
-    index_once(config)
-    assert RetentionSchedule(config, lambda: False).run_due() == []
+    index_once(Base(config))
+    assert RetentionSchedule(Base(config), lambda: False).run_due() == []
     assert names(config) == before
 
 
@@ -115,7 +115,7 @@ def test_a_setting_that_makes_no_sense_does_nothing_and_is_said(
         eventually(lambda: variable in last_error(config))
         with reading(config.database_path) as connection:
             connection.row_factory = sqlite3.Row
-            problems = health(config, connection)["problems"]
+            problems = health(Base(config), connection)["problems"]
         assert any(variable in problem for problem in problems)
     assert names(config) == before
 
@@ -128,7 +128,7 @@ def test_what_fails_is_said_and_ends_nothing(config: TelemetryConfig) -> None:
         eventually(lambda: sum(n.endswith("n") for n in names(config)) == 2)
         eventually(lambda: stuck.name in last_error(config))
         TelemetryClient(config).start_run("b", "j")
-        eventually(lambda: not verify(config).differences)
+        eventually(lambda: not verify(Base(config)).differences)
     assert stuck.exists()
 
 
@@ -138,9 +138,9 @@ def test_it_waits_for_whoever_is_at_it_and_an_hour_between(
     """A backup is no error; and what can't be done is not tried with every pass."""
     before = names(config)
     config.archive_after = "30d"
-    index_once(config)
-    keeping = RetentionSchedule(config, lambda: False)
-    with keeping_lease(config, "backup"):
+    index_once(Base(config))
+    keeping = RetentionSchedule(Base(config), lambda: False)
+    with Base(config).segments_lease("backup"):
         assert keeping.run_due() == []
     assert keeping.run_due() == []
     assert names(config) == before
@@ -153,6 +153,6 @@ def test_told_to_stop_it_leaves_nothing_half_done(config: TelemetryConfig) -> No
     """In the middle of a file."""
     before = sorted(os.listdir(config.ndjson_dir))
     config.archive_after = "30d"
-    index_once(config)
-    assert RetentionSchedule(config, lambda: True).run_due() == []
+    index_once(Base(config))
+    assert RetentionSchedule(Base(config), lambda: True).run_due() == []
     assert sorted({*os.listdir(config.ndjson_dir)} - {".keeping.lock"}) == before

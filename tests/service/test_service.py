@@ -18,6 +18,7 @@ import pytest
 from indexer.service import systemd, windows
 from indexer.service.definition import ServiceDefinition, define
 from indexer.service.install import native_kind
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.process import environment
@@ -44,7 +45,7 @@ def cli(tmp_path, home, capsys):
 
 
 def service(directory: Path, **environ: str) -> ServiceDefinition:
-    return define("a-name", TelemetryConfig.for_base(directory), environ)
+    return define("a-name", Base(TelemetryConfig.for_base(directory)), environ)
 
 
 def unit_words(line: str) -> list[str]:
@@ -188,7 +189,7 @@ def test_every_place_is_named_in_full(tmp_path, monkeypatch):
         "TELEMETRY_NDJSON_DIR": "log",
         "PYTHONPATH": f"src{os.pathsep}{tmp_path}",
     }
-    found = define("n", TelemetryConfig.from_env(environ), environ).environment
+    found = define("n", Base(TelemetryConfig.from_env(environ)), environ).environment
     assert found["TELEMETRY_BASE_DIR"] == str(tmp_path / "b")
     assert found["TELEMETRY_DB_PATH"] == str(tmp_path / "b/db/x.sqlite")
     assert found["TELEMETRY_NDJSON_DIR"] == str(tmp_path / "log")

@@ -26,6 +26,7 @@ from indexer.store.connection import (
     transaction,
     translated,
 )
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.database import rows
 from tests.support.process import run
@@ -145,7 +146,7 @@ def test_the_whole_works_in_every_journal_mode(client: TelemetryClient) -> None:
 def test_files_and_directories_are_the_owners_alone(client: TelemetryClient) -> None:
     """0700 and 0600, the base directory included."""
     client.start_run("agent", "job")
-    index_once(client.config)
+    index_once(Base(client.config))
     base = client.config.metrics_dir
     for path in [base, *base.glob("**/*")]:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
@@ -162,7 +163,7 @@ def test_a_reader_cannot_write(config_with_view: TelemetryConfig) -> None:
 @pytest.fixture
 def config_with_view(client: TelemetryClient) -> TelemetryConfig:
     """A base whose view is up to date."""
-    index_once(client.config)
+    index_once(Base(client.config))
     return client.config
 
 
@@ -196,7 +197,7 @@ def test_a_disk_that_fails_as_the_database_is_opened_is_an_error_of_ours(
         with pytest.raises(DatabaseUnusable, match=r"telemetry\.sqlite: disk I/O error"):
             open_writer(client.config.database_path)
         with pytest.raises(DatabaseUnusable, match=r"telemetry\.sqlite\.rebuild: disk I/O error"):
-            rebuild(client.config)
+            rebuild(Base(client.config))
 
 
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:

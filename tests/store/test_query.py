@@ -16,6 +16,7 @@ from indexer.database.freshness import index_once
 from indexer.errors import QueryFailed
 from indexer.store.connection import create_schema, open_reader
 from indexer.store.query import Query
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
@@ -100,7 +101,7 @@ def database(base: Path) -> Path:
         with client.track_run("agent", "job") as run:
             run.log_event("step", {"number": number})
     client.close()
-    index_once(config)
+    index_once(Base(config))
     return config.database_path
 
 

@@ -16,6 +16,7 @@ from indexer.database.session import Session
 from indexer.health import problems
 from indexer.store import connection as database
 from indexer.store.connection import open_reader, wal_bytes
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.line import encode
 from tests.support.cli import Cli
@@ -32,14 +33,14 @@ def config(client: TelemetryClient, monkeypatch: pytest.MonkeyPatch) -> Telemetr
     monkeypatch.setattr(database, "WAL_LIMIT_BYTES", _LIMIT)
     monkeypatch.setattr(problems, "WAL_LIMIT_BYTES", _LIMIT)
     client.start_run("agent", "job")
-    index_once(client.config)
+    index_once(Base(client.config))
     return client.config
 
 
 @pytest.fixture
 def view(config: TelemetryConfig) -> Iterator[Session]:
     """The view, open as a daemon has it."""
-    with closing(Session(config)) as made:
+    with closing(Session(Base(config))) as made:
         yield made
 
 
@@ -116,7 +117,7 @@ def test_looking_after_it_waits_for_no_reader(
 def test_a_rebuild_leaves_no_view_in_the_log(config: TelemetryConfig, view: Session) -> None:
     """The swap is one transaction as large as the view; nobody needs it there afterwards."""
     _index_batches(config, view, "day", 60)
-    rebuild(config)
+    rebuild(Base(config))
     assert wal_bytes(config.database_path) == 0
     view.close()
     judge(config)

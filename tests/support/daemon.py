@@ -17,18 +17,18 @@ from tests.support.process import environment
 _CODE = """
 import logging, os, sys
 from pathlib import Path
-from telemetry_core import TelemetryConfig
+from indexer.system.base import Base
 from indexer.daemon import loop as daemon
 from indexer.daemon import watcher as watch
 logging.basicConfig(level=logging.INFO)
 base, poll_interval, heartbeat, user = sys.argv[1:]
-config = TelemetryConfig.for_base(Path(base), os.environ)
-config.poll_interval = float(poll_interval)
+base = Base.at(Path(base), os.environ)
+base.config.poll_interval = float(poll_interval)
 daemon.HEARTBEAT_SECONDS = watch.RETRY_SECONDS = daemon.RETRY_SECONDS = float(heartbeat)
 if user:
     os.setuid(int(user))
 exec(os.environ.get("BEFORE_DAEMON", ""))
-daemon.Daemon(config).run()
+daemon.Daemon(base).run()
 """
 
 

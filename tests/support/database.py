@@ -15,6 +15,7 @@ from indexer.database.freshness import index_once
 from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store.connection import create_schema, open_writer
 from indexer.store.schema.script import TABLES
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.line import encode
@@ -47,7 +48,7 @@ def empty_database() -> sqlite3.Connection:
 
 def rows(config: TelemetryConfig, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """What a query gives once the view has all of the log."""
-    index_once(config)
+    index_once(Base(config))
     with closing(sqlite3.connect(f"file:{config.database_path}?mode=ro", uri=True)) as connection:
         return connection.execute(sql, parameters).fetchall()
 

@@ -22,6 +22,7 @@ from indexer.log.segments import list_segments
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.store.connection import remove_database
 from indexer.store.schema.tables import EVENT_COLUMNS
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from tests.support.database import Table, indexed_from_scratch, tables
@@ -39,19 +40,19 @@ def judge(config: TelemetryConfig, acknowledged: Iterable[Optional[str]] = ()) -
 
     For a base that no daemon runs on, and whose log has lost nothing that the view once had.
     """
-    index_once(config)
+    index_once(Base(config))
     events = events_of(config.ndjson_dir)
     live = tables(config.database_path)
     _judge_acknowledged(acknowledged, events)
     _judge_events(events, live["run_events"])
     _judge_rows(config, events)
     judge_bytes(config)
-    _demand_none("found by verify", verify(config).differences)
+    _demand_none("found by verify", verify(Base(config)).differences)
     scratch = config.metrics_dir / "judged.sqlite"
     expected = indexed_from_scratch(config, scratch)
     remove_database(scratch)
     _demand_same("indexed from scratch", live, expected)
-    rebuild(config)
+    rebuild(Base(config))
     _demand_same("rebuilt", tables(config.database_path), expected)
     return len(live["run_events"])
 

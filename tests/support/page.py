@@ -11,6 +11,8 @@ from typing import Any, Optional
 import httpx
 import pytest
 
+from indexer.system.base import Base
+
 pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Python 3.10")
 
 from indexer.ui.app import Application
@@ -27,7 +29,7 @@ class Visitor:
 
     def __init__(self, base: Path) -> None:
         config = TelemetryConfig.for_base(base, {})
-        self.application = Application(config)
+        self.application = Application(Base(config))
         self.door = Door(SECRET, PORT)
         self.app = self.application.guarded(self.door, PORT)
         self.signed_in = {

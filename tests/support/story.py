@@ -18,6 +18,7 @@ from indexer.outbox.receipts import Receipts, dead_letters, retry_of
 from indexer.outbox.target import Target
 from indexer.outbox.verdict import Verdict, verdict_of
 from indexer.store.connection import remove_database
+from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.database import event
 from tests.support.forward import Queue, a_run
@@ -123,7 +124,7 @@ class Story:
         self._number = 0
         raw = directory / "raw"
         raw.mkdir(parents=True, exist_ok=True)
-        self._receipts = _Watched(TelemetryConfig.for_base(directory))
+        self._receipts = _Watched(Base(TelemetryConfig.for_base(directory)))
         self.queue: Optional[Queue] = None
         self.be_born()
 

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 import pytest
 
-from indexer.database.leases import DAEMON, ONE_PASS, indexer_lease
 from indexer.errors import AlreadyRunning
+from indexer.system.base import DAEMON, ONE_PASS, Base
 from indexer.system.lease import Lease
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name, own_start
@@ -203,7 +203,7 @@ def test_a_daemon_that_lost_its_lease_to_another_ends(base: Path) -> None:
     first = start_daemon(base, poll_interval=1.0)
     eventually(lock.with_suffix(".json").exists)
     lock.unlink()
-    with indexer_lease(config, DAEMON):
+    with Base(config).indexer_lease(DAEMON):
         _, errors = first.communicate(timeout=20)
     assert first.returncode == 0
     assert f"process {os.getpid()}" in errors

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from indexer.database.leases import write_lease
+from indexer.system.base import Base
 from indexer.system.sd_notify import Notifier
 from tests.support.daemon import running_daemon, start_daemon
 from tests.support.database import tables
@@ -91,7 +91,7 @@ def test_a_loop_that_is_stuck_says_nothing(base, client, manager):
     """Then the manager may restart it: no thread beside the work feeds the watchdog."""
     with running_daemon(base, NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="200000"):
         manager.hear_of("READY=1")
-        with write_lease(client.config), pytest.raises(OSError, match="timed out"):
+        with Base(client.config).write_lease(), pytest.raises(OSError, match="timed out"):
             # What it had under way may still be heard.
             for _ in range(100):
                 manager.hear(1.5)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from indexer.system.base import Base
+
 pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Python 3.10")
 
 from indexer.ui.guard import HEADERS
@@ -22,7 +24,7 @@ NOT_SIGNED_IN = {"host": HOST, "sec-fetch-site": "none", "sec-fetch-dest": "docu
 def visitor(base: Path, client: TelemetryClient) -> Iterator[Visitor]:
     with client.track_run(SECRET_NAME, "job"):
         pass
-    index_once(client.config)
+    index_once(Base(client.config))
     with visiting(base) as one:
         yield one
 

@@ -12,11 +12,11 @@ import click
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
 from indexer.retention.archive import Archived, ArchiveResult, archive, files_to_archive
 from indexer.retention.compression import GZIP, ZSTD
+from indexer.system.base import Base
 from indexer.terminal.format import many, plain, size, warn
 from indexer.terminal.json_output import print_json
 from indexer.terminal.progress import byte_progress
 from indexer.terminal.time_options import age_option
-from telemetry_core.config import TelemetryConfig
 
 EXAMPLES = """\b
 Examples:
@@ -47,10 +47,10 @@ def command(
     Agents and the daemon go on meanwhile; an event that comes late for such a day is not lost.
     Rows and runs stay as they are. Exits 3 if a file had to be left as it is.
     """
-    config = settings.config()
+    base = settings.base()
     result = ArchiveResult([], {})
-    if is_recorded(config):
-        result = _dry(config, age) if dry_run else _archive(config, age, packing)
+    if is_recorded(base):
+        result = _dry(base, age) if dry_run else _archive(base, age, packing)
     if as_json:
         print_json(
             {
@@ -66,15 +66,15 @@ def command(
     return 3 if result.skipped else 0
 
 
-def _dry(config: TelemetryConfig, age: timedelta) -> ArchiveResult:
-    files = files_to_archive(config, age)
+def _dry(base: Base, age: timedelta) -> ArchiveResult:
+    files = files_to_archive(base, age)
     return ArchiveResult([Archived(file.name, file.size) for file in files], {})
 
 
-def _archive(config: TelemetryConfig, age: timedelta, packing: str) -> ArchiveResult:
-    total = sum(file.size for file in files_to_archive(config, age))
+def _archive(base: Base, age: timedelta, packing: str) -> ArchiveResult:
+    total = sum(file.size for file in files_to_archive(base, age))
     with byte_progress("archiving", total) as on_progress:
-        return archive(config, age, packing, on_chunk=on_progress)
+        return archive(base, age, packing, on_chunk=on_progress)
 
 
 def _say(result: ArchiveResult, dry_run: bool) -> None:

@@ -40,14 +40,14 @@ def command(settings: Settings, *, keep: Optional[int], with_log: bool, as_json:
     The database can be made anew from the log at any time; what needs a backup is the log:
     --with-log. `telemetry restore` puts either back. Exits 3 if a log file could not be read.
     """
-    config = settings.config()
-    if not is_recorded(config):
+    base = settings.base()
+    if not is_recorded(base):
         if as_json:
             print_json({"path": None, "bytes": 0, "removed": [], "missed": {}})
         return 0
-    warn(refresh(config))
-    with byte_progress("copying", log_size(config) if with_log else 0) as on_progress:
-        done = backup(config, keep, with_log, on_progress)
+    warn(refresh(base))
+    with byte_progress("copying", log_size(base) if with_log else 0) as on_progress:
+        done = backup(base, keep, with_log, on_progress)
     if as_json:
         print_json({**done._asdict(), "path": str(done.path)})
     else:

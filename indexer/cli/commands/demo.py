@@ -38,15 +38,15 @@ def command(settings: Settings, path: Optional[Path]) -> int:
     library) and record each file; one of them is killed in the middle of its work. The indexer
     runs beside them. Takes some seconds and leaves no process behind.
     """
-    settings.base = settings.base or default_base()
-    config = settings.config()
+    settings.directory = settings.directory or default_base()
+    base = settings.base()
     path = standard_library() if path is None else Path(os.path.abspath(path))
     click.echo(f"Agents parse {short_path(path)}\nOne of them will be killed.\n", err=True)
-    outcome = perform(config, path, new_screen())
+    outcome = perform(base, path, new_screen())
     if at_terminal():
         click.echo()
-    print_summary(outcome, config.metrics_dir)
-    print_next_steps(outcome, config.metrics_dir)
+    print_summary(outcome, base.directory)
+    print_next_steps(outcome, base.directory)
     return 0 if outcome.report.is_ok and not outcome.trouble else 1
 
 

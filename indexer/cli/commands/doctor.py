@@ -43,8 +43,8 @@ def command(settings: Settings, as_json: bool) -> int:
     of its own, which is removed. Nothing else is changed. Exits 3 if a warning or a failure is
     found; notes are fine.
     """
-    config = settings.config()
-    subject = Subject(config, settings.environment(), settings.base is not None)
+    base = settings.base()
+    subject = Subject(base, settings.environment(), settings.directory is not None)
     findings = []
     for finding in examine(subject):
         findings.append(finding)
@@ -63,7 +63,7 @@ def command(settings: Settings, as_json: bool) -> int:
 
 def _report(subject: Subject, findings: list[Finding], is_degraded: bool) -> dict[str, Any]:
     return {
-        "base": str(subject.config.metrics_dir),
+        "base": str(subject.base.directory),
         "state": "degraded" if is_degraded else "ok",
         "findings": [finding._asdict() for finding in findings],
         "settings": values(subject),

@@ -73,11 +73,11 @@ def command(
     writer = find_format(form)
     if output == STDOUT and at_terminal() and not writer.is_text:
         raise click.UsageError(f"{form} is not for a terminal: send it to a file or a pipe")
-    config = settings.config()
+    base = settings.base()
     chosen = Chosen(since, until, agent, None if status is None else normalise_status(status))
-    home = config.metrics_dir / "exports"
+    home = base.directory / "exports"
     with (
-        open_database(config) as connection,
+        open_database(base) as connection,
         destination(output, home, subject, f".{form}") as (
             file,
             path,

@@ -17,11 +17,11 @@ from indexer.health.deliveries import OFF, UNKNOWN, overview
 from indexer.outbox.receipts import Parked, Receipts, dead_letters, retry_of
 from indexer.outbox.targets import load_targets
 from indexer.outbox.verdict import DELIVERED
+from indexer.system.base import Base
 from indexer.terminal.format import ago, count, local_time, many, plain, warn
 from indexer.terminal.json_output import print_json
 from indexer.terminal.runs_table import short_id
 from indexer.terminal.table import Column, print_table
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import FORWARD_RETRIED, FORWARD_SUBJECT
 
 EXAMPLES = """\b
@@ -55,17 +55,17 @@ def command(ctx: click.Context, *, watching: bool, as_json: bool) -> Any:
             raise click.UsageError(f"Give options after `{ctx.invoked_subcommand}`.")
         return None
     if watching:
-        return keep_watch(settings, settings.config())
-    return _forward(settings.config(), as_json)
+        return keep_watch(settings, settings.base())
+    return _forward(settings.base(), as_json)
 
 
-def _forward(config: TelemetryConfig, as_json: bool) -> int:
+def _forward(base: Base, as_json: bool) -> int:
     # Imported here: who asks how it goes sends nothing.
     from indexer.forward.one_pass import forward_once
 
-    if is_recorded(config) and load_targets(config).targets:
-        forward_once(config)
-    return _show(config, as_json, is_rest_bad=True)
+    if is_recorded(base) and load_targets(base).targets:
+        forward_once(base)
+    return _show(base, as_json, is_rest_bad=True)
 
 
 @command.command("status", epilog=EXAMPLES)
@@ -77,12 +77,12 @@ def _status(settings: Settings, *, as_json: bool) -> int:
 
     Exits 3 if a target is down or paused, has dead letters, or is not configured rightly.
     """
-    return _show(settings.config(), as_json)
+    return _show(settings.base(), as_json)
 
 
-def _show(config: TelemetryConfig, as_json: bool, is_rest_bad: bool = False) -> int:
-    with open_database(config) as connection:
-        found = overview(config, connection)
+def _show(base: Base, as_json: bool, is_rest_bad: bool = False) -> int:
+    with open_database(base) as connection:
+        found = overview(base, connection)
     if as_json:
         print_json(found)
     else:
@@ -145,7 +145,7 @@ def _test(settings: Settings, *, name: str, as_json: bool) -> int:
     # Imported here: HTTP is large, and nothing else here needs it.
     from indexer.forward.trial import try_target
 
-    loaded = load_targets(settings.config())
+    loaded = load_targets(settings.base())
     target = loaded.named(name)
     if target is None:
         raise _no_such(name, loaded.problems)
@@ -164,7 +164,7 @@ def _test(settings: Settings, *, name: str, as_json: bool) -> int:
 @click.pass_obj
 def _dead(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
     """List runs that a target did not want. They wait for `telemetry forward retry`."""
-    letters = _letters(settings.config(), name)
+    letters = _letters(settings.base(), name)
     if as_json:
         print_json([letter._asdict() for letter in letters])
         return 0
@@ -202,11 +202,11 @@ def _retry(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
     Of all targets, or of the one that is named. It is written into the log, and done by the
     daemon, or by the next `telemetry forward`.
     """
-    config = settings.config()
-    letters = _letters(config, name)
-    names = [name] if name else sorted({one.name for one in load_targets(config).targets})
+    base = settings.base()
+    letters = _letters(base, name)
+    names = [name] if name else sorted({one.name for one in load_targets(base).targets})
     events = [(FORWARD_RETRIED, FORWARD_SUBJECT, {"target": one}) for one in names]
-    written = Receipts(config).write([*map(retry_of, letters), *events])
+    written = Receipts(base).write([*map(retry_of, letters), *events])
     if as_json:
         print_json({"targets": names, "retried": len(letters), "written": written})
     else:
@@ -216,9 +216,9 @@ def _retry(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
     return 0 if written else 1
 
 
-def _letters(config: TelemetryConfig, name: Optional[str]) -> list[Parked]:
-    loaded = load_targets(config)
-    with open_database(config) as connection:
+def _letters(base: Base, name: Optional[str]) -> list[Parked]:
+    loaded = load_targets(base)
+    with open_database(base) as connection:
         letters = list(dead_letters(connection))
     known = {target.name for target in loaded.targets} | {letter.target for letter in letters}
     if name is not None and name not in known:

@@ -11,9 +11,9 @@ import click
 from indexer.cli.context import Settings, base_option, is_recorded
 from indexer.database.freshness import index_once
 from indexer.ingest.ingest import PassResult
+from indexer.system.base import Base
 from indexer.terminal.format import count, size, warn
 from indexer.terminal.progress import byte_progress, unread_size
-from telemetry_core.config import TelemetryConfig
 
 EXAMPLES = """\b
 Examples:
@@ -32,13 +32,13 @@ def command(settings: Settings, watch: bool) -> int:
     One process at a time: if a daemon is at work already, this says so and exits 1. Exits 3
     if a file of the log could not be read.
     """
-    config = settings.config()
+    base = settings.base()
     if watch:
-        return keep_watch(settings, config)
-    if not is_recorded(config):
+        return keep_watch(settings, base)
+    if not is_recorded(base):
         return 0
-    with byte_progress("indexing", unread_size(config)) as on_progress:
-        result = index_once(config, on_progress)
+    with byte_progress("indexing", unread_size(base)) as on_progress:
+        result = index_once(base, on_progress)
     click.echo(summary(result))
     for problem in result.problems:
         warn(problem)
@@ -54,11 +54,11 @@ def summary(result: PassResult) -> str:
     return f"{lines} ({size(result.read_bytes)} read)"
 
 
-def keep_watch(settings: Settings, config: TelemetryConfig) -> int:
+def keep_watch(settings: Settings, base: Base) -> int:
     """Be the daemon until told to stop."""
     # Imported here: watchdog is large, and one pass needs none of it.
     from indexer.daemon.loop import Daemon
 
     settings.log_to_stderr()
-    Daemon(config).run()
+    Daemon(base).run()
     return 0

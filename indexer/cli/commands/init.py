@@ -32,7 +32,7 @@ def command(settings: Settings, as_json: bool) -> int:
     Directories get mode 0700. What is there already is left as it is, however often this is
     run; only config/schema.sql, which is generated, is brought up to date.
     """
-    steps = init_base(settings.config())
+    steps = init_base(settings.base())
     if as_json:
         named = [{**place._asdict(), "path": str(place.path)} for place in steps]
         print_json({"base": str(steps[0].path), "places": named})

@@ -41,17 +41,17 @@ def command(settings: Settings, *, age: timedelta, dry_run: bool, yes: bool, as_
     It says what will go and asks first. There is no way back but a backup with the log in it:
     `telemetry backup --with-log`. Exits 3 if a file had to stay.
     """
-    config = settings.config()
+    base = settings.base()
     plan = _NOTHING
-    if is_recorded(config):
-        warn(refresh(config))
-        plan = plan_prune(config, age)
+    if is_recorded(base):
+        warn(refresh(base))
+        plan = plan_prune(base, age)
     left = dict(plan.skipped)
     if not as_json:
         _say(plan)
     if plan.files and not dry_run:
         demand(f"Delete {many(len(plan.files), 'file')} for good?", yes)
-        left.update(prune(config, plan.files))
+        left.update(prune(base, plan.files))
     if as_json:
         print_json({"dry_run": dry_run, **plan._asdict(), "left": left})
     elif plan.files and not dry_run:

@@ -51,9 +51,9 @@ def command(
     They cost no other line, and stay in the log. `telemetry status` exits 3 until they are
     acknowledged; lines that come later count anew.
     """
-    config = settings.config()
-    with open_database(config) as connection:
-        seen = load(config)
+    base = settings.base()
+    with open_database(base) as connection:
+        seen = load(base)
         new = sum(1 for _ in new_lines(connection, seen))
         lines = all_lines(connection) if everything else new_lines(connection, seen)
         shown = [
@@ -61,7 +61,7 @@ def command(
             for line in islice(lines, limit or None)
         ]
         if acknowledging and new:
-            acknowledge(config, connection)
+            acknowledge(base, connection)
     if as_json:
         print_json(shown)
     else:

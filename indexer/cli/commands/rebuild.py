@@ -29,11 +29,11 @@ def command(settings: Settings) -> int:
     Readers see the old rows or the new ones, never anything between; stopped at any moment,
     the old database stands. Exits 3 if a file of the log could not be read.
     """
-    config = settings.config()
-    if not is_recorded(config):
+    base = settings.base()
+    if not is_recorded(base):
         return 0
-    with byte_progress("rebuilding", log_size(config)) as on_progress:
-        result = rebuild(config, on_progress)
+    with byte_progress("rebuilding", log_size(base)) as on_progress:
+        result = rebuild(base, on_progress)
     click.echo(f"rebuilt: {summary(result)}")
     for problem in result.problems:
         warn(problem)

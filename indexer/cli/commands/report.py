@@ -19,12 +19,12 @@ from indexer.report.markdown import markdown
 from indexer.report.page import page
 from indexer.report.period import Period
 from indexer.report.text import Origin
+from indexer.system.base import Base
 from indexer.terminal.destination import STDOUT, destination, output_option
 from indexer.terminal.format import plain
 from indexer.terminal.json_output import print_json
 from indexer.terminal.time_options import MOMENT_HELP, check_order, moment
 from telemetry_core import __version__
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.timestamp import format_time
 
 EXAMPLES = f"""\b
@@ -79,14 +79,14 @@ def command(
     """
     check_order(since, until)
     suffixes = _suffixes(form, output)
-    config = settings.config()
-    with open_database(config) as connection:
+    base = settings.base()
+    with open_database(base) as connection:
         figures = gather(connection, Period(since, until))
     if as_json:
         print_json({**vars(figures), "period": figures.period._asdict()})
         return 0
     for suffix in suffixes:
-        _write(figures, config, _named(output, suffix, suffixes), suffix)
+        _write(figures, base, _named(output, suffix, suffixes), suffix)
     return 0
 
 
@@ -107,11 +107,11 @@ def _named(output: Optional[Path], suffix: str, suffixes: list[str]) -> Optional
     return output.with_suffix(suffix)
 
 
-def _write(figures: Figures, config: TelemetryConfig, output: Optional[Path], suffix: str) -> None:
+def _write(figures: Figures, base: Base, output: Optional[Path], suffix: str) -> None:
     made_at = format_time(datetime.now(timezone.utc))
-    origin = Origin(str(config.metrics_dir), socket.gethostname(), __version__, made_at)
+    origin = Origin(str(base.directory), socket.gethostname(), __version__, made_at)
     text = _WRITERS[suffix](figures, origin)
-    home = config.metrics_dir / "reports"
+    home = base.directory / "reports"
     with destination(output, home, "report", suffix) as (file, path):
         file.write(text.encode())
     if path is not None:

@@ -37,12 +37,12 @@ def command(settings: Settings, file: Path, yes: bool, as_json: bool) -> int:
     is put back, and what differs is put beside. Then what the log has beyond it is indexed. Exits 3
     if a file of the log could not be read.
     """
-    config = settings.config()
-    contents = inspect(config, file)
+    base = settings.base()
+    contents = inspect(base, file)
     if not as_json:
         click.echo(_in_words(contents))
-    demand(f"Restore into {plain(config.metrics_dir)}?", yes)
-    restored = restore(config, file)
+    demand(f"Restore into {plain(base.directory)}?", yes)
+    restored = restore(base, file)
     if as_json:
         print_json(restored._asdict())
     else:

@@ -54,7 +54,7 @@ def command(
 ) -> int:
     """List the latest runs, newest first."""
     status = None if status is None else normalise_status(status)
-    with open_database(settings.config()) as connection:
+    with open_database(settings.base()) as connection:
         rows = _select(connection, agent, status, since, limit)
     if as_json:
         print_json(rows)

@@ -136,7 +136,7 @@ def _status(settings: Settings, *, kind: Optional[str], name: str, as_json: bool
 
 
 def _named(settings: Settings, kind: Optional[str], name: str) -> tuple[Manager, ServiceDefinition]:
-    return MANAGERS[kind or native_kind()], define(name, settings.config(), os.environ)
+    return MANAGERS[kind or native_kind()], define(name, settings.base(), os.environ)
 
 
 def _say_commands(left: list[list[str]], done: str) -> None:

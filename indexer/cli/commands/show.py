@@ -64,7 +64,7 @@ def command(settings: Settings, run_id: str, events: Optional[int], as_json: boo
     """
     if events is None:
         events = 0 if as_json else _EVENTS_FOR_PEOPLE
-    with open_database(settings.config()) as connection:
+    with open_database(settings.base()) as connection:
         run = find_run(connection, run_id)
         children = _children(connection, run["run_id"])
         shown = _events(connection, run["run_id"], events)

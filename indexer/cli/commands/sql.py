@@ -71,7 +71,7 @@ def command(
     query = sys.stdin.read() if words[0] == "-" else words[0]
     form = "json" if as_json else form or ("table" if at_terminal() else "csv")
     printer = _PRINTERS[form]
-    with open_database(settings.config()) as connection:
+    with open_database(settings.base()) as connection:
         running = Query(connection, query, timeout)
         printer(running.columns, running.rows())
     return 0

@@ -30,7 +30,7 @@ Examples:
 @click.pass_obj
 def command(settings: Settings, as_json: bool) -> int:
     """Show how many runs each agent had, how they ended and how long they took."""
-    with open_database(settings.config()) as connection:
+    with open_database(settings.base()) as connection:
         stats = totals(connection)
     if as_json:
         print_json(stats)

@@ -49,9 +49,9 @@ def command(settings: Settings, *, as_json: bool, as_metrics: bool, integrity: b
     """
     if as_json and as_metrics:
         raise click.UsageError("--json and --prometheus exclude each other")
-    config = settings.config()
-    with open_database(config) as connection:
-        found = health(config, connection, integrity)
+    base = settings.base()
+    with open_database(base) as connection:
+        found = health(base, connection, integrity)
     if as_json:
         print_json(found)
     elif as_metrics:

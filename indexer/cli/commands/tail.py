@@ -16,11 +16,11 @@ import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_database, refresh
 from indexer.store.connection import reading
+from indexer.system.base import Base
 from indexer.terminal.console import at_terminal, console
 from indexer.terminal.format import local_time, plain, warn
 from indexer.terminal.json_output import parsed_row, print_json_line, to_json
 from indexer.terminal.runs_table import find_run, short_id
-from telemetry_core.config import TelemetryConfig
 from telemetry_core.event import WRITER_SUBJECT
 from telemetry_core.timestamp import parse_time
 
@@ -73,8 +73,8 @@ def command(
     as_json: bool,
 ) -> int:
     """Show the latest events, oldest first; --json prints one object a line."""
-    config = settings.config()
-    with open_database(config) as connection:
+    base = settings.base()
+    with open_database(base) as connection:
         if run_id is not None:
             run_id = find_run(connection, run_id)["run_id"]
         follower = _Follower(agent, run_id)
@@ -83,7 +83,7 @@ def command(
     _print(events, as_json, run_id is not None)
     if follow:
         try:
-            for events in _follow(config, follower):
+            for events in _follow(base, follower):
                 _print(events, as_json, run_id is not None)
         except KeyboardInterrupt:
             # The way to end it.
@@ -139,16 +139,16 @@ def _latest(
     return [event_value(row) for row in reversed(rows)]
 
 
-def _follow(config: TelemetryConfig, follower: _Follower) -> Iterator[list[dict[str, Any]]]:
+def _follow(base: Base, follower: _Follower) -> Iterator[list[dict[str, Any]]]:
     warning = ""
     while True:
         time.sleep(_LOOK_SECONDS)
-        if not config.ndjson_dir.is_dir():
+        if not base.log_directory.is_dir():
             continue
-        before, warning = warning, refresh(config)
+        before, warning = warning, refresh(base)
         if warning != before:
             warn(warning)
-        with reading(config.database_path) as connection:
+        with reading(base.database_path) as connection:
             connection.row_factory = sqlite3.Row
             rows = follower.look(connection)
         if rows:

@@ -56,12 +56,12 @@ def command(
     only who has such an address can see anything; nothing is loaded from anywhere else.
     """
     launch = import_page()
-    config = settings.config()
+    base = settings.base()
     if link:
-        click.echo(launch.link_to(config))
+        click.echo(launch.link_to(base))
         return 0
     children = [("index", "--watch")] if indexes else []
-    launch.serve(config, launch.Serving(host, port, opens, children), say)
+    launch.serve(base, launch.Serving(host, port, opens, children), say)
     return 0
 
 

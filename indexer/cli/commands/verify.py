@@ -33,11 +33,11 @@ def command(settings: Settings, as_json: bool) -> int:
     It trusts no cursor: every line is looked up and every run folded anew. Agents and the
     daemon may go on meanwhile.
     """
-    config = settings.config()
+    base = settings.base()
     report = _EMPTY
-    if is_recorded(config):
-        with byte_progress("verifying", log_size(config)) as on_progress:
-            report = verify(config, on_progress)
+    if is_recorded(base):
+        with byte_progress("verifying", log_size(base)) as on_progress:
+            report = verify(base, on_progress)
     if as_json:
         print_json({"ok": report.is_ok, **report._asdict()})
     else:

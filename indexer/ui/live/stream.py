@@ -12,9 +12,9 @@ from typing import Optional
 
 import orjson
 
+from indexer.system.base import Base
 from indexer.ui.live.changes import Change
 from indexer.ui.live.watcher import DatabaseWatcher
-from telemetry_core.config import TelemetryConfig
 
 MOST_STREAMS = 32
 _MOST_WAITING = 100
@@ -24,8 +24,8 @@ _COMMENT_SECONDS = 20.0
 class Stream:
     """Everybody who listens, and the last thing said."""
 
-    def __init__(self, config: TelemetryConfig) -> None:
-        self._watcher = DatabaseWatcher(config, self)
+    def __init__(self, base: Base) -> None:
+        self._watcher = DatabaseWatcher(base, self)
         self._clients: set[asyncio.Queue[Optional[bytes]]] = set()
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._boot = secrets.token_hex(4)

@@ -13,11 +13,10 @@ import time
 from typing import Protocol
 
 from indexer.daemon.watcher import Watcher
-from indexer.database.leases import daemon_is_running
 from indexer.errors import DatabaseUnusable
+from indexer.system.base import Base
 from indexer.system.wakeup import Wakeup
 from indexer.ui.live.changes import Change, ChangeFinder
-from telemetry_core.config import TelemetryConfig
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +45,12 @@ class Listeners(Protocol):
 class DatabaseWatcher:
     """The thread that looks."""
 
-    def __init__(self, config: TelemetryConfig, listeners: Listeners) -> None:
-        self._config = config
+    def __init__(self, base: Base, listeners: Listeners) -> None:
+        self._base = base
         self._listeners = listeners
         self._wakeup = Wakeup()
-        self._finder = ChangeFinder(config.database_path, config.ndjson_dir)
-        self._watch = Watcher(config.database_path.parent, self._wakeup.set)
+        self._finder = ChangeFinder(base.database_path, base.log_directory)
+        self._watch = Watcher(base.database_path.parent, self._wakeup.set)
         self._is_closing = False
         self._next_lag = 0.0
         self._thread = threading.Thread(target=self._run, name="telemetry-ui-watch", daemon=True)
@@ -113,4 +112,4 @@ class DatabaseWatcher:
         now = time.monotonic()
         if now >= self._next_lag:
             self._next_lag = now + _LAG_SECONDS
-            self._listeners.publish_asleep(not daemon_is_running(self._config))
+            self._listeners.publish_asleep(not self._base.is_daemon_running())

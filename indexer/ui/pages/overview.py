@@ -44,7 +44,7 @@ def overview(site: Site, asked: Asked) -> Reply:
     """Return the first page."""
     with site.readers.connection(PAGE_SECONDS * 2) as connection:
         if not is_recorded(connection):
-            return html(site, asked, "welcome.html", base=str(site.config.metrics_dir))
+            return html(site, asked, "welcome.html", base=str(site.base.directory))
         running = running_runs(connection, _MOST_RUNNING + 1)
         day = _day(connection)
         agents = look_back(connection, _USUAL_DAYS, _LOOK_BACK_SECONDS)

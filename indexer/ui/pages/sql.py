@@ -69,7 +69,7 @@ def run_query(site: Site, query: str) -> Result:
         busy.hint = "Ask again when they are done"
         raise busy
     try:
-        with closing(open_reader(site.config.database_path)) as connection:
+        with closing(open_reader(site.base.database_path)) as connection:
             running = Query(connection, query, SECONDS)
             rows = [tuple(map(_cell, row)) for row in islice(running.rows(), _MOST_ROWS + 1)]
             return Result(running.columns, rows[:_MOST_ROWS], len(rows) > _MOST_ROWS)

@@ -1,0 +1,102 @@
+"""One base directory: its paths, and the leases that say who may write what.
+
+Made once per process, at the door (the command line, the daemon), and handed to everything that
+reads or writes the base. It creates nothing by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Optional
+
+from telemetry_core.config import TelemetryConfig
+
+if TYPE_CHECKING:
+    from indexer.system.lease import Lease
+
+DAEMON = "daemon"
+ONE_PASS = "one pass"  # noqa: S105  # "pass" as in a pass over the log
+
+_PATIENCE = 3600.0
+"""Seconds: a pass over a year of log, or the swap of its database, may take that long."""
+
+
+class Base:
+    """The paths and leases of one base directory, and the settings it is used with."""
+
+    def __init__(self, config: TelemetryConfig) -> None:
+        """Describe the base that `config` names."""
+        self.config = config
+
+    @classmethod
+    def from_env(cls, environ: Optional[Mapping[str, str]] = None) -> Base:
+        """Return the base that environment variables name."""
+        return cls(TelemetryConfig.from_env(environ))
+
+    @classmethod
+    def at(cls, directory: Path, environ: Optional[Mapping[str, str]] = None) -> Base:
+        """Return the base in `directory`, with other settings from `environ`."""
+        return cls(TelemetryConfig.for_base(directory, environ))
+
+    @property
+    def directory(self) -> Path:
+        """The base directory."""
+        return self.config.metrics_dir
+
+    @property
+    def log_directory(self) -> Path:
+        """The directory of the log's segments."""
+        return self.config.ndjson_dir
+
+    @property
+    def database_path(self) -> Path:
+        """The database file."""
+        return self.config.database_path
+
+    @property
+    def shadow_path(self) -> Path:
+        """The file in which a rebuild creates the new database."""
+        return self._beside_database(self.database_path.name + ".rebuild")
+
+    @property
+    def backups(self) -> Path:
+        """The directory of backups."""
+        return self.directory / "backups"
+
+    def indexer_lease(self, purpose: str) -> Lease:
+        """Return the lease of the one indexer. Nobody waits for a daemon, which keeps it."""
+        path = self._beside_database("indexer.lock")
+        return _lease(path, purpose, patience=_PATIENCE, never_wait_for=DAEMON)
+
+    def is_daemon_running(self) -> bool:
+        """Whether a daemon indexes this base now."""
+        return self.indexer_lease("").holder().get("purpose") == DAEMON
+
+    def write_lease(self) -> Lease:
+        """Return the lease on writing the database: for one pass, or while a rebuild swaps."""
+        return _lease(self._beside_database("write.lock"), patience=_PATIENCE)
+
+    def rebuild_lease(self) -> Lease:
+        """Return the lease on the file that a rebuild builds in."""
+        return _lease(self._beside_database("rebuild.lock"), "rebuild")
+
+    def segments_lease(self, purpose: str, patience: float = 0.0) -> Lease:
+        """Return the lease on the segments: whoever moves, compresses or deletes one holds it.
+
+        It lies beside them, for several bases may share one log. Writers know nothing of it.
+        """
+        return _lease(self.log_directory / ".keeping.lock", purpose, patience)
+
+    def _beside_database(self, name: str) -> Path:
+        return self.database_path.parent / name
+
+    def __repr__(self) -> str:
+        return f"Base({str(self.directory)!r})"
+
+
+def _lease(path: Path, purpose: str = "", patience: float = 0.0, never_wait_for: str = "") -> Lease:
+    # Imported here: `telemetry doctor` starts without our dependencies, to say which is missing.
+    from indexer.system.lease import Lease
+
+    return Lease(path, purpose, patience, never_wait_for)

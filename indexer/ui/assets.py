@@ -11,7 +11,16 @@ from importlib.resources import files
 from typing import NamedTuple
 
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
-_SCRIPT = ("core.js", "live.js", "list.js", "keys.js", "waterfall.js", "sql.js", "start.js")
+_SCRIPT = (
+    "core.js",
+    "live.js",
+    "list.js",
+    "keys.js",
+    "waterfall.js",
+    "curves.js",
+    "sql.js",
+    "start.js",
+)
 _NAMES = {"style": ("style.css",), "script": _SCRIPT}
 
 

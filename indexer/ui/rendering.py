@@ -116,6 +116,13 @@ def tokens(value: Any) -> str:
     return f"{value:.0f}"
 
 
+def number(value: Any) -> str:
+    """Return a number in as few digits as say it: `0.31`, `1.2e-05`, `12,000`."""
+    if not isinstance(value, (int, float)):
+        return text(value)
+    return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
 def percent(value: Optional[float]) -> str:
     """Return a part of the whole as percent."""
     if value is None:
@@ -168,6 +175,7 @@ def make_environment(shared: Mapping[str, Any]) -> Environment:
         money=money,
         tokens=tokens,
         percent=percent,
+        number=number,
         count=words.count,
         duration=words.duration,
         ago=words.ago,

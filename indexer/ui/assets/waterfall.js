@@ -58,7 +58,7 @@ class Waterfall {
     this.listen();
     this.see();
     const place = this.visible.indexOf(focus);
-    this.body.scrollTop = Math.max(0, (place - 8) * this.height);
+    this.body.scrollTop = Math.max(0, (place - (this.height === 44 ? 3 : 8)) * this.height);
     const wanted = decodeURIComponent(location.hash.replace(/^#span=/, ""));
     const given = location.hash.startsWith("#span=") ? this.lines.findIndex((line) => `${line.run} ${line.span}` === wanted) : -1;
     if (given >= 0) { this.open(given); this.choose(given, true); } else this.chosen = focus;
@@ -67,7 +67,7 @@ class Waterfall {
 
   listen() {
     this.body.addEventListener("scroll", () => requestAnimationFrame(this.draw), { passive: true });
-    new ResizeObserver(() => { this.drawStrip(); this.draw(); }).observe(this.body);
+    new ResizeObserver(() => { this.drawAxis(); this.drawStrip(); this.draw(); }).observe(this.body);
     this.body.addEventListener("click", (event) => this.click(event));
     this.body.addEventListener("dblclick", (event) => this.onRow(event, (number) => this.fit(number)));
     this.body.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -178,8 +178,9 @@ class Waterfall {
   drawAxis() {
     const [from, to] = this.window;
     const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 216e5, 432e5, 864e5];
-    let step = steps.find((one) => (to - from) / one <= 6) ?? 864e5;
-    while ((to - from) / step > 6) step *= 2;
+    const most = Math.max(2, Math.floor(this.axis.clientWidth / 90));
+    let step = steps.find((one) => (to - from) / one <= most) ?? 864e5;
+    while ((to - from) / step > most) step *= 2;
     const ticks = [];
     for (let time = Math.ceil(from / step) * step; time <= to; time += step) {
       const text = document.createElementNS(SVG, "text");

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
 from indexer.terminal.format import seconds_since
+from indexer.ui.queries.activity import Activity, activities_of
 from indexer.ui.queries.filters import STALE, Place, RunFilter, condition_of
 from indexer.ui.queries.scan import Scan, run_scan
+from indexer.ui.queries.usage import Usage, costs_of
 
 PAGE_ROWS = 50
 MOST_ROWS = 200
@@ -74,7 +76,15 @@ class Row:
     stale: str
     """Why a running run is taken for dead, empty if it is not."""
     children: int
-    cost_usd: Optional[float]
+    usage: Optional[Usage]
+    """What its own model calls used, if it made any."""
+    activity: Optional[Activity]
+    """What it is doing now, if it runs and says so."""
+
+    @property
+    def cost_usd(self) -> Optional[float]:
+        """What its model calls cost, as far as is known."""
+        return self.usage.cost_usd if self.usage else None
 
     @property
     def status(self) -> str:
@@ -220,7 +230,10 @@ def with_details(connection: sqlite3.Connection, runs: Sequence[Run]) -> list[Ro
     """Return runs with what the list shows beside them."""
     ids = [run.run_id for run in runs]
     marks = ", ".join("?" * len(ids))
-    stale = _stale_reasons(connection, [run.run_id for run in runs if run.is_running])
+    running = [run.run_id for run in runs if run.is_running]
+    stale = _stale_reasons(connection, running)
+    activities = activities_of(connection, running) if running else {}
+    usage = costs_of(connection, ids) if ids else {}
     children = dict(
         connection.execute(
             "SELECT parent_run_id, count(*) FROM agent_runs"
@@ -228,7 +241,16 @@ def with_details(connection: sqlite3.Connection, runs: Sequence[Run]) -> list[Ro
             ids,
         ).fetchall()
     )
-    return [Row(run, stale.get(run.run_id, ""), children.get(run.run_id, 0), None) for run in runs]
+    return [
+        Row(
+            run,
+            stale.get(run.run_id, ""),
+            children.get(run.run_id, 0),
+            usage.get(run.run_id),
+            activities.get(run.run_id),
+        )
+        for run in runs
+    ]
 
 
 def _stale_reasons(connection: sqlite3.Connection, running: Sequence[str]) -> dict[str, str]:

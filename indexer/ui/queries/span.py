@@ -15,8 +15,24 @@ from indexer.ui.queries.runs import Run, runs_by_id
 
 _SPAN = """SELECT name, kind, status, start_time, end_time, duration_ms, model, provider, error,
   input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-  cost_reported_usd, cost_estimated_usd, attributes_json
+  cost_reported_usd, cost_estimated_usd, tool_name, time_to_first_token_ms, attributes_json
 FROM run_spans WHERE run_id = ? AND span_id = ?"""
+
+
+# What the columns say already.
+_IN_FIELDS = frozenset(
+    (
+        "gen_ai.operation.name",
+        "gen_ai.request.model",
+        "gen_ai.provider.name",
+        "gen_ai.tool.name",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.reasoning.output_tokens",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +47,12 @@ class SpanDetail:
     run: Optional[Run] = None
 
 
+def count_of_spans(connection: sqlite3.Connection, run_id: str) -> int:
+    """Return how many spans a run has, those of runs inside it not counted."""
+    sql = "SELECT count(*) FROM run_spans WHERE run_id = ?"
+    return int(connection.execute(sql, (run_id,)).fetchone()[0])
+
+
 def detail_of(connection: sqlite3.Connection, run_id: str, span_id: str) -> Optional[SpanDetail]:
     """Return a span of a run, or the run itself where no span is named; None if not there."""
     if not span_id:
@@ -43,7 +65,8 @@ def detail_of(connection: sqlite3.Connection, run_id: str, span_id: str) -> Opti
     names = [column[0] for column in cursor.description]
     *values, attributes = row
     fields = [(name, value) for name, value in zip(names, values) if value is not None]
-    return SpanDetail(run_id, span_id, fields, _attributes(attributes))
+    shown = [(name, value) for name, value in _attributes(attributes) if name not in _IN_FIELDS]
+    return SpanDetail(run_id, span_id, fields, shown)
 
 
 def _attributes(text: Any) -> list[tuple[str, str]]:

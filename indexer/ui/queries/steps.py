@@ -13,7 +13,6 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from indexer.ui.queries.runs import RUN_COLUMNS, Row, Run, with_details
-from indexer.ui.queries.usage import has_spans
 from indexer.ui.rendering import tokens
 from telemetry_core.timestamp import parse_time
 
@@ -90,9 +89,7 @@ FROM run_spans WHERE run_id = ? ORDER BY start_time, span_id LIMIT ?"""
 
 def family_of(connection: sqlite3.Connection, run_id: str) -> Optional[Family]:
     """Return a run with what happened inside it; None if there is no such run."""
-    runs = [Run(*row) for row in connection.execute(_FAMILY, (run_id,))]
-    # A run that is its own ancestor comes twice.
-    unique = list({run.run_id: run for run in runs}.values())
+    unique = runs_inside(connection, run_id)
     if not unique:
         return None
     rows = with_details(connection, unique[:MOST_RUNS])
@@ -106,10 +103,15 @@ def family_of(connection: sqlite3.Connection, run_id: str) -> Optional[Family]:
     return Family(start.isoformat(), steps[:MOST_STEPS], rows, is_cut)
 
 
+def runs_inside(connection: sqlite3.Connection, run_id: str) -> list[Run]:
+    """Return a run and the runs inside it, one more than are shown at most."""
+    runs = [Run(*row) for row in connection.execute(_FAMILY, (run_id,))]
+    # A run that is its own ancestor comes twice.
+    return list({run.run_id: run for run in runs}.values())
+
+
 def _spans(connection: sqlite3.Connection, run_ids: Iterable[str]) -> list[Sequence[Any]]:
     found: list[Sequence[Any]] = []
-    if not has_spans(connection):
-        return found
     for run_id in run_ids:
         left = MOST_STEPS + 1 - len(found)
         if left <= 0:

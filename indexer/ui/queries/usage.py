@@ -102,8 +102,6 @@ def usage_by(
 ) -> UsageTable:
     """Return usage by day, model, agent or project of the runs that began in a time."""
     rows: dict[str, Usage] = {}
-    if not has_spans(connection):
-        return UsageTable(rows, "")
     scan, deadline, place = Scan(condition), Deadline(seconds), None
     try:
         for end in pieces(connection, scan):
@@ -118,12 +116,6 @@ def usage_by(
         if str(error) != "interrupted":
             raise
     return UsageTable(rows, place.start_time if place else "")
-
-
-def has_spans(connection: sqlite3.Connection) -> bool:
-    """Return whether the database has a table of spans."""
-    sql = "SELECT 1 FROM sqlite_master WHERE name = 'run_spans'"
-    return connection.execute(sql).fetchone() is not None
 
 
 def _piece(
@@ -159,8 +151,6 @@ def _local_day(hour: Any) -> str:
 
 def costs_of(connection: sqlite3.Connection, run_ids: Sequence[str]) -> dict[str, Usage]:
     """Return the usage of runs that have any."""
-    if not has_spans(connection):
-        return {}
     marks = ", ".join("?" * len(run_ids))
     sql = (
         f"SELECT runs.run_id, {_SUMS} FROM agent_runs AS runs CROSS {_SPANS}"
@@ -171,8 +161,6 @@ def costs_of(connection: sqlite3.Connection, run_ids: Sequence[str]) -> dict[str
 
 def models_of(connection: sqlite3.Connection, run_ids: Sequence[str]) -> dict[str, Usage]:
     """Return the usage of some runs by model."""
-    if not has_spans(connection):
-        return {}
     marks = ", ".join("?" * len(run_ids))
     sql = (
         f"SELECT spans.provider, spans.model, {_SUMS} FROM agent_runs AS runs CROSS {_SPANS}"

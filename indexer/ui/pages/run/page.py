@@ -52,7 +52,7 @@ def run(site: Site, asked: Asked) -> Reply:
             return values
         if form == "json":
             return json({"run": dict(subject.fields), "tab": tab.name, **tab.as_json(values)})
-        counts = counts_of(subject.row.run)
+        counts = counts_of(connection, subject.row)
     return html(
         site,
         asked,

@@ -11,8 +11,13 @@ from typing import Any, NamedTuple, Optional, Union
 
 from indexer.ui.pages.run.compare import compare
 from indexer.ui.pages.run.events import events, raw
+from indexer.ui.pages.run.metrics import metrics, usage
 from indexer.ui.pages.run.spans import spans
-from indexer.ui.queries.runs import Run
+from indexer.ui.pages.run.transcript import transcript
+from indexer.ui.queries.metrics import count_of_series
+from indexer.ui.queries.runs import Row
+from indexer.ui.queries.span import count_of_spans
+from indexer.ui.queries.transcript import is_session
 from indexer.ui.site import Asked, Reply, Site
 
 Values = dict[str, Any]
@@ -36,12 +41,21 @@ TABS = {
     for tab in (
         Tab("spans", "Spans", spans),
         Tab("events", "Events", events),
+        Tab("metrics", "Metrics", metrics),
+        Tab("usage", "Usage", usage),
+        Tab("transcript", "Transcript", transcript),
         Tab("raw", "Raw", raw),
         Tab("compare", "Compare", compare),
     )
 }
 
 
-def counts_of(run: Run) -> dict[str, Optional[int]]:
-    """Return how many things are in each tab; tabs without a number are left out."""
-    return {"events": run.event_count if isinstance(run.event_count, int) else None}
+def counts_of(connection: sqlite3.Connection, row: Row) -> dict[str, Optional[int]]:
+    """Return how many things are in each tab; None where there is nothing to count."""
+    events = row.run.event_count
+    return {
+        "events": events if isinstance(events, int) else None,
+        "spans": count_of_spans(connection, row.run.run_id),
+        "transcript": None if is_session(connection, row.run.run_id) else 0,
+        "metrics": count_of_series(connection, row.run.run_id),
+    }

@@ -45,7 +45,8 @@ class Story:
         self.now = datetime.now(timezone.utc)
         self._base = base
         self._events: list[Event] = []
-        self._random = random.Random(7)
+        # The same numbers each time, so that pictures change only when the page does.
+        self.chance = random.Random(7)  # noqa: S311
 
     def add(self, run: str, when: datetime, kind: str, data: dict[str, Any]) -> None:
         """Add an event."""
@@ -89,17 +90,22 @@ class Story:
     def call(self, run: str, at: datetime, seconds: float, parent: str, model: int = 0) -> None:
         """Add a model call."""
         name, provider = _MODELS[model]
-        fresh, cached = self._random.randint(400, 4_000), self._random.randint(2_000, 30_000)
-        given = {"gen_ai.operation.name": "chat", "gen_ai.request.model": name,
-                 "gen_ai.provider.name": provider}  # fmt: skip
-        used = {"gen_ai.usage.input_tokens": fresh + cached,
-                "gen_ai.usage.cache_read.input_tokens": cached,
-                "gen_ai.usage.output_tokens": self._random.randint(60, 1_800)}  # fmt: skip
+        fresh, cached = self.chance.randint(400, 4_000), self.chance.randint(2_000, 30_000)
+        given = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": name,
+            "gen_ai.provider.name": provider,
+        }
+        used = {
+            "gen_ai.usage.input_tokens": fresh + cached,
+            "gen_ai.usage.cache_read.input_tokens": cached,
+            "gen_ai.usage.output_tokens": self.chance.randint(60, 1_800),
+        }
         self.span(run, at, seconds, f"chat {name}", "llm", parent, given=given, attributes=used)
 
     def tool(self, run: str, at: datetime, seconds: float, parent: str, **more: Any) -> str:
         """Add a tool call."""
-        name = more.pop("tool", None) or self._random.choice(_TOOLS)
+        name = more.pop("tool", None) or self.chance.choice(_TOOLS)
         given = {"gen_ai.tool.name": name, "gen_ai.tool.call.arguments": {"query": "price of tea"}}
         return self.span(
             run, at, seconds, f"execute_tool {name}", "tool", parent, given=given, **more
@@ -111,7 +117,7 @@ class Story:
         for number in range(turns):
             step = self.span(run, at, each * 0.97, f"turn {number + 1}", "agent")
             self.call(run, at + timedelta(seconds=each * 0.02), each * 0.5, step, model)
-            tools = self._random.choice((1, 1, 2, 3, 8))
+            tools = self.chance.choice((1, 1, 2, 3, 8))
             for place in range(tools):
                 start = at + timedelta(seconds=each * (0.55 + 0.4 * place / tools))
                 tool = {"tool": "read_file"} if tools == 8 else {}
@@ -141,15 +147,19 @@ def record(base: Path) -> None:
 
 
 def _day(story: Story, noon: datetime) -> None:
-    chance = story._random
+    chance = story.chance
     for number in range(chance.randint(5, 11)):
         began = noon + timedelta(minutes=97 * number + chance.randint(0, 50))
         if began >= story.now - timedelta(hours=1):
             continue
         agent, job, turns, model = chance.choice(
-            (("crawler", "daily", 5, 3), ("importer", "nightly", 3, 1), ("reviewer", "pr", 7, 0),
-             ("reporter", "weekly", 2, 2)),
-        )  # fmt: skip
+            (
+                ("crawler", "daily", 5, 3),
+                ("importer", "nightly", 3, 1),
+                ("reviewer", "pr", 7, 0),
+                ("reporter", "weekly", 2, 2),
+            ),
+        )
         seconds = chance.uniform(20, 90) * (1.6 if agent == "reviewer" else 1)
         run = story.start(agent, job, began, items_discovered=40)
         story.work(run, began, seconds, turns, model)
@@ -176,16 +186,24 @@ def _failing(story: Story, began: datetime) -> None:
     step = story.span(run, at, 30.0, "turn 5", "agent", status="error", error=_ERRORS[0])
     story.tool(run, at, 30, step, tool="fetch_page", status="error", error=_ERRORS[0])
     for number in range(12):
-        story.add(run, began + timedelta(seconds=7 * number), "run.event",
-                  {"event_type": "page.fetched", "payload": {"url": f"/tea/{number}", "ms": 80 + number}})  # fmt: skip
-    story.end(run, began, 124, "failed", error_summary=_ERRORS[0], error_details=_TRACEBACK,
-              items_succeeded=12, items_failed=1)  # fmt: skip
+        page = {"event_type": "page.fetched", "payload": {"url": f"/tea/{number}", "ms": 80}}
+        story.add(run, began + timedelta(seconds=7 * number), "run.event", page)
+    story.end(
+        run,
+        began,
+        124,
+        "failed",
+        error_summary=_ERRORS[0],
+        error_details=_TRACEBACK,
+        items_succeeded=12,
+        items_failed=1,
+    )
 
 
 def _training(story: Story, began: datetime) -> None:
     run = story.start("trainer", "fine-tune", began, item_name="classifier-v3")
     for step in range(400):
-        loss = 2.4 / (1 + step / 40) + story._random.uniform(-0.05, 0.05)
+        loss = 2.4 / (1 + step / 40) + story.chance.uniform(-0.05, 0.05)
         metrics = {"loss": round(loss, 4), "accuracy": round(0.96 - loss / 4, 4)}
         when = began + timedelta(seconds=4.5 * step)
         story.add(run, when, "run.metrics", {"step": step, "metrics": metrics})

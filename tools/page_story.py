@@ -66,7 +66,7 @@ class Story:
         data = {"status": status, "duration_ms": round(seconds * 1000), **fields}
         self.add(run, began + timedelta(seconds=seconds), "run.ended", data)
 
-    def span(
+    def span(  # noqa: PLR0917  # the parts of a span, in their order
         self,
         run: str,
         at: datetime,

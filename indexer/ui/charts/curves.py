@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
 
-from indexer.ui.queries.metrics import Point, Series
+from indexer.ui.queries.run.metrics import Point, Series
 
 WIDTH, HEIGHT = 600.0, 160.0
 

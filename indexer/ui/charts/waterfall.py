@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from indexer.terminal.format import duration
-from indexer.ui.queries.steps import KILLED, OPEN, Step
+from indexer.ui.queries.run.steps import KILLED, OPEN, Step
 
 GROUP = 6
 """So many equal siblings in a row, and more, are folded into one line."""

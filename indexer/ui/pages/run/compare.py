@@ -10,11 +10,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Union
 
-from indexer.ui.queries.fields import fields_of, full_id, worth_showing
 from indexer.ui.queries.filters import Condition
+from indexer.ui.queries.run.fields import fields_of, full_id, worth_showing
+from indexer.ui.queries.run.steps import Step, family_of
 from indexer.ui.queries.runs import RUN_COLUMNS, Row, Run, runs_by_id, with_details
 from indexer.ui.queries.scan import Scan, run_scan
-from indexer.ui.queries.steps import Step, family_of
 from indexer.ui.site import Asked, Reply, Site
 
 _OFFERED = 10

@@ -10,7 +10,7 @@ from typing import Any, Union
 
 import orjson
 
-from indexer.ui.queries.events import Event, EventFilter, event_of, events_of
+from indexer.ui.queries.run.events import Event, EventFilter, event_of, events_of
 from indexer.ui.site import MOST_BYTES, Asked, Reply, Site
 
 

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import Any, Optional, Union
 
 from indexer.ui.charts.curves import curve
-from indexer.ui.queries.metrics import series_of
-from indexer.ui.queries.steps import runs_inside
+from indexer.ui.queries.run.metrics import series_of
+from indexer.ui.queries.run.steps import runs_inside
 from indexer.ui.queries.usage import Usage, models_of
 from indexer.ui.site import Asked, Reply, Site
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from indexer.terminal.format import duration, seconds_since
 from indexer.ui.pages.failure import Said, message
 from indexer.ui.pages.run.tabs import TABS, Tab, counts_of
-from indexer.ui.queries.fields import fields_of, full_id, near_ids, worth_showing
+from indexer.ui.queries.run.fields import fields_of, full_id, near_ids, worth_showing
 from indexer.ui.queries.runs import Row, Run, runs_by_id, with_details
 from indexer.ui.rendering import text
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, html, json

@@ -13,8 +13,8 @@ from typing import Any, Optional, Union
 import orjson
 
 from indexer.ui.charts.waterfall import FIRST, Line, Waterfall, waterfall
-from indexer.ui.queries.span import SpanDetail, detail_of
-from indexer.ui.queries.steps import Family, family_of
+from indexer.ui.queries.run.span import SpanDetail, detail_of
+from indexer.ui.queries.run.steps import Family, family_of
 from indexer.ui.site import Asked, Reply, Site, checked, html
 from telemetry_core.timestamp import parse_time
 

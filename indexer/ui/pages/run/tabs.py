@@ -14,10 +14,10 @@ from indexer.ui.pages.run.events import events, raw
 from indexer.ui.pages.run.metrics import metrics, usage
 from indexer.ui.pages.run.spans import spans
 from indexer.ui.pages.run.transcript import transcript
-from indexer.ui.queries.metrics import count_of_series
+from indexer.ui.queries.run.metrics import count_of_series
+from indexer.ui.queries.run.span import count_of_spans
+from indexer.ui.queries.run.transcript import is_session
 from indexer.ui.queries.runs import Row
-from indexer.ui.queries.span import count_of_spans
-from indexer.ui.queries.transcript import is_session
 from indexer.ui.site import Asked, Reply, Site
 
 Values = dict[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Union
 
-from indexer.ui.queries.transcript import PAGE_ENTRIES, transcript_of
+from indexer.ui.queries.run.transcript import PAGE_ENTRIES, transcript_of
 from indexer.ui.site import Asked, Reply, Site
 
 

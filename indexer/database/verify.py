@@ -13,9 +13,10 @@ from contextlib import closing
 from typing import Any, Callable, NamedTuple, Optional
 
 from indexer.database.freshness import refresh_database
-from indexer.ingest.apply import fold_all
+from indexer.ingest.apply import fold_all, whole_runs
 from indexer.ingest.batch import MAX_LINES
 from indexer.ingest.parse import decode_block
+from indexer.ingest.projections.check import differences
 from indexer.log.decode import Ordinals
 from indexer.log.lines import Block, Line, read_blocks
 from indexer.log.segments import Segment, file_id, list_segments
@@ -74,6 +75,7 @@ def _compare(base: Base, sizes: dict[str, int], on_progress: Callable[[int], Non
             verification.check_file(file, on_progress)
         verification.check_totals()
         verification.check_runs()
+        verification.check_projections()
         connection.execute("COMMIT")
         return verification.report()
 
@@ -203,6 +205,11 @@ class _Comparison:
             row = next(stored, None)
         if row is not None:
             self._differ(f"run {row['run_id']} has a row but no events")
+
+    def check_projections(self) -> None:
+        """Spans, claims and metrics have to be what the stored events come to."""
+        for difference in differences(self._connection, whole_runs(self._connection)):
+            self._differ(difference)
 
     def _differ(self, difference: str) -> None:
         if len(self._differences) < MAX_DIFFERENCES:

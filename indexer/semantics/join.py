@@ -60,15 +60,20 @@ def _groups(facts: list[SpanFacts]) -> list[list[SpanFacts]]:
     by_identity: dict[str, list[SpanFacts]] = {}
     groups: dict[int, list[SpanFacts]] = {}
     for fact in facts:
-        known = (by_identity.get(name) for name in fact.identities)
+        known = (by_identity.get(name) for name in _names(fact))
         joined = {id(group): group for group in known if group is not None}
         group = [fact, *(other for one in joined.values() for other in one)]
         for number in joined:
             del groups[number]
         for one in group:
-            by_identity.update(dict.fromkeys(one.identities, group))
+            by_identity.update(dict.fromkeys(_names(one), group))
         groups[id(group)] = group
     return list(groups.values())
+
+
+def _names(fact: SpanFacts) -> tuple[str, ...]:
+    """A span's id names it too: no two spans of a run have one."""
+    return (*fact.identities, f"span:{fact.span_id}")
 
 
 def _merged(group: list[SpanFacts]) -> SpanFacts:

@@ -15,18 +15,20 @@ from typing import Optional
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.database.verify import verify
-from indexer.ingest.fold import fold
+from indexer.ingest.foreign import WholeRun
 from indexer.log.decode import Ordinals, decode_lines
 from indexer.log.lines import Line
 from indexer.log.segments import list_segments
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.store.connection import remove_database
+from indexer.store.schema.columns import SPAN_COLUMNS
 from indexer.store.schema.tables import EVENT_COLUMNS
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
 from tests.support.database import Table, indexed_from_scratch, tables
 from tests.support.log import Log
+from tests.support.span_oracle import expected_metrics, expected_spans
 
 _ID, _RUN = EVENT_COLUMNS.index("event_id"), EVENT_COLUMNS.index("run_id")
 
@@ -132,7 +134,7 @@ def _judge_rows(config: TelemetryConfig, events: list[Event]) -> None:
             # Two claim one id: which of them has it, `verify` and the rebuild are asked.
             disputed.add(event.run_id)
     folded = {
-        run_id: fold(None, sorted(once.values(), key=lambda event: (event.time, event.id)))
+        run_id: WholeRun(run_id, _in_order(once)).row()
         for run_id, once in runs.items()
         if run_id not in disputed
     }
@@ -142,6 +144,22 @@ def _judge_rows(config: TelemetryConfig, events: list[Event]) -> None:
         found = {row[0]: repr(dict(zip(names, row))) for row in cursor}
     for run_id, row in folded.items():
         _demand_same(f"run {run_id}, folded afresh", found.get(run_id), row and repr(row))
+    if not disputed:
+        _judge_spans(config, {run_id: _in_order(once) for run_id, once in runs.items()})
+
+
+def _in_order(events: dict[str, Event]) -> list[Event]:
+    return sorted(events.values(), key=lambda event: (event.time, event.id))
+
+
+def _judge_spans(config: TelemetryConfig, runs: dict[str, list[Event]]) -> None:
+    """Spans, whose usage counts, and metrics are what the events of all runs come to."""
+    names = ", ".join((*SPAN_COLUMNS, "is_owner", "counted"))
+    with closing(sqlite3.connect(f"file:{config.database_path}?mode=ro", uri=True)) as reader:
+        spans = {row[:2]: row for row in reader.execute(f"SELECT {names} FROM run_spans")}
+        metrics = sorted(reader.execute("SELECT * FROM run_metrics").fetchall(), key=repr)
+    _demand_same("spans", spans, expected_spans(runs))
+    _demand_same("metrics", metrics, sorted(expected_metrics(runs), key=repr))
 
 
 def _repeated(ids: Iterable[str]) -> list[str]:

@@ -49,6 +49,12 @@ class Interrupted(TelemetryError):
     """Long work was told to stop; nothing of it shows."""
 
 
+class NoSuchRun(TelemetryError):
+    """No run, or more than one, matches what was asked for."""
+
+    hint = "`telemetry runs` lists runs"
+
+
 class NoSuchTarget(TelemetryError):
     """No target of that name is configured."""
 

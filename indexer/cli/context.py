@@ -1,6 +1,6 @@
-"""The context of a command: which base it is about, and the view brought up to date.
+"""What every command shares: the base directory, and a database that is up to date.
 
-Called by every command. It prints warnings and errors, on stderr, and nothing else.
+It prints warnings and errors, on stderr, and nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATH_VARIABLES = ("TELEMETRY_DB_PATH", "TELEMETRY_NDJSON_DIR")
 
 
 class Settings:
-    """What the options before and after the command's name said."""
+    """The options that stand before or after the command's name."""
 
     def __init__(self) -> None:
         self.directory: Optional[Path] = None
@@ -32,7 +32,7 @@ class Settings:
         self.verbose = False
 
     def base(self) -> Base:
-        """Return the base: that of `--base` if given, else the one that the environment names."""
+        """Return the base directory of `--base` if it was given, else the environment's."""
         # Imported here, as in all of this file: `telemetry --version` needs none of it.
         from indexer.system.base import Base
 
@@ -42,19 +42,19 @@ class Settings:
         return Base.at(self.directory, environment)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that count: `--base` overrules those that name paths inside it."""
-        overruled = _PATH_VARIABLES if self.directory is not None else ()
-        return {name: value for name, value in os.environ.items() if name not in overruled}
+        """Return the environment, without variables that `--base` overrides."""
+        overridden = _PATH_VARIABLES if self.directory is not None else ()
+        return {name: value for name, value in os.environ.items() if name not in overridden}
 
     def log_to_stderr(self) -> None:
-        """Show what the indexer logs."""
+        """Show the indexer's log messages on stderr."""
         import logging
 
         level = logging.DEBUG if self.verbose else logging.INFO
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=level)
 
     def report(self, error: Exception) -> None:
-        """Print an error: one line if it is ours or the system's, a traceback if it is a bug."""
+        """Print an error: one line if it is expected, with a traceback if it is a bug."""
         from indexer.terminal.error_message import in_words
         from telemetry_core.errors import TelemetryError
 
@@ -67,10 +67,10 @@ class Settings:
 
 def environment_for(settings: Settings) -> None:
     """Have this process, and what it starts, record in the base directory that was named."""
-    if settings.base is not None:
+    if settings.directory is not None:
         from indexer.cli.shell.entry import use_base
 
-        use_base(str(settings.base))
+        use_base(str(settings.directory))
 
 
 def _take_base(ctx: click.Context, _param: click.Parameter, value: Optional[str]) -> None:
@@ -81,25 +81,25 @@ def _take_base(ctx: click.Context, _param: click.Parameter, value: Optional[str]
 
 
 def base_option(command: Function) -> Function:
-    """Add `--base`, which may stand before the command's name or after it."""
+    """Add `--base`, which is accepted before the command's name and after it."""
     return click.option(
         "--base",
         metavar="DIR",
         expose_value=False,
         callback=_take_base,
-        help="The base directory, instead of what the environment names.",
+        help="Base directory; overrides the environment.",
     )(command)
 
 
 def json_option(command: Function) -> Function:
     """Add `--json`, which every reading command has."""
     return click.option(
-        "--json", "as_json", is_flag=True, help="JSON on stdout: keys are stable, times UTC."
+        "--json", "as_json", is_flag=True, help="Print JSON: keys are stable, times are UTC."
     )(command)
 
 
 def refresh(base: Base) -> str:
-    """Index what is new, with a progress bar if that takes long; return a warning or nothing."""
+    """Index new events, with a progress bar if that takes long; return a warning or nothing."""
     from indexer.database import freshness as fresh
     from indexer.terminal.error_message import in_words, is_disk_full
     from indexer.terminal.progress import byte_progress, unread_size
@@ -109,10 +109,10 @@ def refresh(base: Base) -> str:
         try:
             return fresh.refresh_database(base, on_progress)
         except (TelemetryError, OSError) as error:
-            # What was indexed before the disk was full can be read all the same.
+            # What was indexed before the disk was full can still be read.
             if not is_disk_full(error) or not _has_database(base):
                 raise
-            return f"the view may be stale, for it can't be written to: {in_words(error)}"
+            return f"the database may be out of date: it can't be written to: {in_words(error)}"
 
 
 def _has_database(base: Base) -> bool:
@@ -128,7 +128,7 @@ def _has_database(base: Base) -> bool:
 
 @contextmanager
 def open_database(base: Base) -> Iterator[sqlite3.Connection]:
-    """Give the view, read-only and up to date; an empty one where nothing was recorded yet."""
+    """Yield the database, read-only and up to date; an empty one if nothing was recorded yet."""
     import sqlite3
 
     if not is_recorded(base):
@@ -146,7 +146,7 @@ def open_database(base: Base) -> Iterator[sqlite3.Connection]:
 
 
 def is_recorded(base: Base) -> bool:
-    """Whether there is a log or a database at all; if not, say where it was looked for."""
+    """Return whether there is a log or a database; if not, say where it was looked for."""
     from indexer.log.segments import list_segments
     from indexer.terminal.format import plain
 
@@ -159,7 +159,7 @@ def is_recorded(base: Base) -> bool:
 
 @contextmanager
 def schema_only_database() -> Iterator[sqlite3.Connection]:
-    """Give a view without rows, in memory: looking at a base must not create it."""
+    """Yield an empty database in memory: reading a base directory must not create it."""
     import sqlite3
     from contextlib import closing
 

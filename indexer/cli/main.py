@@ -1,24 +1,24 @@
-"""The entry point: finds the command, runs it, and turns what goes wrong into an exit code.
+"""The entry point: find the command, run it, and turn what goes wrong into an exit code.
 
-Called by the script `telemetry` and by `python -m indexer`. It imports no command before it is
-asked for, so that `--version` and `--help` answer at once. Exit codes: 0 fine, 1 failed,
-2 usage, 3 degraded, 130 interrupted.
+Called by the script `telemetry` and by `python -m indexer`. A command is imported when it is
+called and not before, so that `--version` and `--help` answer at once. The exit codes are in
+exit_codes.py.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NamedTuple, Optional
+from typing import IO, Any, NamedTuple, Optional, TextIO
 
 import click
 from click.shell_completion import CompletionItem
 
 from indexer.cli.context import Settings, base_option
-
-INTERRUPTED = 130
+from indexer.cli.exit_codes import FAILED, INTERRUPTED, OK
 
 
 class Entry(NamedTuple):
@@ -29,44 +29,46 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "demo": Entry("demo", "Real agents on real files, indexed before your eyes."),
-    "init": Entry("init", "Make the base directory with all that belongs in it."),
-    "index": Entry("index", "Index what is new in the log; --watch keeps at it."),
-    "rebuild": Entry("rebuild", "Make the database anew from the log."),
-    "status": Entry("status", "How the log, the indexer and the database are."),
-    "runs": Entry("runs", "The latest runs."),
-    "show": Entry("show", "One run: its fields, its children, its events."),
-    "tail": Entry("tail", "The latest events; -f goes on as they arrive."),
-    "stats": Entry("stats", "Runs by agent and by status."),
-    "ui": Entry("ui", "The live page: runs, spans, agents, usage, in your browser."),
-    "sql": Entry("sql", "Ask the database in SQL, read-only."),
-    "exec": Entry("exec", "Run a command as it is, and record it as a run."),
-    "start": Entry("start", "Start a run from a shell script; prints its id."),
+    "demo": Entry("demo", "Run real agents on real files and watch what they record."),
+    "init": Entry("init", "Create the base directory and everything in it."),
+    "index": Entry("index", "Index new events; --watch keeps running as the daemon."),
+    "rebuild": Entry("rebuild", "Rebuild the database from the log."),
+    "status": Entry("status", "Show the health of the log, the indexer and the database."),
+    "runs": Entry("runs", "List runs, newest first."),
+    "show": Entry("show", "Show one run with its nested runs and events."),
+    "tail": Entry("tail", "Show the latest events; -f follows new ones."),
+    "stats": Entry("stats", "Summarize runs by agent and status."),
+    "ui": Entry("ui", "Serve the live page to your browser."),
+    "sql": Entry("sql", "Query the database with SQL, read-only."),
+    "exec": Entry("exec", "Run a command and record it as a run."),
+    "start": Entry("start", "Start a run from a shell script and print its id."),
     "log": Entry("log", "Record an event of a run."),
     "set": Entry("set", "Set fields of a run."),
     "end": Entry("end", "End a run, also one that was left behind."),
-    "archive": Entry("archive", "Compress the log files of past days."),
-    "prune": Entry("prune", "Delete old days, from log and database; asks first."),
-    "backup": Entry("backup", "Copy the database, and the log with it if asked."),
-    "restore": Entry("restore", "Put a backup back; asks first."),
-    "export": Entry("export", "Runs or events as a file: CSV, JSON, NDJSON or Parquet."),
-    "report": Entry("report", "A page on a period: what ran, how it went, what failed."),
-    "forward": Entry("forward", "Finished runs sent to an API, a sheet or a file."),
-    "verify": Entry("verify", "Read the whole log again and hold it against the database."),
-    "doctor": Entry("doctor", "Examine the installation and the base, with what to do."),
-    "quarantine": Entry("quarantine", "The lines of the log that are no events."),
-    "service": Entry("service", "The daemon in the care of systemd, launchd or the like."),
-    "completion": Entry("completion", "Have your shell complete commands and options."),
+    "archive": Entry("archive", "Compress segments of past days."),
+    "prune": Entry("prune", "Delete old days from the log and the database."),
+    "backup": Entry("backup", "Back up the database, with or without the log."),
+    "restore": Entry("restore", "Restore a backup."),
+    "export": Entry("export", "Export runs or events as CSV, JSON, NDJSON or Parquet."),
+    "report": Entry("report", "Write a report on a period as HTML and Markdown."),
+    "forward": Entry("forward", "Send finished runs to an API, a sheet or a file."),
+    "verify": Entry("verify", "Check the database against the whole log."),
+    "doctor": Entry("doctor", "Check the installation and the base directory."),
+    "quarantine": Entry("quarantine", "Show log lines that could not be parsed."),
+    "service": Entry("service", "Run the daemon under systemd, launchd or Task Scheduler."),
+    "completion": Entry("completion", "Print the completion script for your shell."),
+    "docs": Entry("docs", "Read the documentation in the terminal."),
 }
 """Every command, in the order of `telemetry --help`."""
 
 EXAMPLES = """\b
 Examples:
-  telemetry demo                      see it work, in a directory of its own
-  telemetry index --watch             the daemon: start it once
-  telemetry runs --since 2h           what ran in the last two hours
+  telemetry demo                      see it at work, in a directory of its own
+  telemetry runs --since 2h           runs of the last two hours
   telemetry show latest               the newest run in full
+  telemetry tail -f                   follow events as they arrive
   telemetry sql "SELECT * FROM failed_runs LIMIT 5"
+  telemetry docs                      the documentation
 """
 
 
@@ -101,9 +103,14 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[Optional[str], Optional[click.Command], list[str]]:
-        """Find the command; a name that is nearly right is named in the error."""
+        """Find the command; the error on an unknown name suggests the nearest one."""
+        if args[0] == "help":
+            args = [*args[1:], "--help"]
+            if len(args) == 1:
+                click.echo(ctx.get_help())
+                ctx.exit()
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            # Imported here: only a wrong name needs it.
+            # Imported here: only an unknown name needs it.
             import difflib
 
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
@@ -113,8 +120,8 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete a command's name from the table above: no command need be imported."""
-        # Past click's own group, which would import every command for its summary.
+        """Complete a command's name from the table above, without importing any command."""
+        # Not click's own group, which would import every command for its summary.
         options = click.Command.shell_complete(self, ctx, incomplete)
         return options + [
             CompletionItem(name, help=entry.summary)
@@ -122,21 +129,10 @@ class LazyGroup(click.Group):
             if name.startswith(incomplete)
         ]
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a reader that has read enough is no error."""
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Python would flush once more at exit, and complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        return result
-
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        # Imported here: nobody else needs it.
+        # Imported here: nothing else needs it.
         from telemetry_core import __version__
 
         click.echo(f"telemetry {__version__}")
@@ -147,6 +143,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.option(
+    "-V",
     "--version",
     is_flag=True,
     is_eager=True,
@@ -154,14 +151,14 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     callback=_print_version,
     help="Print the version.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Log to stderr; show tracebacks of errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Log to stderr, and show tracebacks of errors.")
 @base_option
 @click.pass_obj
 def cli(settings: Settings, verbose: bool) -> None:
-    """Ask what your agents did, and keep the database that answers up to date.
+    """Find out what your agents did.
 
-    Agents append events to a log; `telemetry index` makes a database of it. Every command that
-    reads brings the database up to date first.
+    Agents append events to a log; the indexer turns the log into a database. Commands that read
+    index new events first, so their answers are always up to date.
     """
     settings.verbose = verbose
     if verbose:
@@ -170,29 +167,74 @@ def cli(settings: Settings, verbose: bool) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line; return its exit code."""
-    settings = Settings()
+    settings, stdout = Settings(), sys.stdout
     try:
         result = cli.main(
             list(arguments), prog_name="telemetry", standalone_mode=False, obj=settings
         )
+        sys.stdout.flush()
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except BrokenPipeError:
+        # The reader, `head` for example, has had enough.
+        return OK
+    except SystemExit as error:
+        # Click answers a closed pipe by wrapping the streams and exiting with 1; it also exits
+        # after it completed something for a shell.
+        is_pipe = sys.stdout is not stdout
+        return OK if is_pipe or not isinstance(error.code, int) else error.code
     except Exception as error:
         settings.report(error)
-        return 1
-    return result if isinstance(result, int) else 0
+        return FAILED
+    return result if isinstance(result, int) else OK
 
 
 def main() -> None:
     """Run the command line on this process's arguments, and exit."""
-    # Closed by whoever started us, as `>&-` does: what would go there goes nowhere.
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # for good
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that can't show a character must not cost the rest of the answer.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+    # A stream that the caller closed, as with `>&-`: what goes there is dropped.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # open until exit
+    sys.stderr = _best_effort_stderr()
+    stdout = sys.stdout
+    # A character that the terminal can't show must not cost the rest of the answer.
+    if hasattr(stdout, "reconfigure"):
+        stdout.reconfigure(errors="backslashreplace")
+    sys.exit(_flushed(stdout, run(sys.argv[1:])))
+
+
+class _BestEffortFile(io.FileIO):
+    """A file that drops what can't be written: where stderr fails, nobody is left to tell."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
+
+
+def _best_effort_stderr() -> TextIO:
+    if sys.stderr is None:
+        return open(os.devnull, "w")
+    file = io.BufferedWriter(_BestEffortFile(sys.stderr.fileno(), "wb", closefd=False))
+    encoding = sys.stderr.encoding
+    return io.TextIOWrapper(file, encoding, "backslashreplace", line_buffering=True)
+
+
+def _flushed(stream: IO[str], code: int) -> int:
+    """Write what is left in a stream; return the exit code, which a failure to write changes.
+
+    Python flushes again at exit, and would print an error and exit with 120 then.
+    """
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        pass
+    except OSError:
+        code = code or FAILED
+    else:
+        return code
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
+    return code

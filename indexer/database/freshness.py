@@ -55,7 +55,7 @@ def refresh_database(base: Base, on_progress: Callable[[int], None] = lambda _: 
     except OSError as error:
         if error.errno not in _NOT_TO_BE_WRITTEN:
             raise
-        return f"the view may be stale, for it can't be written to: {error}"
+        return f"the database may be out of date: it can't be written to: {error}"
     return "; ".join(result.problems)
 
 

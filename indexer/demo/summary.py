@@ -15,7 +15,7 @@ import click
 
 from indexer.demo.scenario import Outcome
 from indexer.demo.snapshot import AgentRun
-from indexer.health.summary import runs_sentence, verification_sentence
+from indexer.health.summary import status_counts, verification_summary
 from indexer.terminal.console import heading, print_fields
 from indexer.terminal.format import count, many, plain, warn
 from indexer.terminal.runs_table import short_id
@@ -33,8 +33,8 @@ def print_summary(outcome: Outcome, base: Path) -> None:
             ("parsed", f"{many(outcome.files, 'file')} of {outcome.root}"),
             ("took", f"{outcome.seconds:.1f} s"),
             ("recorded", f"{runs}, {many(picture.events, 'event')} in {base}"),
-            ("runs", runs_sentence(picture.runs)),
-            ("verify", verification_sentence(outcome.report)),
+            ("runs", status_counts(picture.runs)),
+            ("verify", verification_summary(outcome.report)),
         ]
     )
     _print_failures(outcome.failed)

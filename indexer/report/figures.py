@@ -24,7 +24,7 @@ _PARTS_SHOWN = 200
 
 _CHOSEN = "WITH chosen AS (SELECT * FROM agent_runs WHERE start_time >= ? AND start_time < ?)"
 _EVERYBODY = (
-    "WITH chosen AS (SELECT NULL AS agent_name, status, duration_ms, start_time"
+    "WITH chosen AS (SELECT NULL AS agent_name, run_id, status, duration_ms, start_time"
     " FROM agent_runs WHERE start_time >= ? AND start_time < ?)"
 )
 _HAS_FAILED = "status IN ('failed', 'timeout')"

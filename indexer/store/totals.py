@@ -1,59 +1,122 @@
-"""Totals over all runs: by status, and by agent with their durations.
+"""Totals over runs: counts by outcome, success rates and durations, in all and by agent.
 
-Called by the commands and by the health report. It only reads.
+Used by the commands, the report and the health. It only reads. Percentiles are computed here:
+the SQL view `runs_by_agent` needs twice the time for the same numbers.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional
 
-from indexer.store.schema.views import TOTALS_BY_AGENT
+from indexer.store.run_queries import STALE, RunFilter
+from indexer.store.schema.views import COUNTS, SUCCESS_RATE
+from telemetry_core.status import RUNNING
+
+_IS_NUMBER = "typeof(duration_ms) IN ('integer', 'real')"
 
 
-def totals(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Return the number of runs and events, and the runs by status and by agent."""
-    by_agent = _by_agent(connection)
-    (events,) = connection.execute("SELECT sum(event_count) FROM agent_runs").fetchone()
-    return {
-        "runs": sum(agent["runs"] for agent in by_agent),
-        "events": events or 0,
-        "by_status": runs_by_status(connection),
-        "by_agent": by_agent,
-    }
+@dataclass(frozen=True)
+class RunCounts:
+    """How many runs there were, by outcome: the outcomes add up to `runs`."""
+
+    runs: int = 0
+    succeeded: int = 0
+    partial: int = 0
+    failed: int = 0
+    """Failed or timed out."""
+    cancelled: int = 0
+    running: int = 0
+    stale: int = 0
+    """Running by their record only: the process is gone, or silent for too long."""
+    other: int = 0
+    """With a status that an agent made up, or none."""
+    success_rate: Optional[float] = None
+    """Of the runs that are no longer running, stale ones included."""
+    p50_duration_ms: Optional[float] = None
+    p95_duration_ms: Optional[float] = None
+    last_run: Optional[str] = None
+    """When the newest of them started."""
+
+
+@dataclass(frozen=True)
+class AgentCounts(RunCounts):
+    """The counts of one agent's runs."""
+
+    agent_name: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the runs that a filter means come to."""
+
+    total: RunCounts
+    events: int
+    """Events that the agents recorded in these runs."""
+    by_agent: list[AgentCounts] = field(default_factory=list)
+    """The agents with the most runs first."""
+
+
+def totals(connection: sqlite3.Connection, chosen: RunFilter) -> Totals:
+    """Return the totals of the runs that a filter means. The row factory has to be Row."""
+    where, values = chosen.where()
+    source = f"FROM agent_runs AS runs WHERE {where}"
+    select = f"{COUNTS}, {SUCCESS_RATE}, max(start_time) AS last_run"
+    durations = _durations(connection, where, values)
+    (events,) = connection.execute(f"SELECT sum(event_count) {source}", values).fetchone()
+    in_all = dict(connection.execute(f"SELECT {select} {source}", values).fetchone())
+    rows = connection.execute(
+        f"SELECT agent_name, {select} {source} GROUP BY agent_name ORDER BY runs DESC, agent_name",
+        values,
+    )
+    everything = sorted(value for one in durations.values() for value in one)
+    return Totals(
+        RunCounts(**_without_nulls(in_all), **_percentiles(everything)),
+        events or 0,
+        [
+            AgentCounts(**_without_nulls(dict(row)), **_percentiles(durations.get(row[0], ())))
+            for row in rows
+        ],
+    )
 
 
 def runs_by_status(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return how many runs there are of each status."""
+    """Return how many runs there are of each status; stale ones are not counted as running."""
     rows = connection.execute("SELECT status, count(*) FROM agent_runs GROUP BY status")
-    return {"unknown" if status is None else status: number for status, number in rows}
+    counts = {"unknown" if status is None else status: number for status, number in rows}
+    (stale,) = connection.execute("SELECT count(*) FROM stale_runs").fetchone()
+    if stale:
+        counts[STALE] = stale
+        counts[RUNNING] -= stale
+    return {status: number for status, number in counts.items() if number}
 
 
-def _by_agent(connection: sqlite3.Connection) -> list[dict[str, Any]]:
-    """Return the rows of `runs_by_agent`, for which the view needs twice the time."""
-    durations = _durations(connection)
-    agents = []
-    for row in connection.execute(f"{TOTALS_BY_AGENT} ORDER BY runs DESC, agent_name"):
-        agent = dict(row)
-        measured = durations.get(agent["agent_name"])
-        if measured:
-            agent["p50_duration_ms"] = _percentile(measured, 50)
-            agent["p95_duration_ms"] = _percentile(measured, 95)
-        agents.append(agent)
-    return agents
-
-
-def _durations(connection: sqlite3.Connection) -> dict[str, list[Any]]:
+def _durations(
+    connection: sqlite3.Connection, where: str, values: Sequence[str]
+) -> dict[Optional[str], list[float]]:
     """Return each agent's durations, the shortest first."""
-    durations: dict[str, list[Any]] = {}
+    durations: dict[Optional[str], list[float]] = {}
     for agent, duration_ms in connection.execute(
-        "SELECT agent_name, duration_ms FROM agent_runs WHERE duration_ms IS NOT NULL"
-        " ORDER BY agent_name, duration_ms"
+        f"SELECT agent_name, duration_ms FROM agent_runs WHERE {_IS_NUMBER} AND {where}"
+        " ORDER BY agent_name, duration_ms",
+        values,
     ):
         durations.setdefault(agent, []).append(duration_ms)
     return durations
 
 
-def _percentile(ordered: list[Any], percent: int) -> Any:
-    """Return the first value that so many per cent do not exceed."""
-    return ordered[-(-len(ordered) * percent // 100) - 1]
+def _percentiles(ordered: Sequence[float]) -> dict[str, Any]:
+    """Return the first values that 50 and 95 per cent do not exceed; none of no values."""
+    if not ordered:
+        return {}
+    return {
+        f"p{percent}_duration_ms": ordered[-(-len(ordered) * percent // 100) - 1]
+        for percent in (50, 95)
+    }
+
+
+def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    # Sums over no rows are NULL, and mean the field's default.
+    return {name: value for name, value in row.items() if value is not None}

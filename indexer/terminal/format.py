@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Optional
 
 import click
 
@@ -27,6 +27,15 @@ def count(number: Any) -> str:
 def many(number: int, noun: str) -> str:
     """Return a number of things."""
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
+
+
+def percent(rate: Optional[float]) -> str:
+    """Return a rate as a percentage that is 100 only for all and 0 only for none."""
+    if rate is None:
+        return ""
+    if 0.995 <= rate < 1 or 0 < rate < 0.005:
+        return f"{min(max(100 * rate, 0.1), 99.9):.1f}%"
+    return f"{rate:.0%}"
 
 
 def size(number: int) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -26,6 +28,17 @@ _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f]")
 def print_json(value: Any) -> None:
     """Print one JSON value, indented."""
     click.echo(to_json(value, indent=True))
+
+
+def print_json_stream(head: dict[str, Any], name: str, values: Iterable[Any]) -> None:
+    """Print a JSON object whose last key, `name`, has an array that is never held in memory."""
+    lines = to_json(head, indent=True).rpartition("\n}")[0]
+    sys.stdout.write(f'{lines},\n  "{name}": [')
+    before = "\n    "
+    for value in values:
+        sys.stdout.write(before + to_json(value))
+        before = ",\n    "
+    click.echo("]\n}" if before == "\n    " else "\n  ]\n}")
 
 
 def print_json_line(value: Any) -> None:

@@ -8,7 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from click.shell_completion import ShellComplete
 
+from indexer.cli.context import Settings
+from indexer.cli.main import cli as command_line
+from indexer.cli.main import run
 from tests.support.cli import Cli
 from tests.support.process import environment
 
@@ -104,3 +108,37 @@ def test_an_unknown_shell_is_a_usage_error(cli):
     ran = cli("completion", "tcsh")
     assert ran.code == 2
     assert "bash" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("runs --agent cr", {"crawler"}),
+        ("runs --job d", {"daily"}),
+        ("runs --status s", {"success", "stale"}),
+        ("show my-", {"my-own-id"}),
+        ("show la", {"latest"}),
+        ("docs run", {"runbook"}),
+    ],
+)
+def test_values_from_the_database_are_completed(words, expected, base, client, monkeypatch):
+    """Agents, job types, statuses, run ids and topics of the documentation."""
+    client.end_run(client.start_run("crawler", "daily", run_id="my-own-id"))
+    assert run(["--base", str(base), "index"]) == 0
+    monkeypatch.setenv("TELEMETRY_BASE_DIR", str(base))
+    assert expected <= set(_completions(words))
+
+
+def test_nothing_is_completed_where_there_is_no_database(base, monkeypatch):
+    """A shell gets no error, and nothing is created."""
+    monkeypatch.setenv("TELEMETRY_BASE_DIR", str(base))
+    assert _completions("runs --agent x") == []
+    assert not base.exists()
+
+
+def _completions(words: str) -> list[str]:
+    *arguments, incomplete = words.split()
+    completion = ShellComplete(
+        command_line, {"obj": Settings()}, "telemetry", "_TELEMETRY_COMPLETE"
+    )
+    return [item.value for item in completion.get_completions(arguments, incomplete)]

@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import random
+import sys
 from pathlib import Path
 
 import pytest
 
+from indexer.cli.commands import show
 from telemetry_core.fields import RUN_FIELD_NAMES
-from tests.support.cli import Cli, in_process
+from tests.support.cli import Cli, at_terminal, in_process
 from tests.support.database import event, lines_of
 
 
@@ -33,7 +35,7 @@ def recorded(client) -> dict[str, str]:
         pytest.raises(ValueError, match="no such page"),
         client.track_run("reporter", "weekly") as bad,
     ):
-        raise ValueError("no such page\nsecond line \x1b[31m")
+        raise ValueError("no such page \x1b[31m")
     open_run = client.start_run("crawler", "daily", run_id="my-own-id")
     return {"good": good.run_id, "child": child.run_id, "bad": bad.run_id, "open": open_run}
 
@@ -51,12 +53,13 @@ def test_runs_lists_the_newest_first(cli, recorded):
         "TOOK",
         "DONE",
         "FAILED",
+        "NESTED",
         "NOTE",
     ]
-    order = [recorded[name] for name in ("open", "bad", "child", "good")]
+    order = [recorded[name] for name in ("open", "bad", "good")]
     assert [line.split()[0] for line in lines] == order
-    assert "ValueError: no such page\\nsecond line \\x1b[31m" in lines[1]
-    assert "1,400/1,500     100" in lines[3]
+    assert "ValueError: no such page \\x1b[31m" in lines[1]
+    assert "1,400/1,500     100       1" in lines[2]
     assert all(line.isprintable() for line in ran.out.splitlines())
 
 
@@ -98,7 +101,8 @@ def test_runs_can_be_filtered(filters, expected, cli, recorded):
 def test_no_such_runs_is_said_on_stderr(cli, recorded):
     """An empty answer is no error, and stdout stays empty."""
     ran = cli("runs", "--agent", "nobody")
-    assert (ran.code, ran.out, ran.err) == (0, "", "no such runs\n")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == "no runs match: no agent 'nobody'\n"
 
 
 @pytest.mark.parametrize("how", ["whole", "beginning", "end"])
@@ -135,7 +139,7 @@ def test_show_has_fields_children_and_events(cli, recorded):
     assert shown["events"][1]["payload_json"] == {"url": "http://example.org/ü"}
     text = cli("show", recorded["good"]).out
     assert "metrics_json" in text
-    assert "Children (1)" in text
+    assert "Nested runs (1)" in text
     assert "page.fetched" in text
 
 
@@ -143,7 +147,7 @@ def test_show_limits_events(cli, client):
     """People see the last events and are told of the others; --events 0 shows all."""
     client.log_events("long", [("step", number) for number in range(80)])
     text = cli("show", "long").out
-    assert "The last 50 of 80 events" in text
+    assert "Last 50 of 80 events" in text
     assert len(cli("show", "long", "--events", "0").out.splitlines()) >= 80
     assert len(cli("show", "long", "--json").json["events"]) == 80
     assert len(cli("show", "long", "--json", "--events", "3").json["events"]) == 3
@@ -158,14 +162,14 @@ def test_show_prints_the_error_at_length(cli, recorded):
 
 def test_stats_counts_by_agent_and_status(cli, recorded):
     """Numbers come from the view that SQL users see."""
-    stats = cli("stats", "--json").json
-    assert stats["runs"] == 4
-    assert stats["by_status"] == {"failed": 1, "running": 1, "success": 2}
+    stats = cli("stats", "--json", "--nested").json
+    assert [stats[name] for name in ("runs", "succeeded", "failed", "running")] == [4, 2, 1, 1]
     assert [agent["agent_name"] for agent in stats["by_agent"]] == ["crawler", "reporter"]
     assert stats["by_agent"][0]["success_rate"] == 1.0
-    text = cli("stats").out
-    assert text.splitlines()[1].split()[:6] == ["crawler", "3", "2", "0", "1", "100%"]
-    assert "4 runs: 1 failed, 1 running, 2 success" in text
+    text = cli("stats", "--nested").out
+    row = ["crawler", "3", "2", "0", "0", "0", "1", "0", "0", "100%"]
+    assert text.splitlines()[1].split()[:10] == row
+    assert "4 runs: 2 succeeded, 1 failed, 1 running" in text
 
 
 def test_sql_prints_csv_into_a_pipe(cli, recorded):
@@ -286,7 +290,7 @@ def test_a_base_that_can_not_be_written_is_still_read(base, client, cli, monkeyp
     monkeypatch.setattr("indexer.database.freshness.index_once", refuse)
     ran = cli("runs", "--json")
     assert len(ran.json) == 1
-    assert ran.err.startswith("warning: the view may be stale")
+    assert ran.err.startswith("warning: the database may be out of date")
 
 
 def test_an_empty_run_id_is_nobodys(cli, recorded):
@@ -313,7 +317,43 @@ def test_stats_are_those_of_the_view(cli, base):
         lines.append(event(1000 + number, "run.ended", f"r{number}", **ended))
     (base / "raw").mkdir(parents=True)
     (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(lines))
-    found = cli("stats", "--json").json["by_agent"]
+    found = cli("stats", "--json", "--nested").json["by_agent"]
     sql = "SELECT * FROM runs_by_agent ORDER BY runs DESC, agent_name"
     assert found == cli("sql", "--json", sql).json
     assert len(found) == 7
+
+
+def test_show_streams_json_of_any_length(cli, client, monkeypatch):
+    """Events are printed as they are read, and the whole is one JSON value."""
+    client.log_events("big", [("step", {"number": number}) for number in range(500)])
+    held = []
+    original = show.event_value
+
+    def watched(row):
+        held.append(len(held))
+        return original(row)
+
+    monkeypatch.setattr(show, "event_value", watched)
+    written_after = []
+    monkeypatch.setattr(
+        "sys.stdout.write",
+        lambda text, write=sys.stdout.write: (written_after.append(len(held)), write(text))[1],
+    )
+    ran = cli("show", "big", "--json")
+    assert [event["payload_json"]["number"] for event in ran.json["events"]] == list(range(500))
+    # Between two events something was written: no list of all of them was made.
+    assert len(set(written_after)) > 400
+    assert cli("show", "big", "--json", "--events", "2").json["events"][1]["payload_json"] == {
+        "number": 499
+    }
+
+
+def test_show_full_cuts_nothing(base, client):
+    """At a terminal, --full shows values, payloads and events that are cut or left out without."""
+    with client.track_run("agent", "job") as run:
+        for _ in range(60):
+            run.log_event("step", {"text": "x" * 900})
+        run_id = run.run_id
+    assert "x" * 300 not in at_terminal(base, "show", run_id).replace("\n", "")
+    shown = at_terminal(base, "show", run_id, "--full").replace("\n", "")
+    assert shown.count("x" * 900) == 60

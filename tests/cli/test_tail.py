@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 
 import pytest
 
+from indexer.cli.event_follower import EventFollower
+from indexer.store.connection import reading
+from indexer.store.run_queries import RunFilter
 from tests.support.cli import COMMAND, Cli
 from tests.support.process import environment
 
@@ -152,3 +156,30 @@ def test_follow_filters_too(client, follow):
     finally:
         stop.set()
         writer.join()
+
+
+def test_following_a_big_run_reads_its_new_events_only(base, client, cli):
+    """One event more of thousands is found by its id, unless an old one arrives late."""
+    client.log_events("run", [("step", number) for number in range(3_000)])
+    cli("index")
+    follower = EventFollower(RunFilter(), None)
+    with reading(base / "db" / "telemetry.sqlite") as connection:
+        connection.row_factory = sqlite3.Row
+        follower.skip(connection)
+        client.log_event("run", "step", "new")
+        cli("index")
+        steps_taken = []
+        connection.set_progress_handler(lambda: steps_taken.append(1), 1_000)
+        assert [row["payload_json"] for row in follower.look(connection)] == ['"new"']
+    # A look at all events would take some twenty steps of SQLite's machine for each.
+    assert len(steps_taken) < 10
+
+
+def test_events_stand_in_columns(cli, client):
+    """Time, agent, run, type and payload begin at the same place in each line."""
+    for agent, kind in (("a", "x"), ("agent-with-a-longer-name", "a.longer.type")):
+        run_id = client.start_run(agent, "job", run_id=f"run-of-{agent}")
+        client.log_event(run_id, kind, {"a": 1})
+    lines = [line for line in cli("tail").out.splitlines() if '{"a":1}' in line]
+    assert len({line.index('{"a":1}') for line in lines}) == 1
+    assert len({line.index("run-of-") for line in lines}) == 1

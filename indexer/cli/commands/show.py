@@ -1,35 +1,37 @@
-"""`telemetry show`: one run, with its children and its events.
-
-Called by the command line. It only reads.
-"""
+"""`telemetry show`: one run with its nested runs and its events."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
 import click
 
 from indexer.cli.commands.tail import event_value, print_events
+from indexer.cli.completions import complete_run
 from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.exit_codes import OK
+from indexer.store.run_queries import find_run
 from indexer.terminal.console import at_terminal, heading, print_fields
 from indexer.terminal.format import count, duration, local_time, plain
-from indexer.terminal.json_output import print_json, to_json
-from indexer.terminal.runs_table import find_run, print_runs, with_reasons
+from indexer.terminal.json_output import print_json_stream, to_json
+from indexer.terminal.runs_table import print_runs, run_values, shown_status
 
 EXAMPLES = """\b
 Examples:
   telemetry show latest
   telemetry show 3f9a1c20                     the end of an id
   telemetry show 20261122T154508Z-crawler     or its beginning
+  telemetry show latest --full | less
   telemetry show latest --json | jq .events
 """
 
 _EVENTS_FOR_PEOPLE = 50
 _CLIPPED_LENGTH = 400
 _TIMES = ("start_time", "end_time", "last_event_time", "git_commit_timestamp")
-# Of use to programs, which have them by --json and by SQL.
-_UNSHOWN = frozenset(
+# Of use to programs, which get them with --json and SQL.
+_HIDDEN = frozenset(
     (
         "schema_version",
         "last_event_id",
@@ -47,84 +49,100 @@ _UNSHOWN = frozenset(
 
 
 @click.command("show", epilog=EXAMPLES)
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete_run)
 @click.option(
     "--events",
     type=click.IntRange(min=0),
     metavar="N",
-    help="At most the last N events; 0 for all. Default 50, in JSON all.",
+    help="Show at most the last N events; 0 for all. Default: 50, or all with --full or --json.",
 )
+@click.option("--full", is_flag=True, help="Show long values and payloads whole, and all events.")
 @json_option
 @base_option
 @click.pass_obj
-def command(settings: Settings, run_id: str, events: Optional[int], as_json: bool) -> int:
-    """Show one run: its fields, its children, its events.
+def command(
+    settings: Settings, *, run_id: str, events: Optional[int], full: bool, as_json: bool
+) -> int:
+    """Show one run: its fields, its nested runs and its events.
 
-    RUN_ID is an id, its beginning or its end if only one run has that, or `latest`.
+    RUN_ID is an id, the beginning or end of one if that is unambiguous, or `latest`.
     """
     if events is None:
-        events = 0 if as_json else _EVENTS_FOR_PEOPLE
+        events = 0 if as_json or full else _EVENTS_FOR_PEOPLE
     with open_database(settings.base()) as connection:
-        run = find_run(connection, run_id)
+        run = run_values(connection, [find_run(connection, run_id)])[0]
         children = _children(connection, run["run_id"])
-        shown = _events(connection, run["run_id"], events)
-    if as_json:
-        print_json({"run": run, "children": children, "events": shown})
-        return 0
-    _print_run(run)
-    if children:
-        heading(f"Children ({count(len(children))})")
-        print_runs(children)
-    if shown:
-        total = run["event_count"]
-        heading(
-            "Events" if len(shown) >= total else f"The last {len(shown)} of {count(total)} events"
-        )
-        print_events(shown, of_one_run=True)
-    return 0
+        rows = _events(connection, run["run_id"], events)
+        if as_json:
+            print_json_stream({"run": run, "children": children}, "events", rows)
+        else:
+            _print_run(run, full)
+            _print_children(children)
+            _print_events(rows, run["event_count"], events, full)
+    return OK
 
 
 def _children(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:
     rows = connection.execute(
         "SELECT * FROM agent_runs WHERE parent_run_id = ? ORDER BY start_time, run_id", (run_id,)
     ).fetchall()
-    return with_reasons(connection, rows)
+    return run_values(connection, rows)
 
 
-def _events(connection: sqlite3.Connection, run_id: str, limit: int) -> list[dict[str, Any]]:
+def _events(connection: sqlite3.Connection, run_id: str, limit: int) -> Iterator[dict[str, Any]]:
+    """Yield the last events of a run, the oldest first, without holding all of them."""
+    latest = "SELECT event_id FROM run_events WHERE run_id = :run"
+    newest_first = f"{latest} ORDER BY timestamp DESC, event_id DESC LIMIT :limit"
     rows = connection.execute(
-        "SELECT run_events.*, NULL AS agent_name FROM run_events WHERE run_id = ?"
-        " ORDER BY timestamp DESC, event_id DESC LIMIT ?",
-        (run_id, limit or -1),
-    ).fetchall()
-    return [event_value(row) for row in reversed(rows)]
+        "SELECT *, NULL AS agent_name FROM run_events WHERE run_id = :run"
+        + (f" AND event_id IN ({newest_first})" if limit else "")
+        + " ORDER BY timestamp, event_id",
+        {"run": run_id, "limit": limit},
+    )
+    return map(event_value, rows)
 
 
-def _print_run(run: dict[str, Any]) -> None:
+def _print_run(run: Mapping[str, Any], full: bool) -> None:
     fields = [
-        (name, _words(name, value))
+        (name, _in_words(name, run, full))
         for name, value in run.items()
-        if value is not None and name not in _UNSHOWN
+        if value is not None and name not in _HIDDEN
     ]
     print_fields(fields)
     if run["error_details"]:
         heading("Error")
         for line in str(run["error_details"]).rstrip().splitlines():
-            click.echo(_clipped(plain(line)))
+            click.echo(_clipped(plain(line), full))
 
 
-def _words(name: str, value: Any) -> str:
+def _print_children(children: list[dict[str, Any]]) -> None:
+    if children:
+        heading(f"Nested runs ({count(len(children))})")
+        print_runs(children)
+
+
+def _print_events(rows: Iterator[dict[str, Any]], total: int, limit: int, full: bool) -> None:
+    if not total:
+        return
+    heading(f"Last {limit} of {count(total)} events" if 0 < limit < total else "Events")
+    print_events(rows, of_one_run=True, full=full)
+
+
+def _in_words(name: str, run: Mapping[str, Any], full: bool) -> str:
+    value = run[name]
+    if name == "status":
+        return shown_status(run)
     if name in _TIMES:
         return local_time(value)
     if name == "duration_ms":
         return duration(value)
     if name.startswith("items_") or name == "event_count":
         return count(value)
-    return _clipped(to_json(value) if isinstance(value, (dict, list)) else plain(value))
+    return _clipped(to_json(value) if isinstance(value, (dict, list)) else plain(value), full)
 
 
-def _clipped(text: str) -> str:
-    """Cut a text that would fill the screen, for people only."""
-    if not at_terminal() or len(text) <= _CLIPPED_LENGTH:
+def _clipped(text: str, full: bool) -> str:
+    """Cut a text that would fill the screen, at a terminal only."""
+    if full or not at_terminal() or len(text) <= _CLIPPED_LENGTH:
         return text
-    return f"{text[:_CLIPPED_LENGTH]}... ({count(len(text))} characters; --json has all)"
+    return f"{text[:_CLIPPED_LENGTH]}... ({count(len(text))} characters; --full shows all)"

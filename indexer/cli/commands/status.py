@@ -14,7 +14,7 @@ from indexer.cli.commands.quarantine import quarantine_cells
 from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.health.health import health
 from indexer.health.prometheus import exposition
-from indexer.health.summary import runs_sentence
+from indexer.health.summary import status_counts
 from indexer.terminal.console import heading, print_fields
 from indexer.terminal.format import ago, count, duration, local_time, many, plain, size
 from indexer.terminal.json_output import print_json
@@ -74,7 +74,7 @@ def _print_health(found: dict[str, Any]) -> None:
         ("lag", _lag(found)),
         ("lines", ", ".join(f"{count(number)} {outcome}" for outcome, number in lines.items())),
         ("bytes", f"{count(sizes['accounted'])} accounted for of {count(sizes['read'])} read"),
-        ("runs", runs_sentence(found["runs"]) or "none"),
+        ("runs", status_counts(found["runs"]) or "none"),
         ("last event", ago(found["last_event"])),
         ("database", f"{size(found['database_bytes'])} in {found['database']}"),
         ("growth", _growth(found["growth"])),

@@ -9,7 +9,7 @@ import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
 from indexer.database.verify import Verification, verify
-from indexer.health.summary import verification_sentence
+from indexer.health.summary import verification_summary
 from indexer.terminal.format import plain, size
 from indexer.terminal.json_output import print_json
 from indexer.terminal.progress import byte_progress, log_size
@@ -48,7 +48,7 @@ def command(settings: Settings, as_json: bool) -> int:
 def _print_report(report: Verification) -> None:
     for difference in report.differences:
         click.echo(plain(difference))
-    click.echo(verification_sentence(report))
+    click.echo(verification_summary(report))
     if report.pending_bytes:
         click.echo(f"{size(report.pending_bytes)} came meanwhile or wait for the end of their line")
     if not report.is_ok:

@@ -8,7 +8,6 @@ claim the same ones and the parent has them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
 from typing import Any, NamedTuple, Optional
 
 from indexer.semantics.facts import (
@@ -163,6 +162,9 @@ def _counted_call(
 ) -> SpanFacts:
     info = mapping(payload.get("info"))
     total = repr(sorted(mapping(info.get("total_token_usage")).items())) or line.event_id
+    # Imported here: hashlib loads OpenSSL, which no other command needs.
+    from hashlib import blake2b
+
     digest = blake2b(total.encode(), digest_size=8).hexdigest()
     model = text(info.get("model")) or model
     return _call(line, thread, f"usage:{digest}", f"usage-{digest}", usage_of(usage), model)

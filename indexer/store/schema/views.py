@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-_TOTALS = """runs.agent_name,
-  count(*) AS runs,
-  sum(status = 'success') AS succeeded,
-  sum(status IN ('failed', 'timeout')) AS failed,
-  sum(status = 'running') AS running,
-  round(1.0 * sum(status = 'success') / nullif(sum(status <> 'running'), 0), 4) AS success_rate,
-  {p50} AS p50_duration_ms,
-  {p95} AS p95_duration_ms,
-  max(start_time) AS last_run"""
+# Every run counts in one of the columns from `succeeded` to `other`. A run that only its record
+# has as running is stale, and counts among those that did not succeed.
+_STALE = "sum(runs.run_id IN (SELECT run_id FROM stale_runs))"
+_RUNNING = f"(ifnull(sum(status = 'running'), 0) - {_STALE})"
+_NAMED = "('success', 'partial', 'failed', 'timeout', 'cancelled', 'running')"
+COUNTS = f"""count(*) AS runs,
+  ifnull(sum(status = 'success'), 0) AS succeeded,
+  ifnull(sum(status = 'partial'), 0) AS partial,
+  ifnull(sum(status IN ('failed', 'timeout')), 0) AS failed,
+  ifnull(sum(status = 'cancelled'), 0) AS cancelled,
+  {_RUNNING} AS running,
+  {_STALE} AS stale,
+  sum(ifnull(status, '') NOT IN {_NAMED}) AS other"""
+"""Runs by outcome, of a source named `runs`."""
 
-TOTALS_BY_AGENT = f"""SELECT {_TOTALS.format(p50="NULL", p95="NULL")}
-FROM agent_runs AS runs
-GROUP BY agent_name"""
-"""The sums of `runs_by_agent` without its percentiles, which take most of its time."""
+SUCCESS_RATE = f"""round(1.0 * ifnull(sum(status = 'success'), 0)
+    / nullif(count(*) - {_RUNNING}, 0), 4) AS success_rate"""
+"""The share of successful runs among those that are no longer running."""
+
+_TOTALS = f"""runs.agent_name,
+  {COUNTS},
+  {SUCCESS_RATE},
+  p50_duration_ms,
+  p95_duration_ms,
+  max(start_time) AS last_run"""
 
 
 def by_agent_sql(source: str) -> str:
@@ -25,7 +36,7 @@ def by_agent_sql(source: str) -> str:
     row_number() OVER (PARTITION BY agent_name ORDER BY duration_ms) AS place,
     count(*) OVER (PARTITION BY agent_name) AS places
   FROM {source}
-  WHERE duration_ms IS NOT NULL
+  WHERE typeof(duration_ms) IN ('integer', 'real')
 ), percentiles AS (
   SELECT agent_name,
     min(CASE WHEN place * 100 >= places * 50 THEN duration_ms END) AS p50_duration_ms,
@@ -33,7 +44,7 @@ def by_agent_sql(source: str) -> str:
   FROM ranked
   GROUP BY agent_name
 )
-SELECT {_TOTALS.format(p50="p50_duration_ms", p95="p95_duration_ms")}
+SELECT {_TOTALS}
 FROM {source} AS runs
 LEFT JOIN percentiles ON percentiles.agent_name IS runs.agent_name
 GROUP BY runs.agent_name"""
@@ -41,16 +52,13 @@ GROUP BY runs.agent_name"""
 
 RUNS_BY_AGENT = f"CREATE VIEW runs_by_agent AS\n{by_agent_sql('agent_runs')}"
 
-RUNS_BY_DAY = """CREATE VIEW runs_by_day AS
+RUNS_BY_DAY = f"""CREATE VIEW runs_by_day AS
 SELECT substr(start_time, 1, 10) AS day,
-  count(*) AS runs,
-  sum(status = 'success') AS succeeded,
-  sum(status IN ('failed', 'timeout')) AS failed,
-  sum(status = 'running') AS running,
+  {COUNTS},
   count(DISTINCT agent_name) AS agents,
-  sum(items_succeeded) AS items_succeeded,
-  sum(items_failed) AS items_failed
-FROM agent_runs
+  total(items_succeeded) AS items_succeeded,
+  total(items_failed) AS items_failed
+FROM agent_runs AS runs
 GROUP BY day"""
 
 FAILED_RUNS = """CREATE VIEW failed_runs AS

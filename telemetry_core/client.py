@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, Optional, Union
 
-from telemetry_core import arguments
+from telemetry_core import arguments, notices
 from telemetry_core.batch import Batch
 from telemetry_core.clock import CLOCK, Tick
 from telemetry_core.config import TelemetryConfig
@@ -58,6 +58,9 @@ class TelemetryClient:
         self._open = OpenRuns()
         if wrong:
             self._recorder.misused(wrong)
+        for notice in self.config.misplaced:
+            # Whoever looks for the events has to know where they are.
+            notices.warn_once(notice, notice)
 
     def __repr__(self) -> str:
         stats = self._recorder.writer.stats()

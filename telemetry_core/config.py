@@ -171,6 +171,8 @@ class TelemetryConfig:
     """A length of time, as in `30d`; None for never."""
     prune_after: Optional[str] = None
     """A length of time, as in `365d`; None for never."""
+    misplaced: tuple[str, ...] = ()
+    """Why files are not where a variable or the home directory would have them, in words."""
     refused: tuple[str, ...] = ()
     """Variables that made no sense, in words, and what is used instead."""
 
@@ -182,19 +184,22 @@ class TelemetryConfig:
         `validate` says so.
         """
         env = os.environ if environ is None else environ
-        return cls.for_base(storage.base_directory(env), env)
+        return cls._at(storage.locate(env), env)
 
     @classmethod
     def for_base(cls, base: Path, environ: Optional[Mapping[str, str]] = None) -> TelemetryConfig:
         """Read the configuration for a base directory that is already known."""
         env: Mapping[str, str] = {} if environ is None else environ
-        base = storage.absolute(str(base))
+        return cls._at(storage.locate(env, storage.absolute(str(base))), env)
+
+    @classmethod
+    def _at(cls, where: storage.Locations, env: Mapping[str, str]) -> TelemetryConfig:
         variables = Variables(env)
         poll_interval = variables.number("TELEMETRY_POLL_INTERVAL", 1.0)
         return cls(
-            metrics_dir=base,
-            database_path=storage.database_path(env, base),
-            ndjson_dir=storage.log_directory(env, base),
+            metrics_dir=where.base,
+            database_path=where.database,
+            ndjson_dir=where.log,
             api_url=variables.text("METRICS_API_URL"),
             api_token=variables.text("METRICS_API_TOKEN"),
             api_enabled=variables.flag("METRICS_API_ENABLED", True),
@@ -209,7 +214,8 @@ class TelemetryConfig:
             stale_after=variables.number("TELEMETRY_STALE_AFTER", 3600.0),
             archive_after=variables.text("TELEMETRY_ARCHIVE_AFTER"),
             prune_after=variables.text("TELEMETRY_PRUNE_AFTER"),
-            refused=(*variables.refused, *_wrong_patterns(env)),
+            misplaced=tuple(where.notices),
+            refused=(*where.notices, *variables.refused, *_wrong_patterns(env)),
         )
 
     def directories(self) -> dict[str, Path]:

@@ -127,12 +127,14 @@ class _Walk:
     def _text(self, text: str, room: int) -> tuple[str, int]:
         if not self._is_bounded:
             return clean(str(text)), 0
-        head = clean(str(text[: room + 1]))
-        cost = len(head) + 3
-        if not (head.isascii() and head.isprintable() and '"' not in head and "\\" not in head):
-            cost = len(orjson.dumps(head)) + 1
-        if cost <= room:
-            return head, cost
+        if len(text) <= room:
+            whole = clean(str(text))
+            cost = len(whole) + 3
+            is_simple = whole.isascii() and whole.isprintable()
+            if not is_simple or '"' in whole or "\\" in whole:
+                cost = len(orjson.dumps(whole)) + 1
+            if cost <= room:
+                return whole, cost
         # Each character may take six bytes to escape.
         short = f"{clean(text[: max(0, room - _MARK_BYTES) // 6])} [cut: {len(text)} characters]"
         return short, max(room, _MARK_BYTES)

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 from typing import Optional
 
+from telemetry_core.append_file import AppendFile
+from telemetry_core.descriptor import Descriptor
 from telemetry_core.errors import LockTimeout
-from telemetry_core.log_file import LogFile
 
 LOCK_NAME = ".events.lock"
 
@@ -66,26 +67,37 @@ class SidecarLock:
     child shares it too, and must call `forget` before anything else.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, owners: Optional[list[Descriptor]] = None) -> None:
+        """Lock by the file `path`; `owners` gets what keeps it open, as AppendFile says."""
         self._path = path
-        self._file: Optional[LogFile] = None
+        self._owners = owners
+        self._file: Optional[AppendFile] = None
 
     def acquire(self, budget: float) -> None:
         """Take the lock within `budget` seconds. Raises LockTimeout, AppendFailed or OSError."""
         if self._file is None or self._file.size() is None:
             # Deleted, or closed under us: then the number may be another file's, not ours to lock.
             self.forget()
-            self._file = LogFile(self._path)
-        if try_lock(self._file.fd):
-            return
-        deadline = time.monotonic() + budget
-        pause = _FIRST_PAUSE
-        while (left := deadline - time.monotonic()) > 0:
+            self._file = AppendFile(self._path, self._owners)
+        if not try_lock(self._file.fd) and not self._wait(self._file.fd, budget):
+            raise LockTimeout(f"{self._path} was held for more than {budget * 1000:.0f} ms")
+
+    @staticmethod
+    def _wait(fd: int, budget: float) -> bool:
+        """Try again and again for `budget` seconds; return whether the lock was had.
+
+        The clock may stand still, as in tests that freeze time: each pause counts at least as
+        long as it was meant to be.
+        """
+        left, pause = budget, _FIRST_PAUSE
+        while left > 0:
+            before = time.monotonic()
             time.sleep(min(pause, left))
-            if try_lock(self._file.fd):
-                return
+            if try_lock(fd):
+                return True
+            left -= max(pause, time.monotonic() - before)
             pause = min(pause * 2, _LONGEST_PAUSE)
-        raise LockTimeout(f"{self._path} was held for more than {budget * 1000:.0f} ms")
+        return False
 
     def release(self) -> None:
         """Let the next writer in. Raises OSError."""
@@ -97,7 +109,7 @@ class SidecarLock:
         return self._file is not None and self._file.is_at_its_path()
 
     def forget(self) -> None:
-        """Close the descriptor; the next acquire opens the path anew."""
+        """Close the descriptor; the next acquire opens the path again."""
         file, self._file = self._file, None
         if file is not None:
             file.close()

@@ -6,15 +6,18 @@ for the lock beyond its budget and never leaves its event behind another's torn 
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Optional
 
+from telemetry_core.append_file import AppendFile, write_whole
+from telemetry_core.descriptor import Descriptor
 from telemetry_core.errors import AppendFailed, LockTimeout
 from telemetry_core.lock import LOCK_NAME, SidecarLock
-from telemetry_core.log_file import LogFile, write_whole
 
 _PATH_CHECK_SECONDS = 1.0
+_PATH_CHECK_APPENDS = 10_000
 
 
 class SharedLog:
@@ -22,12 +25,14 @@ class SharedLog:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._lock = SidecarLock(directory / LOCK_NAME)
-        self._file: Optional[LogFile] = None
+        self._owners: list[Descriptor] = []
+        self._lock = SidecarLock(directory / LOCK_NAME, self._owners)
+        self._file: Optional[AppendFile] = None
         self._day = ""
         self._known_end = -1
         self._size_seen: Optional[int] = None
-        self._next_path_check = 0.0
+        self._path_checked_at = -math.inf
+        self._appends_unchecked = 0
 
     def append(self, lines: bytes, day: str, budget: float, sync: bool) -> None:
         """Put `lines` at the end of the day's file; on return the kernel has every byte.
@@ -43,10 +48,10 @@ class SharedLog:
         except LockTimeout as timeout:
             timeout.is_stuck = not self._has_grown()
             raise
-        except BaseException:
-            # An error, or a signal handler that raised at any point of the above: closing gives
-            # the lock back, and the next append trusts nothing that it finds.
-            self.forget()
+        except:  # a name to match would be a step before the next one
+            # An error, or a signal handler that raised at any point of the above. This one step
+            # closes all and so gives the lock back; the next append trusts nothing that it finds.
+            self._owners.clear()
             raise
         if sync:
             file.sync()
@@ -57,7 +62,7 @@ class SharedLog:
         before, self._size_seen = self._size_seen, size
         return size is not None and size != before
 
-    def _append_locked(self, lines: bytes, day: str) -> LogFile:
+    def _append_locked(self, lines: bytes, day: str) -> AppendFile:
         file, size = self._file, None
         if file is not None and day == self._day and not self._path_check_fails():
             size = file.size()
@@ -70,17 +75,23 @@ class SharedLog:
         return file
 
     def _path_check_fails(self) -> bool:
-        """Whether file or lock were moved away; asked only now and then, for it is dear."""
+        """Whether file or lock were moved away; asked only now and then, for it takes long.
+
+        The clock may stand still or step back: then the number of appends decides.
+        """
         now = time.monotonic()
-        if now < self._next_path_check:
+        self._appends_unchecked += 1
+        is_recent = 0.0 <= now - self._path_checked_at < _PATH_CHECK_SECONDS
+        if is_recent and self._appends_unchecked < _PATH_CHECK_APPENDS:
             return False
-        self._next_path_check = now + _PATH_CHECK_SECONDS
+        self._path_checked_at, self._appends_unchecked = now, 0
         return self._file is None or not (self._file.is_at_its_path() and self._lock.is_current())
 
-    def _open(self, day: str) -> tuple[LogFile, int]:
+    def _open(self, day: str) -> tuple[AppendFile, int]:
         """Open the day's file, with its size; what was open before won't do."""
         self._close_file()
-        file = self._file = LogFile(self._directory / f"events_{day}.ndjson")
+        path = self._directory / f"events_{day}.ndjson"
+        file = self._file = AppendFile(path, self._owners)
         self._day = day
         size = file.size()
         if size is None or not self._lock.is_current():
@@ -94,6 +105,9 @@ class SharedLog:
             file.close()
 
     def forget(self) -> None:
-        """Close every descriptor; the next append opens them anew. A forked child must."""
-        self._lock.forget()
-        self._close_file()
+        """Close every descriptor; the next append opens them again. A forked child must."""
+        try:
+            self._lock.forget()
+            self._close_file()
+        finally:
+            self._owners.clear()

@@ -1,6 +1,6 @@
 """The writer: gets encoded lines into the log by the first way that works in time.
 
-Shared log, else this process's own log, else the backlog. Called by every client of the
+Shared log, else this process's spill file, else the backlog. Called by every client of the
 process; one writer serves one directory. It never raises for a failure of ours, and never
 waits for a lock beyond the budget.
 """
@@ -8,27 +8,29 @@ waits for a lock beyond the budget.
 from __future__ import annotations
 
 import atexit
-import contextlib
-import math
 import os
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from telemetry_core import notices
 from telemetry_core.backlog import Backlog, Waiting
 from telemetry_core.clock import CLOCK
 from telemetry_core.errors import BacklogFull, LockTimeout
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT, Event
+from telemetry_core.guard import is_foreign
 from telemetry_core.line import encode
-from telemetry_core.own_log import OwnLog
 from telemetry_core.process import own_source
 from telemetry_core.shared_log import SharedLog
+from telemetry_core.spill_file import SpillFile
 from telemetry_core.storage import absolute
 
 # After a vain wait for a lock that nobody made use of, the next calls only try it: a holder that
 # is stopped for half a minute costs the agent one budget a second, not one an event.
 _IMPATIENT_SECONDS = 1.0
+# Of what waits, the entries that go with one new event.
+_MOST_AT_ONCE = 1_000
 
 
 class Writer:
@@ -37,7 +39,7 @@ class Writer:
     def __init__(self, directory: Path, host: str) -> None:
         self._directory = directory
         self._shared = SharedLog(directory)
-        self._own = OwnLog(directory, host)
+        self._spill = SpillFile(directory, host)
         self.after_fork()
 
     def after_fork(self) -> None:
@@ -51,52 +53,60 @@ class Writer:
         self._errors = 0
         self._last_error = ""
         self._said: set[tuple[type[Exception], Any]] = set()
-        self._drops_told = 0
+        self._drops_recorded = 0
         self._shared.forget()
 
     def write(self, lines: bytes, day: str, events: int, sync: bool, budget: float) -> bool:
         """Write `lines`, and first what waits; return whether the log has them now.
 
-        False means that they wait in memory or, when memory too is full, were dropped.
+        False means that they wait in memory or, when memory too is full, were dropped. They wait
+        as well when something interrupts this with an exception, which then passes.
         """
-        if self._backlog.was_used:
-            budget = self._catch_up(budget)
-        if self._append(lines, day, events, sync, budget):
-            return True
+        try:
+            if self._backlog.was_used:
+                budget = self._flush(budget, everything=False)[1]
+            if self._append(lines, day, events, sync, budget):
+                return True
+        except BaseException:
+            # Whether they were written is not known. Twice in the log is once in the database,
+            # and not at all is lost.
+            self._backlog.keep(Waiting(lines, day, events, sync))
+            raise
         if not self._backlog.keep(Waiting(lines, day, events, sync)):
             self._note(BacklogFull(f"{self._backlog.dropped} events were dropped so far"))
         return False
 
-    def _catch_up(self, budget: float) -> float:
-        """Write what waits within `budget`; return what is left of it.
-
-        What waits may be much: the rest of it goes with the next events.
-        """
-        deadline = time.monotonic() + budget
-        self._flush(deadline, end=deadline)
-        return _left(deadline)
-
     def flush(self, budget: float) -> bool:
         """Try to write what waits, oldest first; return whether nothing waits any longer."""
-        return self._flush(time.monotonic() + budget, end=math.inf)
+        return self._flush(budget, everything=True)[0]
 
-    def _flush(self, deadline: float, end: float) -> bool:
-        """The same, waiting for locks until `deadline` and stopping at `end`, monotonic times."""
+    def _flush(self, budget: float, everything: bool) -> tuple[bool, float]:
+        """Write what waits; return whether nothing does any longer, and what is left of `budget`.
+
+        What waits may be much: unless `everything` is asked for, the rest of it goes with the
+        next events. The clock may stand still, so entries are counted too, and a lock that was
+        waited for in vain is not waited for again.
+        """
+        written = 0
         while True:
             waiting = self._backlog.take()
             if waiting is None:
-                self._tell_drops(deadline)
-                return True
-            written = False
+                self._record_drops(budget)
+                return True, budget
+            before, timeouts = time.monotonic(), self._lock_timeouts
+            is_written = False
             try:
-                written = self._append(*waiting, _left(deadline))
+                is_written = self._append(*waiting, budget)
             finally:
-                # Also when a signal handler raises meanwhile: twice in the log is once in the
-                # view, and not at all is lost.
-                if not written:
+                # Also when a signal handler raises meanwhile.
+                if not is_written:
                     self._backlog.put_back(waiting)
-            if not written or time.monotonic() >= end:
-                return False
+            spent = time.monotonic() - before
+            budget = 0.0 if self._lock_timeouts > timeouts else max(0.0, budget - max(0.0, spent))
+            written += 1
+            is_enough = not everything and (budget <= 0.0 or written >= _MOST_AT_ONCE)
+            if not is_written or is_enough:
+                return False, budget
 
     def stats(self) -> dict[str, Any]:
         """What happened to events that did not go the straight way, since the process began."""
@@ -122,27 +132,21 @@ class Writer:
             finally:
                 self._mutex.release()
 
-    def _tell_drops(self, deadline: float) -> None:
-        """Have the log itself hold how many events were let go in all, if it does not know."""
-        told, dropped = self._drops_told, self._backlog.dropped
-        if dropped == told:
+    def _record_drops(self, budget: float) -> None:
+        """Have the log itself hold how many events were dropped in all, if it does not know."""
+        recorded, dropped = self._drops_recorded, self._backlog.dropped
+        if dropped == recorded:
             return
-        # First of all: a signal handler that gets here as well has nothing left to tell.
-        self._drops_told = dropped
+        # First of all: a signal handler that gets here as well has nothing left to record.
+        self._drops_recorded = dropped
         tick = CLOCK.tick()
-        event = Event(
-            tick.id,
-            own_source(),
-            WRITER_DROPPED,
-            WRITER_SUBJECT,
-            tick.time,
-            {"events_dropped": dropped},
-        )
-        if not self._append(encode(event), tick.day, 1, sync=False, budget=_left(deadline)):
-            self._drops_told = told
+        data = {"events_dropped": dropped}
+        event = Event(tick.id, own_source(), WRITER_DROPPED, WRITER_SUBJECT, tick.time, data)
+        if not self._append(encode(event), tick.day, 1, sync=False, budget=budget):
+            self._drops_recorded = recorded
 
     def _append(self, lines: bytes, day: str, events: int, sync: bool, budget: float) -> bool:
-        """Append to the shared log, or else to our own; return whether the kernel has it."""
+        """Append to the shared log, or else to our spill file; return whether the kernel has it."""
         try:
             if self._impatient_until:
                 budget = self._patience(budget)
@@ -162,6 +166,8 @@ class Writer:
             if error.is_stuck and not self._impatient_until:
                 self._impatient_until = time.monotonic() + _IMPATIENT_SECONDS
         except Exception as error:
+            if is_foreign(error):
+                raise
             self._note(error)
         finally:
             try:
@@ -169,11 +175,12 @@ class Writer:
             except RuntimeError:
                 # Not ours to release: it was not had in time, or was made anew by a fork.
                 pass
-        return self._append_own(lines, day, events, sync)
+        return self._append_to_spill_file(lines, day, events, sync)
 
     def _patience(self, budget: float) -> float:
         """How long a lock may be waited for now, in seconds, after it was once in vain."""
-        if time.monotonic() < self._impatient_until:
+        # A clock that stepped back would make it wait until it has caught up.
+        if 0.0 < self._impatient_until - time.monotonic() <= _IMPATIENT_SECONDS:
             return 0.0
         self._impatient_until = 0.0
         return budget
@@ -185,10 +192,12 @@ class Writer:
             raise LockTimeout("another thread is writing")
         return _left(deadline)
 
-    def _append_own(self, lines: bytes, day: str, events: int, sync: bool) -> bool:
+    def _append_to_spill_file(self, lines: bytes, day: str, events: int, sync: bool) -> bool:
         try:
-            self._own.append(lines, day, sync)
+            self._spill.append(lines, day, sync)
         except Exception as error:
+            if is_foreign(error):
+                raise
             self._note(error)
             return False
         self._spilled += events
@@ -202,15 +211,9 @@ class Writer:
         if kind in self._said:
             return
         self._said.add(kind)
-        # The interpreter may be shutting down, and a handler is the host's code: whatever they
-        # raise must not keep the event from the next place to write it to.
-        with contextlib.suppress(Exception):
-            # Imported here: logging is large, and an agent whose events arrive needs none of it.
-            import logging
-
-            logging.getLogger("telemetry_core").warning(
-                "events do not go straight to the log in %s: %s", self._directory, self._last_error
-            )
+        notices.warn(
+            f"events do not go straight to the log in {self._directory}: {self._last_error}"
+        )
 
 
 def _left(deadline: float) -> float:

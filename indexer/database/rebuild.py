@@ -20,8 +20,8 @@ from indexer.store import connection as database
 from indexer.store.status import copy_indexer_tables, set_stale_after
 from indexer.system.base import Base
 from indexer.system.file_changes import replace
+from telemetry_core.append_file import sync_path
 from telemetry_core.clock import CLOCK
-from telemetry_core.log_file import sync_path
 
 _SWAP_PAGES = 2_000
 

@@ -56,7 +56,8 @@ def _overruled(subject: Subject) -> Iterator[Finding]:
     base, by = subject.base.directory, storage.base_variable(subject.environ)
     for name in storage.BASE_VARIABLES[1:]:
         value = subject.environ.get(name)
-        if value and storage.base_directory({name: value}) != base:
+        alone = {name: value} if value else {}
+        if storage.base_variable(alone) and storage.locate(alone).base != base:
             yield warning(
                 f"{name} names {value}, and is overruled by {by}",
                 "remove one of the two: whoever has only the other in force uses another base",

@@ -28,8 +28,8 @@ from indexer.retention.removal import (
 )
 from indexer.system.base import Base
 from indexer.system.file_changes import check_not_held, delete, replace
+from telemetry_core.append_file import sync_path
 from telemetry_core.errors import TelemetryError
-from telemetry_core.log_file import sync_path
 
 _TEMPORARY = ".tmp-"
 """No log file begins with a dot."""

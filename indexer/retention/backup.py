@@ -20,8 +20,8 @@ from indexer.log.segments import Segment, list_segments
 from indexer.store import connection as database
 from indexer.system.base import Base
 from indexer.system.file_changes import delete, replace
+from telemetry_core.append_file import sync_path
 from telemetry_core.clock import CLOCK
-from telemetry_core.log_file import sync_path
 from telemetry_core.storage import DATABASE_NAME, make_directory
 
 LOG_FOLDER = "raw/"

@@ -15,9 +15,9 @@ from pathlib import Path
 from indexer.log.names import PLAIN, free_name, parse_segment_name
 from indexer.log.segments import Segment, list_segments
 from indexer.system.file_changes import delete, rename
+from telemetry_core.append_file import sync_path
 from telemetry_core.errors import TelemetryError
 from telemetry_core.lock import LOCK_NAME, SidecarLock
-from telemetry_core.log_file import sync_path
 
 _PATIENCE = 2.0
 """Seconds. Writers hold the lock for less than a thousandth of one, but many may take turns."""

@@ -26,8 +26,8 @@ from indexer.store import connection as database
 from indexer.system.atomic_file import link_into_place
 from indexer.system.base import Base
 from indexer.system.file_changes import delete
+from telemetry_core.append_file import sync_path
 from telemetry_core.errors import TelemetryError
-from telemetry_core.log_file import sync_path
 from telemetry_core.storage import DATABASE_NAME, make_directory
 
 _TEMPORARY = ".tmp-"

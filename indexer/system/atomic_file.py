@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from indexer.system.file_changes import delete, rename, replace
-from telemetry_core.log_file import sync_path
+from telemetry_core.append_file import sync_path
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _ABANDONED_SECONDS = 86_400.0

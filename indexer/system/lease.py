@@ -18,9 +18,9 @@ import orjson
 from indexer.errors import AlreadyRunning
 from indexer.system.atomic_file import write_atomically
 from indexer.system.file_changes import delete
+from telemetry_core.append_file import AppendFile
 from telemetry_core.clock import CLOCK
 from telemetry_core.lock import try_lock, unlock
-from telemetry_core.log_file import LogFile
 from telemetry_core.process import host_name, own_start, process_is_gone
 
 PAUSE_SECONDS = 0.01
@@ -44,7 +44,7 @@ class Lease:
         self._purpose = purpose
         self._patience = patience
         self._never_wait_for = never_wait_for
-        self._file: Optional[LogFile] = None
+        self._file: Optional[AppendFile] = None
 
     def __enter__(self) -> Lease:
         deadline = time.monotonic() + self._patience
@@ -64,8 +64,8 @@ class Lease:
         self._file = file
         return self
 
-    def _lock(self, deadline: float) -> LogFile:
-        file = LogFile(self._path)
+    def _lock(self, deadline: float) -> AppendFile:
+        file = AppendFile(self._path)
         while not try_lock(file.fd):
             if time.monotonic() >= deadline or self._is_not_waited_for():
                 file.close()
@@ -76,7 +76,7 @@ class Lease:
     def _wait_a_moment(self) -> None:
         """Sleep, and be seen to wait meanwhile."""
         # Anew each time: killed or deleted, nothing is left that would have to be mended.
-        with closing(LogFile(self._waiting)) as mark:
+        with closing(AppendFile(self._waiting)) as mark:
             # Where another one waits already it is seen for both.
             try_lock(mark.fd)
             time.sleep(PAUSE_SECONDS)
@@ -85,7 +85,7 @@ class Lease:
         """Whether somebody waits for it now. Who takes it again and again then leaves a gap."""
         if not self._waiting.exists():
             return False
-        with closing(LogFile(self._waiting)) as mark:
+        with closing(AppendFile(self._waiting)) as mark:
             return not try_lock(mark.fd)
 
     def renew(self) -> None:

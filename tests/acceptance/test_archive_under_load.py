@@ -27,10 +27,10 @@ _AGENT = """
 import os, random, signal, sys, threading, time
 from pathlib import Path
 from telemetry_core import TelemetryClient, TelemetryConfig
-from telemetry_core.own_log import OwnLog
-write = OwnLog._write
+from telemetry_core.spill_file import SpillFile
+write = SpillFile._write
 # A slow disk: time enough for the file to be archived between its opening and the write.
-OwnLog._write = lambda *arguments: (time.sleep(random.random() / 5), write(*arguments))[1]
+SpillFile._write = lambda *arguments: (time.sleep(random.random() / 5), write(*arguments))[1]
 config = TelemetryConfig.for_base(Path(sys.argv[1]), {"TELEMETRY_GIT": "false"})
 # As short as it gets: who does not have the lock at once goes to a file of its own.
 config.lock_budget_ms = 0.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_core import TelemetryConfig, storage
+from telemetry_core import TelemetryClient, TelemetryConfig, storage
 from telemetry_core.config import SETTINGS
 from tests.support.process import run
 
@@ -20,22 +20,131 @@ def home(tmp_path, monkeypatch):
 
 
 def test_the_base_is_resolved_in_the_order_of_the_contract(home):
-    """DB path, base dir, old name, the first well-known directory there is, the home directory."""
+    """Base dir, old name, the parent of db/, a well-known directory, the home directory."""
     environ = {
         "TELEMETRY_DB_PATH": str(home / "p/db/t.sqlite"),
         "TELEMETRY_BASE_DIR": str(home / "base"),
         "AGENT_METRICS_DIR": str(home / "old"),
     }
-    assert TelemetryConfig.from_env(environ).metrics_dir == home / "p"
-    del environ["TELEMETRY_DB_PATH"]
     assert TelemetryConfig.from_env(environ).metrics_dir == home / "base"
     del environ["TELEMETRY_BASE_DIR"]
     assert TelemetryConfig.from_env(environ).metrics_dir == home / "old"
+    del environ["AGENT_METRICS_DIR"]
+    assert TelemetryConfig.from_env(environ).metrics_dir == home / "p"
     assert TelemetryConfig.from_env({}).metrics_dir == home / "home/.telemetry"
     for name in ("data", "opt", "agent-metrics"):
         (home / name).mkdir()
         assert TelemetryConfig.from_env({}).metrics_dir == home / name
     assert not (home / "home").exists()
+
+
+@pytest.mark.parametrize("more", [{}, {"TELEMETRY_BASE_DIR": "/b"}])
+def test_a_database_path_moves_the_database_alone(home, more):
+    """Unless it is the db/ of a base; and never with a base of its own."""
+    environ = {"TELEMETRY_DB_PATH": str(home / "t.sqlite"), **more}
+    config = TelemetryConfig.from_env(environ)
+    assert config.database_path == home / "t.sqlite"
+    base = Path("/b") if more else home / "home/.telemetry"
+    assert (config.metrics_dir, config.ndjson_dir) == (base, base / "raw")
+    assert config.misplaced == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "used"),
+    [
+        ("{home}/b\r", "b"),
+        (" {home}/b ", "b"),
+        ('"{home}/b"', "b"),
+        ("$HOME/b", None),
+        ("${{HOME}}/b", None),
+        ("%USERPROFILE%/b", None),
+        ("{home}/b\nX=1", None),
+        ("~nobody-of-that-name/b", None),
+        ("   ", None),
+    ],
+)
+@pytest.mark.parametrize("variable", storage.LOCATION_VARIABLES)
+def test_a_path_from_a_file_that_no_shell_read_makes_no_strange_directory(
+    home, monkeypatch, variable, text, used
+):
+    """Carriage returns and quotes are taken off; what is no path is ignored; both are reported."""
+    monkeypatch.chdir(home)
+    config = TelemetryConfig.from_env({variable: text.format(home=home)})
+    paths = (config.metrics_dir, config.database_path, config.ndjson_dir)
+    assert (home / (used or "-") in paths) is (used is not None)
+    assert all(str(path).isprintable() and "$" not in str(path) for path in paths)
+    assert all(path.is_relative_to(home) for path in paths)
+    if text.strip():
+        (notice,) = config.misplaced
+        assert variable in notice
+        assert notice in config.validate(strict=False)[1]
+    client = TelemetryClient(config)
+    assert client.log_event(client.start_run("a", "j"), "e")
+    assert {path.name for path in home.iterdir()} <= {"b", "home"}
+
+
+def test_a_directory_that_is_there_may_have_any_name(home):
+    """A dollar sign is a letter like others in the name of what exists."""
+    (home / "a$b").mkdir()
+    environ = {"TELEMETRY_BASE_DIR": str(home / "a$b")}
+    assert TelemetryConfig.from_env(environ).metrics_dir == home / "a$b"
+
+
+@pytest.mark.parametrize("named", ["missing/below", "file", "", "read-only", "relative"])
+def test_a_home_that_cannot_be_written_is_none(home, monkeypatch, tmp_path, named):
+    """Events go to the directory for temporary files, and the client says where once."""
+    (home / "file").write_text("")
+    (home / "read-only").mkdir()
+    allowed = os.access
+    denied = {home / "read-only", home}
+    monkeypatch.setattr(os, "access", lambda p, m: Path(p) not in denied and allowed(p, m))
+    monkeypatch.setenv("HOME", named if named in ("", "relative") else str(home / named))
+    monkeypatch.setattr(storage, "_home_of_user", lambda: None)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    client = TelemetryClient()
+    assert client.config.metrics_dir == tmp_path / "tmp/.telemetry"
+    assert client.log_event(client.start_run("a", "j"), "e")
+    (notice,) = client.config.misplaced
+    assert "TELEMETRY_BASE_DIR" in notice
+
+
+def test_somebody_elses_temporary_directory_is_not_used(home, monkeypatch, tmp_path):
+    """Of the same name there may be one that another user made first."""
+    monkeypatch.setattr(storage, "_home", lambda: None)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / ".telemetry").mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: 4_242)
+    assert storage.locate({}).base == tmp_path / ".telemetry-4242"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_root_creates_belongs_to_the_owner_of_the_base(tmp_path):
+    """Directories, segments, the lock and spill files; the owner can go on."""
+    tmp_path.chmod(0o755)
+    base = tmp_path / "base"
+    base.mkdir()
+    os.chown(base, 4_242, 4_243)
+    client = TelemetryClient(base)
+    assert client.log_event(client.start_run("a", "j"), "e")
+    client._recorder.writer._spill.append(b"{}\n", "20260101", sync=False)
+    made = list(base.rglob("*"))
+    assert len(made) == 4
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(4_242, 4_243)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_gives_nothing_away_that_was_there(tmp_path):
+    """A link in somebody's base may lead to a file of root's."""
+    base, secret = tmp_path / "base", tmp_path / "secret"
+    (base / "raw").mkdir(parents=True)
+    secret.write_text("")
+    (base / "raw/.events.lock").symlink_to(secret)
+    for path in (base, base / "raw"):
+        os.chown(path, 4_242, 4_243)
+    client = TelemetryClient(base)
+    assert client.log_event(client.start_run("a", "j"), "e")
+    assert secret.stat().st_uid == 0
 
 
 def test_a_well_known_directory_must_be_a_writable_directory(home, monkeypatch):
@@ -55,7 +164,7 @@ def test_paths_are_inside_the_base_unless_named(tmp_path):
     assert plain.database_path == tmp_path / "db/telemetry.sqlite"
     named = {"TELEMETRY_DB_PATH": "/x/y/z.db", "TELEMETRY_NDJSON_DIR": "/elsewhere/log"}
     moved = TelemetryConfig.from_env(named)
-    assert (moved.metrics_dir, moved.database_path) == (Path("/x"), Path("/x/y/z.db"))
+    assert moved.database_path == Path("/x/y/z.db")
     assert moved.ndjson_dir == Path("/elsewhere/log")
 
 
@@ -150,7 +259,7 @@ def test_every_spelling_of_a_flag_and_of_a_journal_mode_is_fine(tmp_path):
 
 def test_every_setting_that_sets_a_field_names_it(tmp_path):
     """So that whoever shows the settings shows what is in force."""
-    fields = vars(TelemetryConfig.for_base(tmp_path)).keys() - {"refused"}
+    fields = vars(TelemetryConfig.for_base(tmp_path)).keys() - {"refused", "misplaced"}
     assert {setting.attribute for setting in SETTINGS if setting.attribute} == fields
 
 

@@ -100,7 +100,10 @@ def test_a_handler_that_logs_in_the_middle_of_logging_loses_and_doubles_nothing(
 
 
 def test_an_interrupt_at_any_call_leaves_nothing_locked_and_nothing_torn(client, base, log):
-    """Ctrl-C anywhere inside: the next event goes the straight way, and none is in twice."""
+    """Ctrl-C anywhere inside: the next event goes the straight way, and none is lost.
+
+    Where nobody can know whether an event was written, it is written again, under the same id.
+    """
 
     def interrupt():
         raise KeyboardInterrupt
@@ -123,6 +126,6 @@ def test_an_interrupt_at_any_call_leaves_nothing_locked_and_nothing_torn(client,
         assert client.get_stats()["events_spilled"] == spilled
     assert count > 30
     ids = log.ids()
-    assert len(set(ids)) == len(ids)
     assert set(acknowledged) <= set(ids)
+    assert sorted(acknowledged) == sorted(one for one in ids if one in set(acknowledged))
     assert log.torn() == []

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from telemetry_core import shared_log
+from telemetry_core.append_file import AppendFile
 from telemetry_core.errors import AppendFailed, LockTimeout
 from telemetry_core.lock import LOCK_NAME, SidecarLock
-from telemetry_core.log_file import LogFile
 from telemetry_core.shared_log import SharedLog
 
 DAY, NEXT_DAY = "20260101", "20260102"
@@ -64,7 +64,7 @@ def test_the_path_is_looked_at_once_a_second(shared, monkeypatch):
     """A look costs more than a write, so appends in between go without."""
     now, looks = [100.0], []
     monkeypatch.setattr(shared_log, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(LogFile, "is_at_its_path", lambda self: looks.append(self) or True)
+    monkeypatch.setattr(AppendFile, "is_at_its_path", lambda self: looks.append(self) or True)
     append(shared)
     opened = len(looks)
     for moment, looked in ((100.0, 2), (100.9, 2), (101.0, 4), (101.9, 4), (102.0, 6)):
@@ -95,7 +95,7 @@ def test_one_torn_byte_is_sealed_as_well(raw, path, shared):
 def test_a_file_that_is_known_is_not_read_again(shared, monkeypatch):
     """After its own append it knows how the file ends."""
     append(shared)
-    monkeypatch.setattr(LogFile, "ends_line", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr(AppendFile, "ends_line", lambda *_: pytest.fail("read"))
     append(shared)
 
 

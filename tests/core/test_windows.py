@@ -12,8 +12,8 @@ import pytest
 
 from telemetry_core import process, windows
 from telemetry_core.lock import SidecarLock
-from telemetry_core.own_log import OwnLog
 from telemetry_core.process import own_start, process_is_gone, process_start
+from telemetry_core.spill_file import SpillFile
 from telemetry_core.storage import make_directory
 from telemetry_core.writer import writer_for
 
@@ -74,7 +74,7 @@ def test_a_directory_has_one_writer_however_it_is_spelled(tmp_path: Path) -> Non
 
 def test_threads_that_spill_at_once_lose_nothing(tmp_path: Path) -> None:
     """A seek and a write of one are not torn apart by another's."""
-    own = OwnLog(tmp_path, "host")
+    own = SpillFile(tmp_path, "host")
     line = b"x" * 99
 
     def spill() -> None:

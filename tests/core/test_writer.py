@@ -118,7 +118,7 @@ def test_writing_what_waited_is_taken_off_the_budget(one, lock, clock, monkeypat
 
 def test_what_was_counted_and_said_stays_with_the_parent(one, lock, caplog, monkeypatch):
     """A forked child starts from zero, with nothing that waits and nothing said yet."""
-    monkeypatch.setattr(one._own, "append", lambda *_: (_ for _ in ()).throw(OSError(5, "disk")))
+    monkeypatch.setattr(one._spill, "append", lambda *_: (_ for _ in ()).throw(OSError(5, "disk")))
     lock.is_stuck = True
     one._backlog._max_bytes = 10
     for _ in range(4):

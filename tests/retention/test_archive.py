@@ -315,12 +315,13 @@ def test_a_file_that_does_not_come_to_rest_is_left_alone(
 _STOPPED = """
 import os, signal, sys
 from pathlib import Path
-from telemetry_core import log_file, own_log
-from telemetry_core.own_log import OwnLog
+from telemetry_core import append_file, spill_file
+from telemetry_core.spill_file import SpillFile
 where, raw, line = sys.argv[1], Path(sys.argv[2]), sys.argv[3].encode() + b"\\n"
-real_write, real_open, real_close = os.write, os.open, os.close
+real_write, real_open = os.write, os.open
+real_close = append_file.AppendFile.close
 def stop():
-    os.write = real_write; os.open = real_open; os.close = real_close
+    os.write = real_write; os.open = real_open; append_file.AppendFile.close = real_close
     os.kill(os.getpid(), signal.SIGSTOP)
 def stopping_before(call):
     return lambda *a, **k: (stop(), call(*a, **k))[1]
@@ -334,10 +335,10 @@ if where == "before open": os.open = stopping_before(real_open)
 if where == "after open": os.open = stopping_after(real_open)
 if where == "before write": os.write = stopping_before(real_write)
 if where == "after write": os.write = stopping_after(real_write)
-if where == "before close": os.close = stopping_before(real_close)
+if where == "before close": append_file.AppendFile.close = stopping_before(real_close)
 os.getpid_real = os.getpid
 pid = os.getpid()
-OwnLog(raw, "web").append(line, "20260101", sync=False)
+SpillFile(raw, "web").append(line, "20260101", sync=False)
 os.write(1, b"acknowledged")
 """
 

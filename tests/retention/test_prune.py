@@ -21,8 +21,8 @@ from indexer.retention.prune import plan_prune, prune
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
-from telemetry_core.own_log import OwnLog
 from telemetry_core.shared_log import SharedLog
+from telemetry_core.spill_file import SpillFile
 from tests.support.cli import Cli, at_terminal
 from tests.support.daemon import eventually, running_daemon
 from tests.support.database import event, indexed_from_scratch, legacy_line, lines_of, rows, tables
@@ -203,7 +203,7 @@ def test_an_event_that_comes_last_of_all_to_an_own_log_is_kept(
 
     def late(path: Path) -> None:
         if ".web-" in path.name:
-            OwnLog(config.ndjson_dir, "web").append(lines_of([event(5)]), "20260101", sync=False)
+            SpillFile(config.ndjson_dir, "web").append(lines_of([event(5)]), "20260101", sync=False)
         real(path)
 
     with mock.patch.object(prune_module, "unlink_synced", late):

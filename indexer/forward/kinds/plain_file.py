@@ -14,7 +14,7 @@ import orjson
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 from indexer.outbox.verdict import DELIVERED, Verdict
-from telemetry_core.log_file import LogFile, write_whole
+from telemetry_core.append_file import AppendFile, write_whole
 
 WHAT_IT_NEEDS = "a file that can be written"
 
@@ -35,7 +35,7 @@ class FileCarrier:
         return Verdict(DELIVERED, "written")
 
     def _append(self, line: bytes) -> None:
-        file = LogFile(self._path)
+        file = AppendFile(self._path)
         try:
             size = file.size()
             # A line that a full disk cut short does not take this one with it.

@@ -7,9 +7,9 @@ import stat
 
 import pytest
 
-from telemetry_core import log_file
+from telemetry_core import append_file
+from telemetry_core.append_file import AppendFile, write_whole
 from telemetry_core.errors import AppendFailed
-from telemetry_core.log_file import LogFile, write_whole
 from tests.support.process import run
 
 
@@ -20,7 +20,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def file(path):
-    made = LogFile(path)
+    made = AppendFile(path)
     yield made
     made.close()
 
@@ -55,11 +55,11 @@ def test_a_number_that_is_another_files_now_is_not_its_own(path, file, tmp_path)
 def test_closing_gives_the_number_back_once(path):
     """A second time, or after somebody else closed it, there is nothing to do."""
     before = descriptors()
-    file = LogFile(path)
+    file = AppendFile(path)
     file.close()
     assert (file.fd, descriptors()) == (-1, before)
     file.close()
-    file = LogFile(path)
+    file = AppendFile(path)
     os.close(file.fd)
     file.close()
     assert descriptors() == before
@@ -86,7 +86,7 @@ def test_what_is_no_file_is_refused_and_closed(path):
     os.mkfifo(path)
     before = descriptors()
     with pytest.raises(AppendFailed, match="not a regular file"):
-        LogFile(path)
+        AppendFile(path)
     assert descriptors() == before
 
 
@@ -99,13 +99,13 @@ def test_only_a_file_just_made_gets_its_owners_rights(path, content, given, kept
     """What was there before, with something in it, keeps the mode that it was given."""
     path.write_bytes(content)
     path.chmod(given)
-    LogFile(path).close()
+    AppendFile(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == kept
 
 
 def test_two_that_append_to_one_file_write_behind_each_other(path, file):
     """Each write goes to the end, wherever that is by then."""
-    other = LogFile(path)
+    other = AppendFile(path)
     for one in (file, other, file):
         one.ends_line(1)
         os.write(one.fd, b"ab")
@@ -126,9 +126,9 @@ def test_a_directory_is_synced_like_a_file(tmp_path, monkeypatch):
     synced = []
     monkeypatch.setattr(os, "fsync", synced.append)
     before = descriptors()
-    log_file.sync_path(tmp_path)
+    append_file.sync_path(tmp_path)
     (tmp_path / "file").write_bytes(b"")
-    log_file.sync_path(tmp_path / "file")
+    append_file.sync_path(tmp_path / "file")
     assert len(synced) == 2
     assert descriptors() == before
 
@@ -136,7 +136,7 @@ def test_a_directory_is_synced_like_a_file(tmp_path, monkeypatch):
 def test_a_directory_that_became_a_file_leads_nowhere(tmp_path):
     """That is known, and no matter of permissions."""
     directory = tmp_path / "raw"
-    file = LogFile(directory / "events.ndjson")
+    file = AppendFile(directory / "events.ndjson")
     assert file.is_at_its_path()
     directory.rename(tmp_path / "moved")
     directory.touch()
@@ -151,10 +151,10 @@ def test_the_number_of_a_closed_standard_descriptor_is_left_alone(path, closed):
         f"""
         import os, sys
         from pathlib import Path
-        from telemetry_core.log_file import LogFile
+        from telemetry_core.append_file import AppendFile
         for fd in {closed}:
             os.close(fd)
-        file = LogFile(Path(sys.argv[1]))
+        file = AppendFile(Path(sys.argv[1]))
         taken = [fd for fd in {closed} if os.path.exists(f"/proc/self/fd/{{fd}}")]
         os._exit(0 if file.fd > 2 and not taken else 1)
         """,

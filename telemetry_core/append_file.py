@@ -1,6 +1,6 @@
-"""The log file: a descriptor open for appending that knows whether it is still its own.
+"""The append file: a file open for appending that knows whether it is still its own.
 
-Called by the shared log, the own log and the lock. It never truncates, never rewrites, and
+Called by the shared log, the spill file and the lock. It never truncates, never rewrites, and
 reads back no more than one byte.
 """
 
@@ -10,11 +10,13 @@ import contextlib
 import os
 import stat
 import sys
+import weakref
 from pathlib import Path
 from typing import Optional
 
+from telemetry_core.descriptor import Descriptor
 from telemetry_core.errors import AppendFailed
-from telemetry_core.storage import make_directory
+from telemetry_core.storage import creates_for_others, give_to_owner_of, make_directory
 
 # O_NONBLOCK: a FIFO that bears the day's name must fail to open, not hang the agent.
 _FLAGS = (
@@ -27,24 +29,28 @@ _FLAGS = (
 )
 
 
-class LogFile:
+class AppendFile:
     """One file open for appending, made with mode 0600 in a directory made with 0700."""
 
-    def __init__(self, path: Path) -> None:
-        """Open `path`, creating it and its directory. Raises AppendFailed or OSError."""
+    def __init__(self, path: Path, owners: Optional[list[Descriptor]] = None) -> None:
+        """Open `path`, creating it and its directory. Raises AppendFailed or OSError.
+
+        `owners` gets what keeps the file open, once it is open: without it, the file is closed.
+        Whoever gives none keeps it open by keeping this object.
+        """
+        descriptor = Descriptor()
         try:
-            self.fd = _open(path)
+            self.fd = _open(descriptor, path)
         except FileNotFoundError:
             make_directory(path.parent)
-            self.fd = _open(path)
-        try:
-            status = _prepared(self.fd, path)
-        except BaseException:
-            os.close(self.fd)
-            raise
+            self.fd = _open(descriptor, path)
+        status = _prepared(self.fd, path)
         self.path = path
         self._device, self._inode = status.st_dev, status.st_ino
         self._name_is_synced = False
+        self._owners: list[Descriptor] = [] if owners is None else owners
+        self._descriptor = weakref.ref(descriptor)
+        self._owners.append(descriptor)
 
     def size(self) -> Optional[int]:
         """Return the size in bytes, or None when appending here would lose what is appended.
@@ -96,25 +102,30 @@ class LogFile:
         """Close the descriptor, unless somebody else closed it and the number is theirs now."""
         # First of all: whoever still holds this object must not write to the number's next owner.
         fd, self.fd = self.fd, -1
+        descriptor = self._descriptor()
+        if descriptor is None:
+            return
         try:
-            status = os.fstat(fd)
-            if self._is(status):
-                os.close(fd)
+            is_ours = self._is(os.fstat(fd))
         except OSError:
-            # Already closed under us, which is all that was wanted.
+            is_ours = False
+        if not is_ours:
+            descriptor.disown()
+        self._owners[:] = [owner for owner in self._owners if owner is not descriptor]
+
+
+def _open(descriptor: Descriptor, path: Path) -> int:
+    """Open for appending; what root creates belongs to the owner of its directory."""
+    if creates_for_others():
+        try:
+            # Only what is surely new is given away: a link may lead anywhere.
+            fd = descriptor.open(path, _FLAGS | os.O_EXCL, 0o600)
+        except FileExistsError:
             pass
-
-
-def _open(path: Path) -> int:
-    """Open for appending, never as 0, 1 or 2: a host that closed these may still print there."""
-    fd = os.open(path, _FLAGS, 0o600)
-    if fd > 2:
-        return fd
-    try:
-        # The low number is taken meanwhile, so that this gets the next.
-        return _open(path)
-    finally:
-        os.close(fd)
+        else:
+            give_to_owner_of(path.parent, fd)
+            return fd
+    return descriptor.open(path, _FLAGS, 0o600)
 
 
 def _prepared(fd: int, path: Path) -> os.stat_result:

@@ -7,14 +7,14 @@ import os
 import pytest
 
 from telemetry_core.errors import AppendFailed
-from telemetry_core.own_log import OwnLog
+from telemetry_core.spill_file import SpillFile
 
 DAY = "20260101"
 
 
 @pytest.fixture
 def own(tmp_path):
-    return OwnLog(tmp_path / "raw", "host")
+    return SpillFile(tmp_path / "raw", "host")
 
 
 def test_it_keeps_no_descriptor(own, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The own log: this process's own daily file, for what can't reach the shared one in time.
+"""The spill file: this process's own daily segment, for what can't reach the shared one in time.
 
 `raw/events_YYYYMMDD.<host>-<pid>.ndjson`. Called by the writer when the shared log is out of
 reach. It takes no lock, so that nothing can make it wait: not a stopped holder, not a signal
@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from telemetry_core.append_file import AppendFile
 from telemetry_core.errors import AppendFailed
-from telemetry_core.log_file import LogFile
 
 _ATTEMPTS = 3
 
@@ -23,7 +23,7 @@ _TURN: AbstractContextManager[Any] = threading.RLock() if os.name == "nt" else n
 Reentrant, for a signal handler may log between a thread's two writes."""
 
 
-class OwnLog:
+class SpillFile:
     """Appends without a lock, each write beginning with a newline.
 
     Threads and signal handlers may write at once, and a write may be cut short: the newline
@@ -50,7 +50,7 @@ class OwnLog:
         view.
         """
         # Opened each time: the case is rare, and no descriptor can be closed under a thread.
-        file = LogFile(path)
+        file = AppendFile(path)
         try:
             self._write(file.fd, data)
             if sync:

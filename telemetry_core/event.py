@@ -30,6 +30,12 @@ API_TARGET = "api"
 FORWARD_RETRIED = "forward.retried"
 """Said of a target, not of a run: it is to be tried again at once."""
 
+FORWARD_STARTED = "forward.started"
+"""Said of a target, not of a run: it gets the runs that change from then on."""
+
+FORWARD_BACKFILL_REQUESTED = "forward.backfill_requested"
+"""Said of a target, not of a run: it is to get older runs as well."""
+
 FORWARD_SUBJECT = "telemetry.forward"
 """The subject of what is said of targets."""
 

@@ -28,7 +28,7 @@ from indexer.system.base import Base
 from indexer.system.filesystem import identity
 
 if TYPE_CHECKING:
-    from indexer.outbox.due import DueRuns
+    from indexer.outbox.projection import OutboxProjection
     from indexer.store.events.deduplication import StoreResult
 
 Result = TypeVar("Result")
@@ -55,9 +55,9 @@ class Session:
         self.connection = self._open()
         self._identity = identity(base.database_path)
         self._companions = self._find_companions()
-        self._due = _due_runs(self.connection, base)
+        self._due = _outbox_of(self.connection, base)
         self._is_read = False
-        on_folded = self._forget_queue if self._due is None else self._due.take
+        on_folded = self._forget_queue if self._due is None else self._due.update
         self._ingest = Ingest(self.connection, base.log_directory, on_folded=on_folded)
 
     def run_pass(self) -> PassResult:
@@ -170,11 +170,11 @@ class Session:
         return None
 
 
-def _due_runs(connection: sqlite3.Connection, base: Base) -> Optional[DueRuns]:
+def _outbox_of(connection: sqlite3.Connection, base: Base) -> Optional[OutboxProjection]:
     targets = load_targets(base).targets
     if not targets:
         return None
     # Imported here: most bases forward nothing, and every command that reads opens the view.
-    from indexer.outbox.due import DueRuns
+    from indexer.outbox.projection import OutboxProjection
 
-    return DueRuns(connection, targets)
+    return OutboxProjection(connection, targets)

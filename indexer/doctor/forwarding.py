@@ -1,4 +1,4 @@
-"""The check of forwarding: targets that make no sense, tokens that others can read, bad proxies."""
+"""Check forwarding: invalid targets and filters, tokens that others can read, bad proxies."""
 
 from __future__ import annotations
 
@@ -9,31 +9,45 @@ from pathlib import Path
 
 from indexer.doctor.finding import Finding, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.forward.carrier import make_carrier
-from indexer.forward.failure import NoCarrier
+from indexer.forward.failure import TransportUnavailable
+from indexer.forward.transport import make_transport
+from indexer.health.deliveries import filter_problems
 from indexer.outbox.settings_file import settings_path
 from indexer.outbox.target import Target
 from indexer.outbox.targets import load_targets
+from indexer.store.connection import reading
+from indexer.system.base import Base
+from telemetry_core.errors import TelemetryError
 
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Look at every target, and at the file that names them; nothing is sent."""
     loaded = load_targets(subject.base)
     for problem in loaded.problems:
-        yield warning(problem, "until then nothing goes there; docs/forwarding.md has all settings")
+        yield warning(problem, "nothing is sent there until then; see docs/forwarding.md")
     for target in loaded.targets:
         yield _target(target)
+    for problem in _filter_problems(subject.base, loaded.targets):
+        yield warning(problem, "fix the filter in config/telemetry.toml")
     if not loaded.targets and not loaded.problems:
         yield ok("no target is configured: nothing is forwarded")
     yield from _file(settings_path(subject.base.directory))
 
 
+def _filter_problems(base: Base, targets: tuple[Target, ...]) -> list[str]:
+    try:
+        with reading(base.database_path) as connection:
+            return list(filter_problems(targets, connection))
+    except TelemetryError:
+        return list(filter_problems(targets, None))
+
+
 def _target(target: Target) -> Finding:
     if target.kind != "file":
         try:
-            make_carrier(target)
-        except NoCarrier as error:
-            return warning(f"nothing can be sent to {target.name}: {error}", "correct the variable")
+            make_transport(target)
+        except TransportUnavailable as error:
+            return warning(f"nothing can be sent to {target.name}: {error}", "fix the variable")
     return ok(f"runs go to {target.name}, of kind {target.kind}, at {target.shown_address}")
 
 
@@ -41,7 +55,7 @@ def _file(path: Path) -> Iterator[Finding]:
     try:
         status, text = os.stat(path), path.read_bytes()
     except OSError:
-        # Not there, or told of above.
+        # It does not exist, or is reported above.
         return
     mode = stat.S_IMODE(status.st_mode)
     if os.name == "posix" and mode & 0o044 and b"token" in text:

@@ -1,4 +1,4 @@
-"""The forwarding: every finished run delivered to the targets that somebody configured.
+"""Deliver finished runs to the targets that are configured.
 
-Called by the daemon and by `telemetry forward`. No agent imports any of it.
+Used by the daemon and by `telemetry forward`. What is due is decided in `indexer.outbox`.
 """

@@ -1,8 +1,9 @@
-"""The gate: how much may go to one target now, and when to ask again.
+"""The circuit breaker and rate limit of one target. Pure.
 
-Called by the forwarder. It bounds what is under way and how fast it goes, stays shut while the
-target is down but for one probe at a time, and while the target does not let us in. Pure: time
-and dice are given, and it does not know what is delivered.
+Used by the forwarder. It bounds how many parcels are in flight and how many are sent per second.
+After several failures in a row it trips: one probe at a time is sent, with exponential backoff
+between probes, until one succeeds. A target that rejects our credentials is paused. The clock and
+the jitter are arguments.
 """
 
 from __future__ import annotations
@@ -10,105 +11,120 @@ from __future__ import annotations
 import math
 from typing import NamedTuple, Optional
 
-from indexer.outbox.backoff import LONGEST_ASKED_SECONDS, backoff, is_time
-from indexer.outbox.verdict import DELIVERED, FAILED, PARKED, REFUSED, Verdict
+from indexer.outbox.attempt import DELIVERED, FAILED, REJECTED, UNAUTHORIZED, AttemptResult
+from indexer.outbox.backoff import MAX_RETRY_AFTER_SECONDS, backoff, has_come
 
-FAILURES_TO_SHUT = 5
-"""So many failures in a row mean that the target is down, and not one parcel bad."""
-LONGEST_SHUT_SECONDS = 300.0
-REFUSED_SECONDS = 3600.0
-"""How rarely a target is tried that does not let us in."""
+FAILURES_TO_TRIP = 5
+"""This many failures in a row mean that the target is down, rather than one payload bad."""
+MAX_BLOCKED_SECONDS = 300.0
+PAUSE_SECONDS = 3600.0
+"""How often a paused target is tried again by itself."""
 
 OPEN, DOWN, PAUSED = "open", "down", "paused"
+"""What users see. `open` means that the target accepts runs (electricians call that closed)."""
 
 
-class GateState(NamedTuple):
-    """What a gate knows that a restart must not forget."""
+class BreakerState(NamedTuple):
+    """What a circuit breaker must remember across restarts."""
 
     failures: int = 0
     """In a row, of all parcels together."""
-    shut_until: float = 0.0
+    blocked_until: float = 0.0
+    """In seconds since 1970."""
     is_paused: bool = False
 
 
-class Gate:
-    """The gate of one target. Times are in seconds since 1970."""
+class CircuitBreaker:
+    """The circuit breaker of one target. Times are in seconds since 1970."""
 
-    def __init__(self, rate: float, in_flight: int, state: Optional[GateState] = None) -> None:
-        """Let `rate` parcels a second pass, and have at most `in_flight` under way."""
+    def __init__(self, rate: float, in_flight: int, state: Optional[BreakerState] = None) -> None:
+        """Allow `rate` parcels per second, and at most `in_flight` at once."""
         self._rate = rate
-        self._in_flight = in_flight
-        self._under_way = 0
+        self._max_in_flight = in_flight
+        self._in_flight = 0
         self._tokens = float(in_flight)
         self._filled_at = 0.0
-        self.state = state or GateState()
+        self.state = state or BreakerState()
 
     @property
     def condition(self) -> str:
         """`open`, `down` or `paused`."""
         if self.state.is_paused:
             return PAUSED
-        return DOWN if self.state.failures >= FAILURES_TO_SHUT else OPEN
+        return DOWN if self.state.failures >= FAILURES_TO_TRIP else OPEN
 
     @property
     def is_probing(self) -> bool:
-        """Whether what goes next only finds out if the target is back."""
+        """Whether the next parcel only finds out whether the target is back."""
         return self.condition != OPEN
 
-    def is_shut(self, now: float) -> bool:
-        """Whether something keeps parcels back other than the rate."""
-        return self.is_probing or not is_time(self.state.shut_until, now)
+    @property
+    def probe_rank(self) -> int:
+        """Which of the waiting runs the next probe should try, counted from the oldest.
 
-    def room(self, now: float) -> int:
-        """Return how many parcels may go now."""
-        if not is_time(self.state.shut_until, now):
+        0, then 0 1, then 0 1 2, and so on: every waiting run is tried again and again, the oldest
+        most often. So a run that its target accepts at the n-th attempt gets there, whatever
+        other runs fail for ever and however many arrive.
+        """
+        probes = max(0, self.state.failures - FAILURES_TO_TRIP)
+        sweep = (math.isqrt(8 * probes + 1) - 1) // 2
+        return probes - sweep * (sweep + 1) // 2
+
+    def is_blocked(self, now: float) -> bool:
+        """Return whether something other than the rate limit holds parcels back."""
+        return self.is_probing or not has_come(self.state.blocked_until, now)
+
+    def capacity(self, now: float) -> int:
+        """Return how many parcels may be sent now."""
+        if not has_come(self.state.blocked_until, now):
             return 0
         if self.is_probing:
-            return int(self._under_way == 0)
-        self._fill(now)
-        return max(0, min(self._in_flight - self._under_way, int(self._tokens)))
+            return int(self._in_flight == 0)
+        self._refill(now)
+        return max(0, min(self._max_in_flight - self._in_flight, int(self._tokens)))
 
     def wait(self, now: float) -> float:
-        """Return in how many seconds to ask again, if nothing is heard before."""
-        if self._under_way >= (1 if self.is_probing else self._in_flight):
+        """Return in how many seconds to ask again, unless a result comes first."""
+        if self._in_flight >= (1 if self.is_probing else self._max_in_flight):
             return math.inf
-        if not is_time(self.state.shut_until, now):
-            return self.state.shut_until - now
+        if not has_come(self.state.blocked_until, now):
+            return self.state.blocked_until - now
         if self._tokens >= 1 or self.is_probing:
             return 0.0
         return (1 - self._tokens) / self._rate
 
-    def sent(self) -> None:
-        """Count one parcel that goes."""
-        self._under_way += 1
+    def record_sent(self) -> None:
+        """Count a parcel that is sent now."""
+        self._in_flight += 1
         self._tokens = max(0.0, self._tokens - 1)
 
-    def learned(self, verdict: Verdict, now: float, dice: float) -> None:
-        """Take in what became of a parcel."""
-        self._under_way -= 1
-        if verdict.outcome in (DELIVERED, PARKED):
-            # It answers sensibly: what it did not want is that parcel's matter.
-            self.state = GateState()
-        elif verdict.outcome == REFUSED:
-            self.state = GateState(0, now + REFUSED_SECONDS, is_paused=True)
-        elif verdict.outcome == FAILED:
-            self._failed(verdict, now, dice)
+    def record_result(self, result: AttemptResult, now: float, jitter: float) -> None:
+        """Count the result of a parcel that was sent."""
+        self._in_flight -= 1
+        if result.outcome in (DELIVERED, REJECTED):
+            # A target that rejects one payload works.
+            self.state = BreakerState()
+        elif result.outcome == UNAUTHORIZED:
+            self.state = BreakerState(0, now + PAUSE_SECONDS, is_paused=True)
+        elif result.outcome == FAILED:
+            self._record_failure(result, now, jitter)
 
-    def lift(self) -> None:
-        """Let a probe go at once: somebody says that what was wrong is mended."""
-        self.state = self.state._replace(shut_until=0.0)
+    def allow_probe(self) -> None:
+        """Allow a probe at once: somebody says that the target is fixed."""
+        self.state = self.state._replace(blocked_until=0.0)
 
-    def _failed(self, verdict: Verdict, now: float, dice: float) -> None:
-        failures, shut_until = self.state.failures + 1, self.state.shut_until
-        if failures >= FAILURES_TO_SHUT:
-            times = failures - FAILURES_TO_SHUT + 1
-            shut_until = now + backoff(times, dice, LONGEST_SHUT_SECONDS)
-        if verdict.retry_after is not None:
-            shut_until = max(shut_until, now + min(verdict.retry_after, LONGEST_ASKED_SECONDS))
-        self.state = self.state._replace(failures=failures, shut_until=shut_until)
+    def _record_failure(self, result: AttemptResult, now: float, jitter: float) -> None:
+        failures, blocked_until = self.state.failures + 1, self.state.blocked_until
+        if failures >= FAILURES_TO_TRIP:
+            probes = failures - FAILURES_TO_TRIP + 1
+            blocked_until = now + backoff(probes, jitter, MAX_BLOCKED_SECONDS)
+        if result.retry_after is not None:
+            retry_after = min(result.retry_after, MAX_RETRY_AFTER_SECONDS)
+            blocked_until = max(blocked_until, now + retry_after)
+        self.state = self.state._replace(failures=failures, blocked_until=blocked_until)
 
-    def _fill(self, now: float) -> None:
-        # A clock that was put back gives nothing, and from then on as ever.
+    def _refill(self, now: float) -> None:
+        # A clock that was set back adds no tokens.
         passed = max(0.0, now - self._filled_at)
         self._filled_at = now
-        self._tokens = min(float(self._in_flight), self._tokens + passed * self._rate)
+        self._tokens = min(float(self._max_in_flight), self._tokens + passed * self._rate)

@@ -1,7 +1,7 @@
-"""The trouble: why an attempt came to nothing, in words that can hold no secret.
+"""Describe why an attempt failed, in words that cannot hold a secret.
 
-Called by the messenger. Only names of errors and the system's own words are used: what a library
-says may repeat a header, an address, or what the other side said.
+Used by the sender. Only names of exceptions and the system's own words are used: the message of a
+library may repeat a header, an address, or what the other side answered.
 """
 
 from __future__ import annotations
@@ -11,30 +11,31 @@ import ssl
 from collections.abc import Iterator
 from typing import Optional
 
-from indexer.outbox.verdict import FAILED, Verdict
+from indexer.outbox.attempt import FAILED, AttemptResult
 
 NO_ANSWER = "no complete answer in time"
 
 
-class NoCarrier(Exception):
-    """What carries to a target can't be made; the message says why, in words of ours."""
+class TransportUnavailable(Exception):
+    """The transport for a target cannot be made. The message says why, in our own words."""
 
 
-def verdict_on(error: BaseException) -> Verdict:
-    """Return what an attempt came to that ended in an error."""
-    return Verdict(FAILED, _words(error))
+def result_of_error(error: BaseException) -> AttemptResult:
+    """Return the result of an attempt that ended in an exception."""
+    return AttemptResult(FAILED, _describe(error))
 
 
-def _words(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
         return NO_ANSWER
-    if isinstance(error, NoCarrier):
+    if isinstance(error, TransportUnavailable):
         return str(error)
     detail = next(filter(None, map(_detail, _chain(error))), "")
     return f"{type(error).__name__}: {detail}" if detail else type(error).__name__
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and its causes, each once."""
     found: set[int] = set()
     cause: Optional[BaseException] = error
     while cause is not None and id(cause) not in found:

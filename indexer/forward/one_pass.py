@@ -1,7 +1,7 @@
-"""One pass of forwarding: all that may go now, without a daemon.
+"""Forward once: send all that may be sent now, without a daemon.
 
-Called by `telemetry forward`. It holds the indexer's lease meanwhile: one process writes the
-database, and where a daemon runs it forwards by itself.
+Used by `telemetry forward`. It holds the indexer's lease meanwhile: one process writes the
+database, and a daemon forwards by itself.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _LONGEST_WAIT = 1.0
 
 
 def forward_once(base: Base, should_stop: Callable[[], bool] = lambda: False) -> None:
-    """Send what is due until nothing is left that may go now.
+    """Send what is due until nothing is left that may be sent now.
 
     Raises AlreadyRunning if a daemon or another pass has the lease, TelemetryError or OSError.
     """
     with (
         base.indexer_lease(_PURPOSE),
-        closing(Session(base)) as view,
-        closing(Wakeup()) as hint,
+        closing(Session(base)) as session,
+        closing(Wakeup()) as wakeup,
     ):
-        forwarding = Forwarding(base, hint.set)
+        forwarding = Forwarding(base, wakeup.set)
         try:
             while True:
-                view.run_pass()
-                forwarding.step(view)
+                session.run_pass()
+                forwarding.step(session)
                 if forwarding.is_done or should_stop():
                     return
-                hint.wait(min(forwarding.wait, _LONGEST_WAIT))
+                wakeup.wait(min(forwarding.wait, _LONGEST_WAIT))
         finally:
-            forwarding.stop(view)
+            forwarding.stop(session)

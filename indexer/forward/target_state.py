@@ -1,7 +1,7 @@
-"""The state of targets: whether each is down or paused, and what it last said, across restarts.
+"""The state of each target across restarts: its circuit breaker, its last error and delivery.
 
-Written by the forwarder, inside its transactions; read by whoever shows it. It is the indexer's
-own, and no function of the log.
+Written by the forwarder inside its transactions. It belongs to the indexer and is not a function
+of the log.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple, Optional
 
-from indexer.forward.circuit_breaker import GateState
+from indexer.forward.circuit_breaker import BreakerState
 
 
 class TargetState(NamedTuple):
@@ -17,31 +17,31 @@ class TargetState(NamedTuple):
 
     name: str
     failures: int = 0
-    shut_until: float = 0.0
+    blocked_until: float = 0.0
     is_paused: int = 0
     last_error: Optional[str] = None
-    """Why the last attempt failed; none once one has succeeded."""
+    """Why the last attempt failed; None once one has succeeded."""
     last_error_at: Optional[str] = None
     last_delivered_at: Optional[str] = None
-    lifted_by: str = ""
-    """The last event that lifted a pause, of those that were heard of."""
+    retry_event_id: str = ""
+    """The last event that asked to try the target at once, of those that were noticed."""
 
     @property
-    def gate(self) -> GateState:
-        """What the gate knows of it."""
-        return GateState(self.failures, self.shut_until, bool(self.is_paused))
+    def breaker(self) -> BreakerState:
+        """The state of its circuit breaker."""
+        return BreakerState(self.failures, self.blocked_until, bool(self.is_paused))
 
-    def with_gate(self, state: GateState) -> TargetState:
-        """Return the same with what the gate knows now."""
+    def with_breaker(self, state: BreakerState) -> TargetState:
+        """Return a copy with another state of its circuit breaker."""
         return self._replace(
             failures=state.failures,
-            shut_until=state.shut_until,
+            blocked_until=state.blocked_until,
             is_paused=int(state.is_paused),
         )
 
 
 def load_state(connection: sqlite3.Connection, name: str) -> TargetState:
-    """Return the state of a target, a fresh one if nothing is known of it."""
+    """Return the state of a target, or a new one if there is none yet."""
     columns = ", ".join(TargetState._fields)
     row = connection.execute(
         f"SELECT {columns} FROM forward_targets WHERE name = ?", (name,)

@@ -1,7 +1,7 @@
-"""The trial: one made-up run sent to one target, to see whether it takes runs.
+"""Send one made-up run to one target, to see whether the target accepts runs.
 
-Called by `telemetry forward test`. It leaves nothing in log, database or outbox; what the target
-keeps of it says of itself that it is a test.
+Used by `telemetry forward test`. It leaves nothing in log, database or outbox; the run says of
+itself that it is a test.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Optional
 
 from indexer.forward.failure import NO_ANSWER
-from indexer.forward.sender import Messenger
+from indexer.forward.sender import Sender
+from indexer.outbox.attempt import FAILED, AttemptResult
 from indexer.outbox.parcel import Parcel
-from indexer.outbox.payload import body_of, key_of
+from indexer.outbox.payload import key_of, payload_of
 from indexer.outbox.target import Target
-from indexer.outbox.verdict import FAILED, Verdict
 from indexer.system.wakeup import Wakeup
 from telemetry_core.clock import CLOCK
 from telemetry_core.process import host_name
@@ -22,18 +22,18 @@ from telemetry_core.run_id import new_run_id
 _AGENT = "telemetry-forward-test"
 
 
-def try_target(target: Target) -> Verdict:
-    """Send a run that never was, and return what came of it."""
-    hint = Wakeup()
-    messenger = Messenger(hint.set)
+def try_target(target: Target) -> AttemptResult:
+    """Send a made-up run, and return the result."""
+    wakeup = Wakeup()
+    sender = Sender(wakeup.set)
     try:
-        messenger.send(target, _parcel(target))
-        hint.wait(target.timeout + 1.0)
-        outcome: Optional[Verdict] = next((one for _, one in messenger.outcomes()), None)
-        return outcome or Verdict(FAILED, NO_ANSWER)
+        sender.send(target, _parcel(target))
+        wakeup.wait(target.timeout + 1.0)
+        outcome: Optional[AttemptResult] = next((one for _, one in sender.outcomes()), None)
+        return outcome or AttemptResult(FAILED, NO_ANSWER)
     finally:
-        messenger.close()
-        hint.close()
+        sender.close()
+        wakeup.close()
 
 
 def _parcel(target: Target) -> Parcel:
@@ -51,4 +51,4 @@ def _parcel(target: Target) -> Parcel:
         "host": host_name(),
     }
     key = key_of(run_id, 1, target.names)
-    return Parcel(target.name, run_id, 1, key, body_of(row, target.names), 1)
+    return Parcel(target.name, run_id, 1, key, payload_of(row, target.names), 1)

@@ -1,64 +1,130 @@
-"""The overview: how forwarding is, target by target, with the keys that --json shows.
+"""Report how forwarding is doing, target by target.
 
-Called by `telemetry status`, by `telemetry forward status` and by the doctor. It only reads, and
-shows no secret.
+Used by `telemetry status`, `telemetry forward status` and doctor. It only reads, and shows no
+secret.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from typing import Any, Optional
 
-from indexer.forward.circuit_breaker import Gate
+from indexer.forward.circuit_breaker import CircuitBreaker
 from indexer.forward.target_state import load_state
-from indexer.outbox.receipts import dead_letters
+from indexer.outbox.delivery_state import dead_letters
+from indexer.outbox.queue import TargetBacklog, backlogs
 from indexer.outbox.target import Target
+from indexer.outbox.target_events import target_starts
 from indexer.outbox.targets import load_targets
 from indexer.system.base import Base
+from telemetry_core.clock import CLOCK
+from telemetry_core.status import ALIASES, STATUSES
 
 OFF, UNKNOWN = "off", "unknown"
+_NOTHING = TargetBacklog(0, None)
 
 
-def overview(base: Base, connection: sqlite3.Connection) -> dict[str, Any]:
-    """Return every target, what waits for it, and what is wrong with the settings."""
+@dataclass(frozen=True)
+class TargetHealth:
+    """How one target is doing. The fields are the keys of `--json`."""
+
+    name: str
+    kind: Optional[str]
+    """None for a target that is not configured here."""
+    address: Optional[str]
+    """Without secrets."""
+    state: str
+    """`open`, `down`, `paused`, `off`, or `unknown` if it is not configured here."""
+    started_at: Optional[str]
+    """From when on it gets runs; empty for all, None for a target that has not started."""
+    last_delivered_at: Optional[str]
+    last_error: Optional[str]
+    """Why the last attempt failed; None once one has succeeded."""
+    last_error_at: Optional[str]
+    waiting: int
+    """How many revisions wait for it."""
+    oldest_waiting: Optional[str]
+    """When the run that has waited longest changed."""
+    dead: int
+    """How many dead letters it has."""
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """How forwarding is doing."""
+
+    problems: list[str]
+    """What is wrong with the configuration, with what to do about it."""
+    targets: list[TargetHealth]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the value that `--json` shows."""
+        return asdict(self)
+
+
+def read_deliveries(base: Base, connection: sqlite3.Connection) -> Deliveries:
+    """Return every target with what waits for it, and what is wrong with the configuration."""
     loaded = load_targets(base)
-    waiting: dict[str, tuple[int, str]] = {
-        name: (count, oldest)
-        for name, count, oldest in connection.execute(
-            "SELECT target, count(*), min(changed_at) FROM outbox GROUP BY target"
-        )
-    }
+    waiting = backlogs(connection)
     dead = Counter(letter.target for letter in dead_letters(connection))
+    starts = target_starts(connection)
     known: dict[str, Optional[Target]] = {target.name: target for target in loaded.targets}
     # What waits for a target that is not configured here may be another process's business.
     names = [*known, *sorted(waiting.keys() - known.keys() - set(loaded.off)), *loaded.off]
-    return {
-        "problems": list(loaded.problems),
-        "targets": [
-            _target(connection, name, known.get(name), name in loaded.off)
-            | {
-                "waiting": waiting.get(name, (0, ""))[0],
-                "oldest_waiting": waiting.get(name, (0, None))[1],
-                "dead": dead[name],
-            }
-            for name in names
-        ],
-    }
+    targets = []
+    for name in names:
+        target, backlog = known.get(name), waiting.get(name, _NOTHING)
+        state = load_state(connection, name)
+        condition = CircuitBreaker(1.0, 1, state.breaker).condition if target else UNKNOWN
+        health = TargetHealth(
+            name=name,
+            kind=target.kind if target else None,
+            address=target.shown_address if target else None,
+            state=OFF if name in loaded.off else condition,
+            started_at=starts.get(name),
+            last_delivered_at=state.last_delivered_at,
+            last_error=state.last_error,
+            last_error_at=state.last_error_at,
+            waiting=backlog.waiting,
+            oldest_waiting=backlog.oldest,
+            dead=dead[name],
+        )
+        targets.append(health)
+    problems = [*loaded.problems, *filter_problems(loaded.targets, connection)]
+    return Deliveries([*problems, *_start_problems(loaded.targets, starts)], targets)
 
 
-def _target(
-    connection: sqlite3.Connection, name: str, target: Optional[Target], is_off: bool
-) -> dict[str, Any]:
-    state = load_state(connection, name)
-    # Whether it is open, down or paused is the gate's to say.
-    condition = Gate(1.0, 1, state.gate).condition if target else UNKNOWN
-    return {
-        "name": name,
-        "kind": target.kind if target else None,
-        "address": target.shown_address if target else None,
-        "state": OFF if is_off else condition,
-        "last_delivered_at": state.last_delivered_at,
-        "last_error": state.last_error,
-        "last_error_at": state.last_error_at,
-    }
+def filter_problems(
+    targets: tuple[Target, ...], connection: Optional[sqlite3.Connection]
+) -> Iterator[str]:
+    """Yield a line for each status in a target's filter that no run has or can be expected to have.
+
+    Agents may use statuses of their own: one that a run in the database has is fine.
+    """
+    for target in targets:
+        for status in target.custom_statuses:
+            if connection is None or not _is_used(connection, status):
+                close = get_close_matches(status, [*STATUSES, *ALIASES], n=1)
+                hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(STATUSES)}"
+                yield f"target {target.name}: its filter has {status!r}, a status of no run; {hint}"
+
+
+def _is_used(connection: sqlite3.Connection, status: str) -> bool:
+    found = connection.execute("SELECT 1 FROM agent_runs WHERE status = ? LIMIT 1", (status,))
+    return found.fetchone() is not None
+
+
+def _start_problems(targets: tuple[Target, ...], starts: dict[str, str]) -> Iterator[str]:
+    now = CLOCK.tick().time
+    for target in targets:
+        start = starts.get(target.name, "")
+        # A day of tolerance: hosts that share a base directory may disagree about the time.
+        if start[:10] > now[:10]:
+            yield (
+                f"target {target.name} starts in the future, at {start}: the clock was wrong;"
+                f" run `telemetry forward backfill {target.name} --since today`"
+            )

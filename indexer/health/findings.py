@@ -72,20 +72,20 @@ def _problems_of_the_disk(found: dict[str, Any]) -> list[str]:
 
 
 def _problems_of_forwarding(forwarding: dict[str, Any]) -> list[str]:
-    told = [f"nothing is forwarded there: {problem}" for problem in forwarding["problems"]]
+    told = list(forwarding["problems"])
     for target in forwarding["targets"]:
         name, error = target["name"], target["last_error"]
         if target["state"] == PAUSED:
             told.append(
-                f"{name} does not let us in ({error}): correct its token, then"
+                f"{name} rejected our credentials ({error}): fix the token, then run"
                 " `telemetry forward retry`"
             )
         elif target["state"] == DOWN:
             waiting = many(target["waiting"], "run")
-            told.append(f"{name} does not take runs ({error}), and {waiting} wait for it")
+            told.append(f"{name} is down ({error}): {waiting} waiting, retried automatically")
         if target["dead"]:
             runs = many(target["dead"], "run")
-            told.append(f"{name} did not want {runs}: see `telemetry forward dead`")
+            told.append(f"{name} rejected {runs}: see `telemetry forward dead`")
     return told
 
 

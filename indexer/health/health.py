@@ -13,7 +13,7 @@ from typing import Any, Optional
 
 from indexer.health.acknowledgement import load, new_lines
 from indexer.health.capacity import growth
-from indexer.health.deliveries import overview
+from indexer.health.deliveries import read_deliveries
 from indexer.health.findings import problems
 from indexer.ingest.lag import lag_bytes, lag_seconds, lagging_files
 from indexer.log.streams import UNFINISHED
@@ -42,7 +42,7 @@ def health(
     view_bytes = _database_bytes(base)
     grown = growth(base.log_directory, view_bytes)
     new, latest = _quarantine(base, connection)
-    forwarding = overview(base, connection)
+    forwarding = read_deliveries(base, connection).as_json()
     found: dict[str, Any] = {
         "base": str(base.directory),
         "state": "ok",

@@ -97,13 +97,15 @@ def _of_forwarding(targets: list[dict[str, Any]]) -> Iterator[Metric]:
             {target["name"]: value(target) for target in targets},
         )
 
-    yield by_target("open", "Whether a target takes runs.", lambda one: one["state"] == "open")
-    yield by_target("paused", "Whether it lets us in no more.", lambda one: one["state"] == PAUSED)
-    yield by_target("waiting", "Runs that wait for it.", lambda one: one["waiting"])
-    yield by_target("dead", "Runs that it did not want.", lambda one: one["dead"])
+    yield by_target("open", "Whether a target accepts runs.", lambda one: one["state"] == "open")
+    yield by_target(
+        "paused", "Whether it rejected our credentials.", lambda one: one["state"] == PAUSED
+    )
+    yield by_target("waiting", "Runs that wait for the target.", lambda one: one["waiting"])
+    yield by_target("dead", "Runs that it rejected.", lambda one: one["dead"])
     yield by_target(
         "last_delivered_timestamp_seconds",
-        "When it last took a run.",
+        "When it last accepted a run.",
         lambda one: _seconds(one["last_delivered_at"]),
     )
 

@@ -1,1 +1,1 @@
-"""What is due for delivery, decided inside the transaction that stores the events."""
+"""Decide what is due for delivery, inside the transaction that stores the events."""

@@ -1,6 +1,6 @@
-"""The waiting: how long before the next attempt, in seconds.
+"""Exponential backoff with full jitter, and the Retry-After header. Pure.
 
-Called by whoever decides what goes next. Pure: time and dice are given.
+Times are in seconds; the clock and the randomness are arguments.
 """
 
 from __future__ import annotations
@@ -9,30 +9,33 @@ from datetime import datetime, timezone
 from typing import Optional
 
 FIRST_SECONDS = 2.0
-LONGEST_SECONDS = 900.0
-LONGEST_ASKED_SECONDS = 3600.0
-"""A target may ask for patience within reason: beyond this it is asked again whatever it said."""
+MAX_SECONDS = 900.0
+MAX_RETRY_AFTER_SECONDS = 3600.0
+"""The longest Retry-After that is honoured; a longer one counts as this."""
 
-# 2 ** 1000 seconds are no float, and nobody lives to see them.
+# 2 ** 1000 does not fit into a float, and no wait is that long.
 _MAX_DOUBLINGS = 30
 
 
-def backoff(failures: int, dice: float, longest: float = LONGEST_SECONDS) -> float:
-    """Return how long to wait after so many failures, `dice` being anything from 0 to 1.
+def backoff(failures: int, jitter: float, longest: float = MAX_SECONDS) -> float:
+    """Return how many seconds to wait after `failures` failures; `jitter` is from 0 to 1.
 
-    Exponential up to `longest`, with full jitter: those who failed together do not come back
-    together.
+    Doubles from 2 seconds up to `longest`. Jitter applies to the whole of it, so that what failed
+    together is not retried together.
     """
     doublings = min(max(0, failures - 1), _MAX_DOUBLINGS)
-    return float(dice * min(longest, FIRST_SECONDS * 2**doublings))
+    return float(jitter * min(longest, FIRST_SECONDS * 2**doublings))
 
 
-def asked_patience(header: Optional[str], now: float) -> Optional[float]:
-    """Read a Retry-After, in seconds or as a date; None if there is none or it makes no sense."""
+def parse_retry_after(header: Optional[str], now: float) -> Optional[float]:
+    """Return the seconds that a Retry-After header asks for, at most an hour.
+
+    Reads seconds and HTTP dates. None if there is no header or it cannot be parsed.
+    """
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
-        # Too many digits for an int are too many seconds for anybody.
-        return min(float(text[:12]), LONGEST_ASKED_SECONDS)
+        # More digits than fit into a float ask for longer than the maximum anyway.
+        return min(float(text[:12]), MAX_RETRY_AFTER_SECONDS)
     # Imported here: it is large, and only an answer with a date needs it.
     from email.utils import parsedate_to_datetime
 
@@ -43,12 +46,12 @@ def asked_patience(header: Optional[str], now: float) -> Optional[float]:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     seconds = (moment - datetime.fromtimestamp(now, timezone.utc)).total_seconds()
-    return min(max(0.0, seconds), LONGEST_ASKED_SECONDS)
+    return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)
 
 
-def is_time(moment: float, now: float, longest: float = LONGEST_ASKED_SECONDS) -> bool:
-    """Whether a moment that was set at most `longest` ahead has come.
+def has_come(moment: float, now: float, longest: float = MAX_RETRY_AFTER_SECONDS) -> bool:
+    """Return whether a moment that was set at most `longest` ahead has come.
 
-    One that lies further ahead was set by a clock that has been put back since.
+    One that lies further ahead was set by a clock that has been set back since.
     """
     return moment <= now or moment > now + longest

@@ -1,6 +1,6 @@
-"""The parcel: bytes on their way to one target, and the key by which it knows them again.
+"""One delivery: a payload for one target, and the idempotency key under which it is sent.
 
-Made by whoever knows what is delivered, carried by whoever knows how. It holds data only.
+Read from the outbox and handed to the sender. It holds data only.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 
 class Parcel(NamedTuple):
-    """One delivery, the same bytes under the same key each time that it is tried."""
+    """One delivery: every attempt sends the same bytes under the same key."""
 
     target: str
-    subject: str
-    """What it is about: of one subject, one parcel is under way at a time."""
-    number: int
-    """Its place among the parcels of its subject, which go in order."""
+    run_id: str
+    """Of one run, one parcel is in flight at a time."""
+    revision: int
+    """The revisions of a run are sent in order."""
     key: str
-    body: bytes
+    payload: bytes
     attempt: int
-    """Which attempt this is, from 1."""
+    """The number of this attempt, from 1."""

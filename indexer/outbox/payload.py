@@ -1,8 +1,8 @@
-"""The body: a run as the JSON that receivers get, and the key by which they know it again.
+"""The payload: a run as the JSON that receivers get, and its idempotency key. Pure.
 
-Called by whoever queues runs. Pure, and a function of the revision alone: columns that change
-without a new revision (counts of events, receipts, the time of the last event) are left out, or
-the same key would come with other bytes.
+A payload is a function of the run's revision alone. Columns that change without a new revision
+(counts of events, receipts, the time of the last event) are left out: otherwise the same key
+would be sent with different bytes. Its size is bounded, whatever the agent recorded.
 """
 
 from __future__ import annotations
@@ -37,23 +37,44 @@ KNOWN_FIELDS = (
     "git_branch",
     "host",
 )
-"""What existing receivers know."""
+"""The fields that receivers of the earlier product know."""
 
 ALL_FIELDS = ("run_id", *(field.name for field in RUN_FIELDS), "revision", "updated_at")
 
+MAX_TEXT_CHARACTERS = 16_384
+"""A longer text is cut, with a mark."""
+MAX_JSON_CHARACTERS = 65_536
+"""A larger JSON field is left out: cut in the middle it would not be JSON."""
+
+_JSON_FIELDS = frozenset(field.name for field in RUN_FIELDS if field.kind == "json")
 _KEY_LENGTH = 200
 
 
-def body_of(row: Mapping[str, Any], names: tuple[str, ...]) -> bytes:
-    """Return a run's fields as a JSON object; what is null is absent."""
-    return orjson.dumps({name: row[name] for name in names if row[name] is not None})
+def payload_of(row: Mapping[str, Any], names: tuple[str, ...]) -> bytes:
+    """Return the named fields of a run as a JSON object; null fields are left out."""
+    values = {name: _bounded(name, row[name]) for name in names if row[name] is not None}
+    return orjson.dumps(values)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return a text of at most `limit` characters; one that was cut ends in a mark.
+
+    Characters are UTF-16 code units, as most receivers count them: an emoji is two.
+    """
+    if _utf16_length(text) <= limit:
+        return text
+    mark = f"... [cut: {len(text)} characters]"
+    kept = text[: max(0, limit - len(mark))]
+    while _utf16_length(kept) + len(mark) > limit:
+        kept = kept[: -max(1, (_utf16_length(kept) + len(mark) - limit) // 2)]
+    return kept + mark
 
 
 def key_of(run_id: str, revision: int, names: tuple[str, ...]) -> str:
-    """Return the key of one revision: ASCII, fit for a header, and no other revision's.
+    """Return the idempotency key of a revision: ASCII, fit for a header, unique.
 
-    A body with all fields has another key than one with the known ones, or a change of the
-    settings would put another body under a key that is known already.
+    A payload of all fields has another key than one of the known fields. Otherwise a change of
+    the settings would send another payload under a key that the receiver has seen.
     """
     name = quote(run_id, safe="")
     if len(name) > _KEY_LENGTH:
@@ -61,6 +82,20 @@ def key_of(run_id: str, revision: int, names: tuple[str, ...]) -> str:
         import hashlib
 
         digest = hashlib.blake2b(run_id.encode(), digest_size=16).hexdigest()
-        # `=` stands in no quoted name, so that this is no other run's.
+        # `=` occurs in no quoted name, so that no other run has this key.
         name = f"{name[: _KEY_LENGTH // 2]}={digest}"
     return f"{name}:{revision}" + (":all" if names == ALL_FIELDS else "")
+
+
+def _bounded(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if name in _JSON_FIELDS:
+        if len(value) <= MAX_JSON_CHARACTERS:
+            return value
+        return orjson.dumps({"left_out": f"{len(value)} characters"}).decode()
+    return cut(value, MAX_TEXT_CHARACTERS)
+
+
+def _utf16_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text) + sum(one > "\uffff" for one in text)

@@ -1,7 +1,7 @@
-"""The outbox: parcels that wait for a target, with the exact bytes and the key of each.
+"""The outbox table: parcels that wait for a target, each with its exact bytes and its key.
 
-Called inside transactions of the one writer: by whoever queues runs, and by the forwarder. It
-knows neither what the bytes mean nor what becomes of them.
+Called inside transactions of the one writer: by the projection, which decides what is due, and by
+the forwarder. It knows neither what the bytes mean nor how they are sent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import NamedTuple, Optional
 
-from indexer.outbox.backoff import LONGEST_ASKED_SECONDS
+from indexer.outbox.backoff import MAX_RETRY_AFTER_SECONDS
 from indexer.outbox.parcel import Parcel
 
 _FIRST_OF_ITS_RUN = (
@@ -19,8 +19,8 @@ _FIRST_OF_ITS_RUN = (
 )
 
 
-class Waiting(NamedTuple):
-    """One parcel that waits, as the queue sees it."""
+class QueuedRevision(NamedTuple):
+    """A revision that waits for a target, without its payload."""
 
     target: str
     run_id: str
@@ -28,23 +28,33 @@ class Waiting(NamedTuple):
     attempts: int
 
 
-class Row(NamedTuple):
-    """One parcel to be put into the outbox."""
+class NewParcel(NamedTuple):
+    """A parcel to be queued."""
 
     target: str
     run_id: str
     revision: int
     key: str
-    body: bytes
+    payload: bytes
     changed_at: str
-    """What it tells of happened then: the oldest goes first."""
+    """When the run changed; the oldest is sent first."""
 
 
-def waiting_of(connection: sqlite3.Connection, run_ids: Collection[str]) -> list[Waiting]:
-    """Return what waits of some runs, for whichever target."""
+class TargetBacklog(NamedTuple):
+    """What waits for one target."""
+
+    waiting: int
+    oldest: Optional[str]
+    """When the run that has waited longest changed."""
+
+
+def queued_revisions(
+    connection: sqlite3.Connection, run_ids: Collection[str]
+) -> list[QueuedRevision]:
+    """Return what waits of some runs, for any target."""
     marks = ", ".join("?" * len(run_ids))
     return [
-        Waiting(*row)
+        QueuedRevision(*row)
         for row in connection.execute(
             "SELECT target, run_id, revision, attempts FROM outbox INDEXED BY outbox_of_run"
             f" WHERE run_id IN ({marks})",
@@ -53,27 +63,27 @@ def waiting_of(connection: sqlite3.Connection, run_ids: Collection[str]) -> list
     ]
 
 
-def put(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Put parcels in; one that was never tried is replaced, one that was stays as it is."""
+def enqueue(connection: sqlite3.Connection, parcels: Iterable[NewParcel]) -> None:
+    """Queue parcels. One that was never tried is replaced; one that was stays as it is."""
     connection.executemany(
-        "INSERT INTO outbox (target, run_id, revision, key, body, changed_at)"
+        "INSERT INTO outbox (target, run_id, revision, key, payload, changed_at)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (target, run_id, revision) DO UPDATE"
-        " SET key = excluded.key, body = excluded.body, changed_at = excluded.changed_at"
+        " SET key = excluded.key, payload = excluded.payload, changed_at = excluded.changed_at"
         " WHERE attempts = 0",
-        rows,
+        parcels,
     )
 
 
-def take_out(connection: sqlite3.Connection, waiting: Iterable[Waiting]) -> None:
-    """Delete parcels."""
+def remove(connection: sqlite3.Connection, queued: Iterable[QueuedRevision]) -> None:
+    """Remove parcels from the outbox."""
     connection.executemany(
         "DELETE FROM outbox WHERE target = ? AND run_id = ? AND revision = ?",
-        [one[:3] for one in waiting],
+        [(one.target, one.run_id, one.revision) for one in queued],
     )
 
 
-def forget_targets(connection: sqlite3.Connection, known: Collection[str]) -> None:
-    """Delete what was never tried and is for nobody whom we know."""
+def remove_other_targets(connection: sqlite3.Connection, known: Collection[str]) -> None:
+    """Remove what was never tried and is for a target that is not configured here."""
     marks = ", ".join("?" * len(known))
     connection.execute(
         f"DELETE FROM outbox WHERE attempts = 0 AND target NOT IN ({marks})", tuple(known)
@@ -81,46 +91,46 @@ def forget_targets(connection: sqlite3.Connection, known: Collection[str]) -> No
 
 
 def next_parcels(
-    connection: sqlite3.Connection,
-    target: str,
-    now: float,
-    limit: int,
-    busy: Collection[str],
-    *,
-    least_tried_first: bool,
+    connection: sqlite3.Connection, target: str, now: float, limit: int, busy: Collection[str]
 ) -> list[Parcel]:
-    """Return what is due at a target: of each run the first that waits, the oldest first.
+    """Return what is due at a target: the first waiting revision of each run, the oldest first.
 
-    Runs that are `busy` are left out. With `least_tried_first` a parcel that fails again and
-    again does not stand before others that may well succeed.
+    Runs that are `busy` are left out.
     """
-    # Named, for with few statistics SQLite may rather sort all that waits, bodies and all.
-    order, index = (
-        ("attempts, changed_at", "outbox_least_tried")
-        if least_tried_first
-        else ("changed_at", "outbox_in_order")
-    )
+    # The index is named: with few statistics SQLite may sort all that waits, payloads and all.
     rows = connection.execute(
-        f"SELECT target, run_id, revision, key, body, attempts + 1 FROM outbox INDEXED BY {index}"
+        "SELECT target, run_id, revision, key, payload, attempts + 1"
+        " FROM outbox INDEXED BY outbox_in_order"
         " WHERE target = ? AND (next_attempt_at <= ? OR next_attempt_at > ?)"
-        f" AND {_FIRST_OF_ITS_RUN} ORDER BY {order}, run_id LIMIT ?",
-        (target, now, now + LONGEST_ASKED_SECONDS, limit + len(busy)),
+        f" AND {_FIRST_OF_ITS_RUN} ORDER BY changed_at, run_id LIMIT ?",
+        (target, now, now + MAX_RETRY_AFTER_SECONDS, limit + len(busy)),
     )
     parcels = (Parcel(*row) for row in rows)
-    return [parcel for parcel in parcels if parcel.subject not in busy][:limit]
+    return [parcel for parcel in parcels if parcel.run_id not in busy][:limit]
 
 
-def note_attempt(connection: sqlite3.Connection, parcel: Parcel, next_attempt_at: float) -> None:
-    """Write down, before it goes, that a parcel was tried, and when it may be tried again."""
+def next_probe(
+    connection: sqlite3.Connection, target: str, now: float, rank: int, busy: Collection[str]
+) -> list[Parcel]:
+    """Return the parcel that a probe should try: the one of this rank among those due.
+
+    Counted from the oldest, and round again where fewer are due.
+    """
+    due = next_parcels(connection, target, now, rank + 1, busy)
+    return [due[rank % len(due)]] if due else []
+
+
+def record_attempt(connection: sqlite3.Connection, parcel: Parcel, next_attempt_at: float) -> None:
+    """Record, before it is sent, that a parcel was tried, and when it may be tried again."""
     connection.execute(
         "UPDATE outbox SET attempts = ?, next_attempt_at = ?"
         " WHERE target = ? AND run_id = ? AND revision = ?",
-        (parcel.attempt, next_attempt_at, parcel.target, parcel.subject, parcel.number),
+        (parcel.attempt, next_attempt_at, parcel.target, parcel.run_id, parcel.revision),
     )
 
 
 def next_due(connection: sqlite3.Connection, target: str, after: float) -> Optional[float]:
-    """Return when the next parcel of a target may be tried that may not be by `after`."""
+    """Return when the next parcel of a target is due of those that are not due by `after`."""
     (moment,) = connection.execute(
         "SELECT min(next_attempt_at) FROM outbox WHERE target = ? AND next_attempt_at > ?",
         (target, after),
@@ -129,8 +139,16 @@ def next_due(connection: sqlite3.Connection, target: str, after: float) -> Optio
 
 
 def is_any_due(connection: sqlite3.Connection, target: str, now: float) -> bool:
-    """Whether something of a target may be tried now."""
+    """Return whether a target has a parcel that may be tried now."""
     found = connection.execute(
         "SELECT 1 FROM outbox WHERE target = ? AND next_attempt_at <= ? LIMIT 1", (target, now)
     )
     return found.fetchone() is not None
+
+
+def backlogs(connection: sqlite3.Connection) -> dict[str, TargetBacklog]:
+    """Return what waits, by the name of the target."""
+    rows = connection.execute(
+        "SELECT target, count(*), min(changed_at) FROM outbox GROUP BY target"
+    )
+    return {name: TargetBacklog(count, oldest) for name, count, oldest in rows}

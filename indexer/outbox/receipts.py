@@ -1,25 +1,26 @@
-"""The receipts: events in the log that say what became of deliveries.
+"""Write what happened to deliveries as events into the log.
 
-Written by the forwarder and by `telemetry forward retry`, read back from the events table. What
-was delivered to one target, and what it did not want, is a function of these events alone, in
-whichever order they came: so it is the same after a rebuild.
+Used by the forwarder and by `telemetry forward`. What was delivered to which target, what became a
+dead letter and where a target starts are functions of these events alone, in whichever order they
+are read, so that a rebuild sends nothing again. They are read back by delivery_state.py and
+target_events.py.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any, NamedTuple, Optional
+from collections.abc import Iterable
+from typing import Any
 
-import orjson
-
+from indexer.outbox.attempt import DELIVERED, AttemptResult
+from indexer.outbox.delivery_state import DeadLetter
 from indexer.outbox.parcel import Parcel
-from indexer.outbox.verdict import DELIVERED, PARKED, Verdict
 from indexer.system.base import Base
 from telemetry_core.clock import CLOCK
 from telemetry_core.event import (
-    API_TARGET,
+    FORWARD_BACKFILL_REQUESTED,
+    FORWARD_RETRIED,
+    FORWARD_STARTED,
     FORWARD_SUBJECT,
     RUN_DELIVERED,
     RUN_DELIVERY_FAILED,
@@ -30,52 +31,21 @@ from telemetry_core.line import encode
 from telemetry_core.process import host_name, source_of
 from telemetry_core.writer import writer_for
 
-_PATIENCE_SECONDS = 1.0
-"""How long the log's lock is waited for; then the receipt goes to this process's own file."""
+EventParts = tuple[str, str, dict[str, Any]]
+"""Type, subject and data of an event."""
 
-_OF_RUNS = (
-    "SELECT run_id, event_id, type, timestamp, payload_json"
-    " FROM run_events INDEXED BY receipts WHERE type IN"
-    f" ('{RUN_DELIVERED}', '{RUN_DELIVERY_FAILED}', '{RUN_DELIVERY_RETRIED}')"
-)
-
-
-class Parked(NamedTuple):
-    """A parcel that its target did not want: a dead letter, until somebody says `retry`."""
-
-    target: str
-    run_id: str
-    revision: int
-    reason: str
-    time: str
-    receipt: str
-    """The id of the event that says so."""
-
-
-class Delivery(NamedTuple):
-    """What the receipts say of one run and one target."""
-
-    revision: int
-    """The highest that was delivered; 0 for none."""
-    parked: dict[int, Parked]
-    """What was not wanted, by revision, and is not to be tried again."""
-
-    def is_settled(self, revision: int) -> bool:
-        """Whether a revision need not be sent, or not now."""
-        return revision <= self.revision or revision in self.parked
-
-
-NOTHING = Delivery(0, {})
+_LOCK_SECONDS = 1.0
+"""How long to wait for the log's lock; after that a receipt goes to this process's spill file."""
 
 
 class Receipts:
-    """Appends receipts to the log of one base."""
+    """Appends receipts to the log of one base directory."""
 
     def __init__(self, base: Base) -> None:
         self._writer = writer_for(base.log_directory, host_name())
 
-    def write(self, events: Iterable[tuple[str, str, dict[str, Any]]]) -> bool:
-        """Append events given as (type, subject, data); say whether the log has them now.
+    def write(self, events: Iterable[EventParts]) -> bool:
+        """Append events; return whether they are in the log now.
 
         If not they wait in memory, and `flush` tries again.
         """
@@ -87,99 +57,50 @@ class Receipts:
             lines.append(encode(event))
         if not lines:
             return True
-        return self._writer.write(b"".join(lines), day, len(lines), False, _PATIENCE_SECONDS)
+        return self._writer.write(b"".join(lines), day, len(lines), False, _LOCK_SECONDS)
 
     def flush(self) -> bool:
-        """Try to write what waits in memory; return whether nothing does any longer."""
-        return self._writer.flush(_PATIENCE_SECONDS)
+        """Try to write what waits in memory; return whether nothing waits any longer."""
+        return self._writer.flush(_LOCK_SECONDS)
 
 
-def receipt_of(parcel: Parcel, verdict: Verdict) -> tuple[str, str, dict[str, Any]]:
-    """Return what the log is told of one attempt."""
-    kind = RUN_DELIVERED if verdict.outcome == DELIVERED else RUN_DELIVERY_FAILED
+def receipt_of(parcel: Parcel, result: AttemptResult) -> EventParts:
+    """Return the receipt of one attempt."""
+    kind = RUN_DELIVERED if result.outcome == DELIVERED else RUN_DELIVERY_FAILED
     return (
         kind,
-        parcel.subject,
+        parcel.run_id,
         {
             "target": parcel.target,
-            "revision": parcel.number,
+            "revision": parcel.revision,
             "attempt": parcel.attempt,
-            "outcome": verdict.outcome,
-            "reason": verdict.reason,
+            "outcome": result.outcome,
+            "reason": result.reason,
         },
     )
 
 
-def retry_of(parked: Parked) -> tuple[str, str, dict[str, Any]]:
-    """Return what the log is told when a dead letter is to be tried again."""
-    return (
-        RUN_DELIVERY_RETRIED,
-        parked.run_id,
-        {
-            "target": parked.target,
-            "revision": parked.revision,
-            "receipt": parked.receipt,
-        },
-    )
+def retry_of(letter: DeadLetter) -> EventParts:
+    """Return the event that sends a dead letter again."""
+    data = {"target": letter.target, "revision": letter.revision, "receipt": letter.receipt}
+    return RUN_DELIVERY_RETRIED, letter.run_id, data
 
 
-def deliveries(
-    connection: sqlite3.Connection, run_ids: Collection[str]
-) -> dict[tuple[str, str], Delivery]:
-    """Return what the receipts say of some runs, by target and run."""
-    marks = ", ".join("?" * len(run_ids))
-    rows = connection.execute(f"{_OF_RUNS} AND run_id IN ({marks})", tuple(run_ids))
-    return _read(rows)
+def retry_of_target(target: str) -> EventParts:
+    """Return the event that tries a target at once that is down or paused."""
+    return FORWARD_RETRIED, FORWARD_SUBJECT, {"target": target}
 
 
-def dead_letters(connection: sqlite3.Connection) -> Iterator[Parked]:
-    """Yield what is parked and was not overtaken by a later revision, by run and target."""
-    runs = connection.execute(
-        f"SELECT DISTINCT run_id FROM ({_OF_RUNS}) WHERE type = '{RUN_DELIVERY_FAILED}'"
-        f" AND instr(payload_json, '\"{PARKED}\"') ORDER BY run_id"
-    ).fetchall()
-    for (run_id,) in runs:
-        for delivery in deliveries(connection, [run_id]).values():
-            for revision, parked in delivery.parked.items():
-                if revision > delivery.revision:
-                    yield parked
+def start_of_target(target: str, *, with_history: bool) -> EventParts:
+    """Return the event that says that a target was first seen now.
+
+    Runs that changed before are not sent to it, unless it has a history of deliveries whose own
+    start is no longer in the log.
+    """
+    data = {"target": target, **({"since": ""} if with_history else {})}
+    return FORWARD_STARTED, FORWARD_SUBJECT, data
 
 
-def last_lift(connection: sqlite3.Connection, target: str) -> str:
-    """Return the id of the event by which a target's pause was last lifted by hand."""
-    rows = connection.execute(
-        "SELECT event_id, payload_json FROM run_events WHERE run_id = ?"
-        " ORDER BY timestamp DESC, event_id DESC",
-        (FORWARD_SUBJECT,),
-    )
-    return next((event_id for event_id, data in rows if _object(data).get("target") == target), "")
-
-
-def _read(rows: Iterable[tuple[Any, ...]]) -> dict[tuple[str, str], Delivery]:
-    found: dict[tuple[str, str], int] = {}
-    parked: list[Parked] = []
-    lifted = set()
-    for run_id, event_id, kind, time, payload in rows:
-        data = _object(payload)
-        target, revision = data.get("target", API_TARGET), data.get("revision")
-        # True is an int to Python and no number to JSON.
-        if not isinstance(target, str) or type(revision) is not int:
-            continue
-        before = found.setdefault((target, run_id), 0)
-        if kind == RUN_DELIVERED:
-            found[target, run_id] = max(before, revision)
-        elif kind == RUN_DELIVERY_RETRIED:
-            lifted.add((run_id, str(data.get("receipt"))))
-        elif data.get("outcome") == PARKED:
-            reason = str(data.get("reason"))
-            parked.append(Parked(target, run_id, revision, reason, time, event_id))
-    told = {key: Delivery(revision, {}) for key, revision in found.items()}
-    for one in parked:
-        if (one.run_id, one.receipt) not in lifted:
-            told[one.target, one.run_id].parked[one.revision] = one
-    return told
-
-
-def _object(payload: Optional[str]) -> dict[str, Any]:
-    data = orjson.loads(payload) if payload else None
-    return data if isinstance(data, dict) else {}
+def backfill_of_target(target: str, since: str) -> EventParts:
+    """Return the event that requests runs since a time, in canonical form; empty for all."""
+    return FORWARD_BACKFILL_REQUESTED, FORWARD_SUBJECT, {"target": target, "since": since}

@@ -1,7 +1,7 @@
-"""The settings file: `{base}/config/telemetry.toml`, read as the targets that it names.
+"""Read the targets of the settings file, `config/telemetry.toml` in the base directory.
 
-Called by whoever loads the targets. What makes no sense is told in words, with what to do, and
-costs that target and no other. It shows no value that may be a secret.
+An invalid target is reported with what to do about it, and the others are used. No message shows a
+value that may be a secret.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.outbox.target import Target
+from telemetry_core.status import normalise_status
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -19,13 +20,15 @@ else:
     import tomli as tomllib
 
 KINDS = ("http", "sheets", "file")
+_SECTIONS = ("targets", "channels", "alerts")
+"""Alerts and their channels are read by their own room."""
 _FIELDS = ("known", "all")
 _WORDS = {
-    "str": "a text",
+    "str": "a string",
     "bool": "true or false",
     "float": "a number above 0",
     "int": "a whole number above 0",
-    "tuple": "a list of texts",
+    "tuple": "a list of strings",
 }
 TARGET_SETTINGS = {
     "kind": str,
@@ -41,16 +44,16 @@ TARGET_SETTINGS = {
     "in_flight": int,
     "timeout": float,
 }
-"""What a table may have, and of which kind."""
+"""The settings of a target and their types."""
 _MOST_IN_FLIGHT = 64
 
 
-class NotUnderstood(Exception):
-    """A table of the file makes no sense; the message says what is wrong and what to do."""
+class InvalidTarget(Exception):
+    """A target cannot be used as it is configured. The message says why, and what to do."""
 
 
 def settings_path(base: Path) -> Path:
-    """Return where the settings file of a base is."""
+    """Return the path of the settings file."""
     return base / "config" / "telemetry.toml"
 
 
@@ -61,41 +64,44 @@ def read_tables(path: Path) -> tuple[dict[str, Any], list[str]]:
     except FileNotFoundError:
         return {}, []
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8"
-        return {}, [f"{path} can't be read: {reason}. Mend it, or delete it"]
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        return {}, [f"{path} cannot be read: {reason}. Fix it, or delete it"]
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return {}, [f"{path} is no TOML: {error}. Correct that line"]
+        return {}, [f"{path} is not valid TOML: {error}. Fix that line"]
     problems = [
-        f"{path} has {name!r}, which is no setting: only [targets.NAME] is known"
+        f"{path}: unknown section {name!r}: remove it, or correct its name"
         for name in document
-        if name != "targets"
+        if name not in _SECTIONS
     ]
     tables = document.get("targets", {})
     if not isinstance(tables, dict):
-        return {}, [*problems, f"{path}: `targets` has to be tables, as in [targets.NAME]"]
+        return {}, [
+            *problems,
+            f"{path}: write `targets` as tables, as in [targets.NAME]",
+        ]
     return tables, problems
 
 
 def target_of(name: str, table: Any, environ: Mapping[str, str]) -> Target:
-    """Read one table as a target. Raises NotUnderstood."""
+    """Read one table as a target. Raises InvalidTarget."""
     if not isinstance(table, dict):
-        raise NotUnderstood(f"make it a table, as in [targets.{name}]")
+        raise InvalidTarget(f"write it as a table, as in [targets.{name}]")
     for key, value in table.items():
         _check(key, value)
     kind = table.get("kind", "http")
     if kind not in KINDS:
-        raise NotUnderstood(f"kind is {kind!r}: use one of {', '.join(KINDS)}")
+        raise InvalidTarget(f"kind is {kind!r}: use one of {', '.join(KINDS)}")
     if table.get("fields", "known") not in _FIELDS:
-        raise NotUnderstood(f"fields is {table['fields']!r}: use known or all")
+        raise InvalidTarget(f"fields is {table['fields']!r}: use known or all")
     return Target(
         name=name,
         kind=kind,
         address=_address(kind, table),
         token=_token(table, environ),
         agents=tuple(table.get("agents", ())),
-        statuses=tuple(table.get("statuses", ())),
+        statuses=tuple(normalise_status(status) for status in table.get("statuses", ())),
         all_fields=table.get("fields") == "all",
         **{key: table[key] for key in ("rate", "in_flight", "timeout") if key in table},
     )
@@ -104,11 +110,11 @@ def target_of(name: str, table: Any, environ: Mapping[str, str]) -> Target:
 def _check(key: str, value: Any) -> None:
     kind = TARGET_SETTINGS.get(key)
     if kind is None:
-        raise NotUnderstood(f"{key!r} is no setting: known are {', '.join(TARGET_SETTINGS)}")
+        raise InvalidTarget(f"unknown setting {key!r}: use one of {', '.join(TARGET_SETTINGS)}")
     if not _is(value, kind):
-        raise NotUnderstood(f"{key} has to be {_WORDS[kind.__name__]}")
+        raise InvalidTarget(f"{key} has to be {_WORDS[kind.__name__]}")
     if key == "in_flight" and value > _MOST_IN_FLIGHT:
-        raise NotUnderstood(f"in_flight has to be {_MOST_IN_FLIGHT} at most")
+        raise InvalidTarget(f"in_flight has to be {_MOST_IN_FLIGHT} at most")
 
 
 def _is(value: Any, kind: type) -> bool:
@@ -124,7 +130,7 @@ def _address(kind: str, table: Mapping[str, Any]) -> str:
     key = "path" if kind == "file" else "url"
     address = table.get(key)
     if not address:
-        raise NotUnderstood(f'a target of kind {kind} needs {key} = "..."')
+        raise InvalidTarget(f'a target of kind {kind} needs {key} = "..."')
     return str(address)
 
 
@@ -133,7 +139,7 @@ def _token(table: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     if variable is None:
         return table.get("token")
     if "token" in table:
-        raise NotUnderstood("token and token_env exclude each other: remove one of the two")
+        raise InvalidTarget("token and token_env are both set: remove one of them")
     if not environ.get(variable):
-        raise NotUnderstood(f"token_env names {variable}, which is not set: set it, or remove it")
+        raise InvalidTarget(f"token_env names {variable}, which is not set: set it, or remove it")
     return environ[variable]

@@ -1,7 +1,6 @@
-"""The target: where runs go, which of them, and how much of it at a time.
+"""A target: where runs are sent, which of them, and how fast.
 
-Made from the environment and the settings file, read by everything that forwards. Its token
-shows in no text that is made of it.
+Made from the environment and the settings file. No text that is made of it shows its token.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Any, Optional
 
 from indexer.outbox.payload import ALL_FIELDS, KNOWN_FIELDS
 from telemetry_core.config import without_secrets
+from telemetry_core.status import STATUSES
 
 DEFAULT_RATE = 20.0
 DEFAULT_IN_FLIGHT = 4
@@ -28,34 +28,39 @@ class Target:
     """A URL or a path."""
     token: Optional[str] = field(default=None, repr=False)
     agents: tuple[str, ...] = ()
-    """Patterns of agents' names, as a shell has them; empty for all."""
+    """Patterns of agent names, as in a shell; empty for all."""
     statuses: tuple[str, ...] = ()
     """Empty for all."""
     all_fields: bool = False
     rate: float = DEFAULT_RATE
-    """Parcels a second, at most."""
+    """The most parcels per second."""
     in_flight: int = DEFAULT_IN_FLIGHT
-    """Parcels under way at once, at most."""
+    """The most parcels that are sent at once."""
     timeout: float = DEFAULT_TIMEOUT
-    """Seconds for an attempt, from the first look at the name to the last byte."""
+    """Seconds for an attempt, from resolving the host name to the last byte."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns that are sent."""
+        """The fields that are sent."""
         return ALL_FIELDS if self.all_fields else KNOWN_FIELDS
 
     @property
     def shown_address(self) -> str:
-        """The address as it may be shown."""
+        """The address without user, password and query."""
         return without_secrets(self.address)
 
     @property
-    def choice(self) -> str:
-        """What decides which runs go there and with what bytes: all that a queue hangs on."""
+    def selection(self) -> str:
+        """All settings that decide which runs are sent and with which bytes."""
         return repr((self.name, self.kind, self.agents, self.statuses, self.all_fields))
 
+    @property
+    def custom_statuses(self) -> tuple[str, ...]:
+        """Statuses of the filter that only an agent's own status can match."""
+        return tuple(status for status in self.statuses if status not in STATUSES)
+
     def wants(self, agent_name: Any, status: Any) -> bool:
-        """Whether runs of this agent and status go there."""
+        """Return whether runs of this agent and status are sent there."""
         if self.statuses and status not in self.statuses:
             return False
         if not self.agents:

@@ -1,7 +1,7 @@
-"""The targets: all that are configured for a base, and what is wrong with the others.
+"""Load the targets that are configured for a base directory, and what is wrong with the others.
 
-Called by whoever queues, sends or shows. `METRICS_API_URL` makes the target `api`; the settings
-file may say more of that one, and name others. Nothing is sent anywhere that is not named.
+`METRICS_API_URL` configures the target `api`; the settings file may say more about that one, and
+configure others. Nothing is sent to an address that is not configured.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from telemetry_core.event import API_TARGET
 SHEETS_HOST = "script.google.com"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
+_BLANKS = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 class Targets(NamedTuple):
@@ -25,12 +26,12 @@ class Targets(NamedTuple):
 
     targets: tuple[Target, ...]
     off: tuple[str, ...]
-    """Names of those that are switched off."""
+    """Names of targets that are switched off."""
     problems: tuple[str, ...]
-    """What makes no sense, where it stands, and what to do; no secret."""
+    """Targets that cannot be used: where each is configured, what is wrong, and what to do."""
 
     def named(self, name: str) -> Optional[Target]:
-        """Return one target, or None."""
+        """Return the target of a name, or None."""
         return next((target for target in self.targets if target.name == name), None)
 
 
@@ -38,12 +39,12 @@ NONE = Targets((), (), ())
 
 
 def load_targets(base: Base) -> Targets:
-    """Return the targets of a base. Raises nothing."""
-    # Imported below only where there is something to read: most bases forward nothing.
+    """Return the targets of a base directory. Raises nothing."""
+    # Imported below only where there is something to read: most users forward nothing.
     path = base.directory / "config" / "telemetry.toml"
     if not base.config.api_url and not path.exists():
         return NONE
-    from indexer.outbox.settings_file import NotUnderstood, read_tables, target_of
+    from indexer.outbox.settings_file import InvalidTarget, read_tables, target_of
 
     tables, problems = read_tables(path)
     named: dict[str, Any] = dict(tables)
@@ -56,14 +57,22 @@ def load_targets(base: Base) -> Targets:
                 off.append(name)
             else:
                 found.append(_checked(target_of(name, table, os.environ)))
-        except NotUnderstood as error:
+        except InvalidTarget as error:
             where = "METRICS_API_URL" if name == API_TARGET and base.config.api_url else path
             problems.append(f"{where}: target {name}: {error}")
     return Targets(tuple(found), tuple(off), tuple(problems))
 
 
+def host_of(url: str) -> str:
+    """Return the host that a URL names, empty if it names none."""
+    try:
+        return (urlsplit(url).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
 def _with_environment(table: Any, base: Base) -> Any:
-    """Return what the file says of the API with what the environment says over it."""
+    """Return what the file says about the API, overridden by the environment."""
     if not isinstance(table, dict):
         return table
     own = {"url": base.config.api_url}
@@ -82,28 +91,51 @@ def _is_off(name: str, table: Any, base: Base) -> bool:
 
 
 def _checked(target: Target) -> Target:
-    from indexer.outbox.settings_file import NotUnderstood
+    from indexer.outbox.settings_file import InvalidTarget
 
     if not _NAME.fullmatch(target.name):
-        raise NotUnderstood("a name has letters, digits, `_`, `.` and `-`, 64 at most")
-    if target.token is not None and not _TOKEN.fullmatch(target.token):
-        raise NotUnderstood("the token has blanks or letters that no header can hold: correct it")
+        raise InvalidTarget("use letters, digits, `_`, `.` and `-` in a name, 64 at most")
+    if target.token is not None:
+        _check_token(target.token)
     if target.kind == "file":
-        if not os.path.isabs(target.address):
-            raise NotUnderstood("path has to be a whole one, from the root on")
-        return target
-    if not target.address.lower().startswith(("http://", "https://")):
-        raise NotUnderstood("url is no http or https address")
-    if not host_of(target.address):
-        raise NotUnderstood("url names no host")
+        _check_path(target.address)
+    else:
+        _check_url(target.address)
     if target.kind == "sheets" and not target.token:
-        raise NotUnderstood("a target of kind sheets needs a token: see docs/google-sheets.md")
+        raise InvalidTarget("a target of kind sheets needs a token: see docs/google-sheets.md")
     return target
 
 
-def host_of(url: str) -> str:
-    """Return the host that a URL names, empty if it names none."""
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
+def _check_token(token: str) -> None:
+    from indexer.outbox.settings_file import InvalidTarget
+
+    if token != token.strip():
+        raise InvalidTarget(
+            "the token begins or ends with whitespace (a carriage return, if it comes from a"
+            " Windows file): remove it"
+        )
+    if not _TOKEN.fullmatch(token):
+        raise InvalidTarget("the token has characters that no header can carry: fix it")
+
+
+def _check_path(path: str) -> None:
+    from indexer.outbox.settings_file import InvalidTarget
+
+    if path != path.strip():
+        raise InvalidTarget("path begins or ends with whitespace: remove it")
+    if not os.path.isabs(path):
+        raise InvalidTarget("path has to be absolute")
+
+
+def _check_url(url: str) -> None:
+    from indexer.outbox.settings_file import InvalidTarget
+
+    if _BLANKS.search(url):
+        raise InvalidTarget(
+            "url contains whitespace (a carriage return, if it comes from a Windows file):"
+            " remove it"
+        )
+    if not url.lower().startswith(("http://", "https://")):
+        raise InvalidTarget("url is not an http or https address")
+    if not host_of(url):
+        raise InvalidTarget("url names no host")

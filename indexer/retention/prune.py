@@ -21,7 +21,7 @@ from indexer.log.cursor import Cursor
 from indexer.log.names import parse_segment_name
 from indexer.log.reader import is_unchanged
 from indexer.log.segments import Segment, file_id, list_segments
-from indexer.outbox.due import DueRuns
+from indexer.outbox.projection import OutboxProjection
 from indexer.outbox.targets import load_targets
 from indexer.retention.removal import (
     SegmentInUse,
@@ -127,8 +127,8 @@ def _look(
     connection: sqlite3.Connection, base: Base, names: Collection[str]
 ) -> tuple[list[Segment], dict[str, str]]:
     """Index what is new, and return those of the files that may go, and why the others may not."""
-    due = DueRuns(connection, load_targets(base).targets)
-    Ingest(connection, base.log_directory, on_folded=due.take).run_pass()
+    due = OutboxProjection(connection, load_targets(base).targets)
+    Ingest(connection, base.log_directory, on_folded=due.update).run_pass()
     named = [file for file in list_segments(base.log_directory) if file.name in names]
     return _indexed_files(connection, named)
 

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from indexer.forward import forwarder
-from indexer.forward.sender import Messenger
+from indexer.forward.sender import Sender
 from indexer.outbox.receipts import Receipts
 from tests.support.forward import Hostile, a_target
 from tests.support.hostile_server import TAKEN_IN, WAYS
-from tests.support.story import FakeReceiver, OneLife, Story
+from tests.support.story import FakeReceiver, OneProcess, Story
 
 _BLOCKS, _STORIES = 8, 200
 _REAL_BLOCKS, _REAL_STORIES = 4, 100
@@ -104,7 +104,7 @@ def test_a_run_that_breaks_its_receiver_keeps_nobody_back(tmp_path: Path) -> Non
     story.add_run()
     for _ in range(200):
         story.tick()
-    assert story.forwarder._lanes["api"].gate.condition == "down"
+    assert story.forwarder._active["api"].breaker.condition == "down"
     runs = [story.add_run() for _ in range(5)]
     for _ in range(200):
         story.tick()
@@ -179,7 +179,7 @@ def test_every_run_reaches_a_real_server_however_it_fails(
         answered.clear()
 
     with Hostile() as server:
-        messenger = Messenger(answered.set)
+        sender = Sender(answered.set)
         target = a_target(address=server.url, token="secret", timeout=0.15, in_flight=4)
         for number in range(_REAL_STORIES):
             dice = random.Random(f"{laboratory_seed} real {block} {number}")
@@ -189,7 +189,7 @@ def test_every_run_reaches_a_real_server_however_it_fails(
             poison = "run-00001" if dice.random() < 0.5 else ""
             server.plan(seed=number, ways=ways, poison=poison, bad=3)
             story = Story(
-                scratch / str(number), lambda: OneLife(messenger), target, dice, await_outcome
+                scratch / str(number), lambda: OneProcess(sender), target, dice, await_outcome
             )
             _live(story, dice)
             story.finish()
@@ -199,5 +199,5 @@ def test_every_run_reaches_a_real_server_however_it_fails(
             assert _in_order(held["order"]), (block, number)
             story.queue.connection.close()
             shutil.rmtree(scratch / str(number))
-        messenger.close()
+        sender.close()
     assert set(TAKEN_IN) < set(WAYS)

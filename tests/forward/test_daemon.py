@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -102,7 +103,7 @@ _DIE = "import os, signal; die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
         ),
         (
             "between the attempt's note and the attempt",
-            "from indexer.forward.sender import Messenger; Messenger.send = die",
+            "from indexer.forward.sender import Sender; Sender.send = die",
             1,
         ),
     ],
@@ -223,7 +224,7 @@ def test_a_token_that_is_refused_pauses_the_target_until_somebody_says_retry(
         eventually(lambda: _status(base, **told)["forwarding"]["targets"][0]["state"] == "paused")
         ran = in_process(base, "status", **told)
         assert ran.code == 3
-        assert "does not let us in (HTTP 401 Unauthorized)" in ran.out
+        assert "rejected our credentials (HTTP 401 Unauthorized): fix the token" in ran.out
         assert server.held()["requests"] == 1
         server.plan(token=_TOKEN)
         assert in_process(base, "forward", "retry", **told).code == 0
@@ -248,7 +249,7 @@ def test_a_dead_letter_stays_one_after_a_rebuild_until_it_is_retried(
     shutil.rmtree(base / "db")
     before = server.held()["requests"]
     assert in_process(base, "forward", **told).code == 3
-    assert server.held()["requests"] == before, "parked for good, also in a new database"
+    assert server.held()["requests"] == before, "rejected for good, also in a new database"
     server.plan(token=_TOKEN)
     retried = in_process(base, "forward", "retry", "--json", **told).json
     assert retried == {"targets": ["api"], "retried": 1, "written": True}
@@ -257,22 +258,32 @@ def test_a_dead_letter_stays_one_after_a_rebuild_until_it_is_retried(
     assert in_process(base, "forward", "dead", "--json", **told).json == []
 
 
-def test_what_was_delivered_to_one_target_is_sent_to_a_second_one(
+def test_a_target_that_is_added_later_gets_history_on_request_only(
     base: Path, server: Hostile, tmp_path: Path
 ) -> None:
-    """A target that comes later gets what there was before, also after a rebuild; and once."""
-    runs = record(base, 3)
+    """It starts when it is first seen, also after a rebuild; a backfill sends the rest, once."""
+    old = record(base, 3)
     told = _variables(server)
     assert in_process(base, "forward", **told).code == 0
-    shutil.rmtree(base / "db")
     file = tmp_path / "runs.ndjson"
     _settings(base, f'[targets.copy]\nkind = "file"\npath = "{file}"\n')
+    assert in_process(base, "forward", **told).code == 0
+    assert not file.exists()
+    shutil.rmtree(base / "db")
+    new = record(base)
+    assert in_process(base, "forward", **told).code == 0
+    assert _keys(file) == [f"{run}:2" for run in new]
+    asked = in_process(base, "forward", "backfill", "copy", "--since", "1h", "--json", **told)
+    assert (asked.code, asked.json["target"], asked.json["written"]) == (0, "copy", True)
     for _ in range(2):
         assert in_process(base, "forward", **told).code == 0
-        assert [line.split('"')[3] for line in file.read_text().splitlines()] == [
-            f"{run}:2" for run in runs
-        ]
-    assert server.held()["requests"] == 3
+        assert sorted(_keys(file)) == sorted(f"{run}:2" for run in [*new, *old])
+    assert server.held()["requests"] == 4, "the first target is sent nothing again"
+    assert in_process(base, "forward", "backfill", "nobody", **told).code == 1
+
+
+def _keys(file: Path) -> list[str]:
+    return [json.loads(line)["key"] for line in file.read_text().splitlines()]
 
 
 def test_forward_says_who_does_it_already(base: Path, server: Hostile) -> None:
@@ -320,10 +331,10 @@ def test_the_token_is_in_nothing_that_is_written(
             env=environment(**told),
         )
     eventually(lambda: server.held()["requests"] > 0)
-    eventually(lambda: "parked" in str(received(base)), 30)
+    eventually(lambda: "rejected" in str(received(base)), 30)
     server.plan(token="another")
     record(base)
-    eventually(lambda: "refused" in str(received(base)), 30)
+    eventually(lambda: "unauthorized" in str(received(base)), 30)
     daemon.terminate()
     daemon.wait(timeout=30)
     written.append(logged.read_text())

@@ -33,7 +33,7 @@ class Away(FakeReceiver):
         before = len(self.order)
         super().send(target, parcel)
         if len(self.order) > before:
-            self.came.append((self._time[0], parcel.subject))
+            self.came.append((self._time[0], parcel.run_id))
         else:
             self.tried_in_vain += 1
 

@@ -13,7 +13,7 @@ from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import Cli
 from tests.support.database import event, lines_of, rows
-from tests.support.forward import a_run, delivered, parked, record
+from tests.support.forward import a_run, delivered, record, rejected, start_targets
 
 _URL = "http://user:pw@127.0.0.1:1/runs?key=s3cret"
 
@@ -25,14 +25,14 @@ def cli(base: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
 
 
 def _log(base: Path) -> None:
-    (base / "raw").mkdir(parents=True)
+    start_targets(base / "raw", "api")
     history = [
         *a_run("sent"),
         *a_run("dead", 10),
         *a_run("waits", 20),
         *a_run("late", 30),
         delivered(40, "sent", 2),
-        parked(41, "dead", 2),
+        rejected(41, "dead", 2),
         delivered(42, "late", 2),
         event(43, "run.updated", "late", items_failed=1),
     ]
@@ -54,7 +54,7 @@ def test_status_shows_what_waits_and_what_is_dead(base: Path, cli: Cli) -> None:
     assert target["oldest_waiting"] == "2026-01-01T00:00:00.000021Z"
     assert target["address"] == "http://127.0.0.1:1/runs"
     assert ran.json["backlog"]["api_posts"] == 2
-    assert "api did not want 1 run: see `telemetry forward dead`" in ran.json["problems"]
+    assert "api rejected 1 run: see `telemetry forward dead`" in ran.json["problems"]
     text = cli("status").out
     assert "api is open, 2 runs waiting" in text
     metrics = cli("status", "--prometheus").out
@@ -89,13 +89,13 @@ def test_an_agent_is_told_how_many_of_the_runs_wait(base: Path, cli: Cli) -> Non
 def test_the_api_columns_speak_of_the_target_api_alone(base: Path) -> None:
     """What another target got or refused changes nothing there."""
     (base / "raw").mkdir(parents=True)
-    history = [*a_run("r"), delivered(5, "r", 2, "other"), parked(6, "r", 2, "other")]
+    history = [*a_run("r"), delivered(5, "r", 2, "other"), rejected(6, "r", 2, "other")]
     log = base / "raw" / "events_20260101.ndjson"
     log.write_bytes(lines_of(history))
     columns = "SELECT api_posted, api_posted_at, api_retry_count FROM agent_runs"
     config = TelemetryConfig.for_base(base)
     assert rows(config, columns) == [(0, None, 0)]
-    log.write_bytes(lines_of([*history, parked(7, "r", 2), delivered(8, "r", 2)]))
+    log.write_bytes(lines_of([*history, rejected(7, "r", 2), delivered(8, "r", 2)]))
     assert rows(config, columns) == [(1, "2026-01-01T00:00:00.000008Z", 1)]
 
 

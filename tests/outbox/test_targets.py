@@ -9,7 +9,6 @@ import pytest
 from indexer.outbox.target import Target
 from indexer.outbox.targets import Targets, load_targets
 from indexer.system.base import Base
-from telemetry_core import TelemetryConfig
 
 _URL = {"METRICS_API_URL": "https://api.example.com/runs", "METRICS_API_TOKEN": "t0ken"}
 
@@ -17,12 +16,12 @@ _URL = {"METRICS_API_URL": "https://api.example.com/runs", "METRICS_API_TOKEN": 
 def _load(base: Path, text: str = "", **variables: str) -> Targets:
     (base / "config").mkdir(parents=True, exist_ok=True)
     (base / "config" / "telemetry.toml").write_text(text)
-    return load_targets(Base(TelemetryConfig.for_base(base, variables)))
+    return load_targets(Base.at(base, variables))
 
 
 def test_nothing_is_a_target_until_it_is_configured(base: Path) -> None:
     """No URL, no file, no target, and no problem."""
-    assert load_targets(Base(TelemetryConfig.for_base(base))) == Targets((), (), ())
+    assert load_targets(Base.at(base)) == Targets((), (), ())
 
 
 def test_the_environment_makes_the_target_api(base: Path) -> None:
@@ -51,28 +50,32 @@ def test_a_token_may_stand_in_a_variable(base: Path, monkeypatch: pytest.MonkeyP
     [
         ("[targets.x]", "a target of kind http needs url"),
         ('[targets.x]\nkind = "file"', "a target of kind file needs path"),
-        ('[targets.x]\nkind = "file"\npath = "here"', "path has to be a whole one"),
+        ('[targets.x]\nkind = "file"\npath = "here"', "path has to be absolute"),
         ('[targets.x]\nkind = "pigeon"', "kind is 'pigeon': use one of http, sheets, file"),
         ('[targets.x]\nkind = "sheets"\nurl = "https://x"', "needs a token"),
-        ('[targets.x]\nurl = "ftp://x"', "no http or https address"),
+        ('[targets.x]\nurl = "ftp://x"', "not an http or https address"),
         ('[targets.x]\nurl = "https://"', "url names no host"),
         ('[targets.x]\nurl = "https://[::"', "url names no host"),
-        ("[targets.x]\nurl = 5", "url has to be a text"),
+        ("[targets.x]\nurl = 5", "url has to be a string"),
         ('[targets.x]\nurl = "https://x"\nrate = 0', "rate has to be a number above 0"),
         ('[targets.x]\nurl = "https://x"\nrate = inf', "rate has to be a number above 0"),
         ('[targets.x]\nurl = "https://x"\nrate = true', "rate has to be a number above 0"),
         ('[targets.x]\nurl = "https://x"\nin_flight = 1.5', "a whole number above 0"),
         ('[targets.x]\nurl = "https://x"\nin_flight = 65', "64 at most"),
-        ('[targets.x]\nurl = "https://x"\nagents = "a"', "agents has to be a list of texts"),
+        ('[targets.x]\nurl = "https://x"\nagents = "a"', "agents has to be a list of strings"),
         ('[targets.x]\nurl = "https://x"\nfields = "some"', "use known or all"),
-        ('[targets.x]\nurl = "https://x"\ncolour = 1', "'colour' is no setting"),
-        ('[targets.x]\nurl = "https://x"\ntoken = "a b"', "letters that no header can hold"),
-        ('[targets.x]\nurl = "https://x"\ntoken = "a"\ntoken_env = "B"', "exclude each other"),
-        ('[targets."x y"]\nurl = "https://x"', "a name has letters"),
-        ("targets = 5", "`targets` has to be tables"),
-        ("targets.x = 5", "make it a table"),
-        ("other = 5", "'other', which is no setting"),
-        ("[targets", "is no TOML"),
+        ('[targets.x]\nurl = "https://x"\ncolour = 1', "unknown setting 'colour'"),
+        ('[targets.x]\nurl = "https://x"\ntoken = "a b"', "characters that no header can carry"),
+        ('[targets.x]\nurl = "https://x"\ntoken = "a"\ntoken_env = "B"', "are both set"),
+        ('[targets.x]\nurl = "https://x/\\r"', "url contains whitespace"),
+        ('[targets.x]\nurl = " https://x"', "url contains whitespace"),
+        ('[targets.x]\nurl = "https://x"\ntoken = "a\\r"', "begins or ends with whitespace"),
+        ('[targets.x]\nkind = "file"\npath = "/x\\r"', "path begins or ends with whitespace"),
+        ('[targets."x y"]\nurl = "https://x"', "use letters, digits"),
+        ("targets = 5", "write `targets` as tables"),
+        ("targets.x = 5", "write it as a table"),
+        ("other = 5", "unknown section 'other'"),
+        ("[targets", "is not valid TOML"),
     ],
 )
 def test_what_makes_no_sense_is_told_and_costs_that_target_alone(
@@ -92,10 +95,10 @@ def test_a_file_that_is_no_text_or_a_directory_is_told(base: Path) -> None:
     path = base / "config" / "telemetry.toml"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"\xff\xfe")
-    assert "it is no UTF-8" in load_targets(Base(TelemetryConfig.for_base(base))).problems[0]
+    assert "it is not UTF-8" in load_targets(Base.at(base)).problems[0]
     path.unlink()
     path.mkdir()
-    assert "can't be read" in load_targets(Base(TelemetryConfig.for_base(base))).problems[0]
+    assert "cannot be read" in load_targets(Base.at(base)).problems[0]
 
 
 @pytest.mark.parametrize(
@@ -117,5 +120,5 @@ def test_no_text_of_a_target_has_its_token_or_the_secrets_of_its_url() -> None:
     """Neither its repr, nor what is shown, nor what a queue remembers of it."""
     target = Target("x", "http", "https://user:pw@host/p?key=s3cret#frag", token="t0ken")
     assert target.shown_address == "https://host/p"
-    for text in (repr(target), str(target), target.choice, target.shown_address):
+    for text in (repr(target), str(target), target.selection, target.shown_address):
         assert not any(secret in text for secret in ("t0ken", "pw", "s3cret", "frag"))

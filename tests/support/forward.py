@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.ingest.ingest import Ingest
-from indexer.outbox.due import DueRuns
+from indexer.outbox.projection import OutboxProjection
 from indexer.outbox.target import Target
 from indexer.store.connection import open_writer
 from telemetry_core import TelemetryClient, TelemetryConfig
@@ -36,12 +36,28 @@ def a_run(run_id: str, at: int = 0, **fields: Any) -> list[Event]:
     ]
 
 
+def start_targets(log: Path, *names: str) -> None:
+    """Have targets start before all that a test records."""
+    log.mkdir(parents=True, exist_ok=True)
+    file = log / "events_20200101.ndjson"
+    known = file.read_text() if file.exists() else ""
+    events = [
+        event(0, "forward.started", "telemetry.forward", target=name, since="")._replace(
+            id=f"start-{name}"
+        )
+        for name in names
+        if f'"{name}"' not in known
+    ]
+    with open(file, "ab") as opened:
+        opened.write(lines_of(events))
+
+
 def delivered(number: int, run_id: str, revision: int, target: str = "api") -> Event:
     """A receipt that says so."""
     return event(number, "run.delivered", run_id, target=target, revision=revision)
 
 
-def parked(number: int, run_id: str, revision: int, target: str = "api") -> Event:
+def rejected(number: int, run_id: str, revision: int, target: str = "api") -> Event:
     """A receipt of what a target did not want."""
     return event(
         number,
@@ -49,7 +65,7 @@ def parked(number: int, run_id: str, revision: int, target: str = "api") -> Even
         run_id,
         target=target,
         revision=revision,
-        outcome="parked",
+        outcome="rejected",
         reason="HTTP 400",
     )
 
@@ -57,8 +73,16 @@ def parked(number: int, run_id: str, revision: int, target: str = "api") -> Even
 class Queue:
     """A database that a log is indexed into, and the outbox of it, without a daemon."""
 
-    def __init__(self, directory: Path, *targets: Target, database: str = "view.sqlite") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *targets: Target,
+        database: str = "view.sqlite",
+        started: bool = True,
+    ) -> None:
         directory.mkdir(exist_ok=True)
+        if started:
+            start_targets(directory, *(target.name for target in targets))
         self.directory = directory
         path = directory.parent / database
         if not path.exists():
@@ -67,8 +91,8 @@ class Queue:
         self.connection = open_writer(path, "TRUNCATE")
         # Neither is this database what survives anything here: the log is.
         self.connection.execute("PRAGMA synchronous = OFF")
-        self.due = DueRuns(self.connection, targets)
-        self.ingest = Ingest(self.connection, directory, on_folded=self.due.take)
+        self.due = OutboxProjection(self.connection, targets)
+        self.ingest = Ingest(self.connection, directory, on_folded=self.due.update)
 
     def append(self, *events: Event, file: str = "events_20260101.ndjson") -> None:
         with open(self.directory / file, "ab") as log:
@@ -147,7 +171,8 @@ def received(base: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def record(base: Path, count: int = 1, **fields: Any) -> list[str]:
-    """Record runs that end well, by an agent in this process."""
+    """Record runs that end well, by an agent in this process; the target api has started."""
+    start_targets(base / "raw", "api")
     client = TelemetryClient(TelemetryConfig.for_base(base, {"TELEMETRY_GIT": "0"}))
     runs = []
     for _ in range(count):

@@ -1,7 +1,7 @@
 """A random story of forwarding: runs that come and change, a receiver that fails, deaths between.
 
 The clock is virtual, so that a story of days takes milliseconds; the log, the outbox and what
-decides are the real ones. The receiver is whatever messenger the story is given.
+decides are the real ones. The receiver is whatever sender the story is given.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from indexer.forward.forwarder import Forwarder
-from indexer.forward.sender import Messenger, Outcome
+from indexer.forward.sender import Outcome, Sender
+from indexer.outbox.attempt import AttemptResult, result_of_status
+from indexer.outbox.delivery_state import dead_letters
 from indexer.outbox.parcel import Parcel
-from indexer.outbox.receipts import Receipts, dead_letters, retry_of
+from indexer.outbox.receipts import Receipts, retry_of
 from indexer.outbox.target import Target
-from indexer.outbox.verdict import Verdict, verdict_of
 from indexer.store.connection import remove_database
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
@@ -56,21 +57,21 @@ class FakeReceiver:
         self._coming.clear()
         return self
 
-    def _answer(self, parcel: Parcel) -> Verdict:
+    def _answer(self, parcel: Parcel) -> AttemptResult:
         if self.is_down():
-            return Verdict("failed", "ConnectError")
-        if self.breaks_at and self.breaks_at.encode() in parcel.body:
-            return verdict_of(500)
+            return AttemptResult("failed", "ConnectError")
+        if self.breaks_at and self.breaks_at.encode() in parcel.payload:
+            return result_of_status(500)
         tries = self._tries[parcel.key] = self._tries.get(parcel.key, 0) + 1
-        if self._poison and self._poison.encode() in parcel.body:
-            return verdict_of(400)
+        if self._poison and self._poison.encode() in parcel.payload:
+            return result_of_status(400)
         status = self._dice.choice(_STATUSES) if tries <= self._bad else 200
         is_kept = status < 300 or self._dice.random() < 0.3
         if is_kept:
-            assert self.held.setdefault(parcel.key, parcel.body) == parcel.body
+            assert self.held.setdefault(parcel.key, parcel.payload) == parcel.payload
             self.order.append(parcel.key)
-        patience = self._dice.choice([None, 0.0, 5.0, 9e9]) if status in (429, 503) else None
-        return verdict_of(status, patience)
+        retry_after = self._dice.choice([None, 0.0, 5.0, 9e9]) if status in (429, 503) else None
+        return result_of_status(status, retry_after)
 
 
 class _Watched(Receipts):
@@ -83,19 +84,19 @@ class _Watched(Receipts):
         return super().write(events)
 
 
-class OneLife:
-    """A messenger as one process has it: what another had sent before comes back to nobody."""
+class OneProcess:
+    """A sender as one process has it: what another had sent before comes back to nobody."""
 
-    def __init__(self, messenger: Messenger) -> None:
-        self._messenger = messenger
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
         self._sent: list[Parcel] = []
 
     def send(self, target: Target, parcel: Parcel) -> None:
         self._sent.append(parcel)
-        self._messenger.send(target, parcel)
+        self._sender.send(target, parcel)
 
     def outcomes(self) -> list[Outcome]:
-        coming = self._messenger.outcomes()
+        coming = self._sender.outcomes()
         return [one for one in coming if any(one[0] is parcel for parcel in self._sent)]
 
 
@@ -105,7 +106,7 @@ class Story:
     def __init__(
         self,
         directory: Path,
-        new_messenger: Callable[[], Any],
+        new_sender: Callable[[], Any],
         target: Target,
         dice: random.Random,
         await_outcome: Callable[[], None] = lambda: None,
@@ -117,8 +118,8 @@ class Story:
         self.target = target
         self.revisions: dict[str, int] = {}
         self._directory = directory
-        self._new_messenger = new_messenger
-        self._messenger: Any = None
+        self._new_sender = new_sender
+        self._sender: Any = None
         self._dice = dice
         self._await_outcome = await_outcome
         self._number = 0
@@ -132,11 +133,11 @@ class Story:
         """Begin as a new process does: with what stands on the disk."""
         if self.queue is not None:
             self.queue.connection.close()
-        self._messenger = self._new_messenger()
+        self._sender = self._new_sender()
         self._receipts.has_news = True
         self.queue = Queue(self._directory / "raw", self.target)
         self.forwarder = Forwarder(
-            [self.target], self._receipts, self._messenger, lambda: self.now, self._dice.random
+            [self.target], self._receipts, self._sender, lambda: self.now, self._dice.random
         )
 
     def lose_database(self) -> None:
@@ -173,7 +174,7 @@ class Story:
             self.queue.index()
             self._receipts.has_news = False
         self.forwarder.step(self.queue.connection)
-        if any(lane.under_way for lane in self.forwarder._lanes.values()):
+        if any(active.in_flight for active in self.forwarder._active.values()):
             self._await_outcome()
             self.now += self.longest_attempt * self._dice.random()
         elif self.forwarder.wait not in (0.0, float("inf")):

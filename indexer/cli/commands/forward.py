@@ -1,7 +1,4 @@
-"""`telemetry forward`: finished runs sent to the targets that are configured, and how that goes.
-
-Called by the command line. What is sent, when and how is in indexer/forward/.
-"""
+"""`telemetry forward`: send finished runs to targets, and show how forwarding is doing."""
 
 from __future__ import annotations
 
@@ -9,58 +6,59 @@ from typing import Any, Optional
 
 import click
 
-from indexer.cli.commands.index import keep_watch
 from indexer.cli.context import Settings, base_option, is_recorded, json_option, open_database
 from indexer.errors import NoSuchTarget
 from indexer.forward.circuit_breaker import DOWN, OPEN, PAUSED
-from indexer.health.deliveries import OFF, UNKNOWN, overview
-from indexer.outbox.receipts import Parked, Receipts, dead_letters, retry_of
+from indexer.health.deliveries import OFF, UNKNOWN, TargetHealth, read_deliveries
+from indexer.outbox.attempt import DELIVERED
+from indexer.outbox.delivery_state import DeadLetter, dead_letters
+from indexer.outbox.receipts import Receipts, backfill_of_target, retry_of, retry_of_target
 from indexer.outbox.targets import load_targets
-from indexer.outbox.verdict import DELIVERED
 from indexer.system.base import Base
 from indexer.terminal.format import ago, count, local_time, many, plain, warn
 from indexer.terminal.json_output import print_json
 from indexer.terminal.runs_table import short_id
 from indexer.terminal.table import Column, print_table
-from telemetry_core.event import FORWARD_RETRIED, FORWARD_SUBJECT
+from indexer.terminal.time_options import moment
 
 EXAMPLES = """\b
 Examples:
   telemetry forward                   send what is due now, then exit
-  telemetry forward --watch           the daemon, which indexes and forwards
-  telemetry forward test api          does it take runs?
+  telemetry forward test api          does it accept runs?
   telemetry forward status --json | jq '.targets[] | {name, state, waiting}'
-  telemetry forward dead              what was not wanted, and why
+  telemetry forward dead              what was rejected, and why
   telemetry forward retry             send that again, and try paused targets at once
+  telemetry forward backfill api --since 7d    send older runs as well
 """
 
 _DEGRADED = 3
+_NOT_WRITTEN = (
+    "the log cannot be written to: free some space or fix its permissions, then try again"
+)
 _STYLES = {"open": "green", "down": "red", "paused": "red", "off": "dim", "unknown": "yellow"}
 
 
 @click.group("forward", epilog=EXAMPLES, invoke_without_command=True)
-@click.option("--watch", "watching", is_flag=True, help="Stay, as `telemetry index --watch` does.")
 @json_option
 @base_option
 @click.pass_context
-def command(ctx: click.Context, *, watching: bool, as_json: bool) -> Any:
+def command(ctx: click.Context, *, as_json: bool) -> Any:
     """Send finished runs to the targets that are configured.
 
-    A daemon forwards by itself; this is for bases without one. Targets come from METRICS_API_URL
-    and from config/telemetry.toml of the base. Exits 3 if runs are left that could not be sent.
+    A daemon (`telemetry index --watch`) forwards by itself; this is for use without one. Targets
+    come from METRICS_API_URL and from config/telemetry.toml in the base directory. Exits 3 if runs
+    are left that could not be sent.
     """
     settings: Settings = ctx.obj
     if ctx.invoked_subcommand is not None:
-        if watching or as_json:
+        if as_json:
             raise click.UsageError(f"Give options after `{ctx.invoked_subcommand}`.")
         return None
-    if watching:
-        return keep_watch(settings, settings.base())
     return _forward(settings.base(), as_json)
 
 
 def _forward(base: Base, as_json: bool) -> int:
-    # Imported here: who asks how it goes sends nothing.
+    # Imported here: the subcommands that only read do not need it.
     from indexer.forward.one_pass import forward_once
 
     if is_recorded(base) and load_targets(base).targets:
@@ -73,35 +71,35 @@ def _forward(base: Base, as_json: bool) -> int:
 @base_option
 @click.pass_obj
 def _status(settings: Settings, *, as_json: bool) -> int:
-    """Show every target, what waits for it, and what it said last.
+    """Show every target, what waits for it, and its last error.
 
-    Exits 3 if a target is down or paused, has dead letters, or is not configured rightly.
+    Exits 3 if a target is down or paused, has dead letters, or is not configured correctly.
     """
     return _show(settings.base(), as_json)
 
 
 def _show(base: Base, as_json: bool, is_rest_bad: bool = False) -> int:
     with open_database(base) as connection:
-        found = overview(base, connection)
+        found = read_deliveries(base, connection)
     if as_json:
-        print_json(found)
+        print_json(found.as_json())
     else:
-        _print_targets(found["targets"])
-    # What waits for a target that is unknown here waits for somebody else.
-    if all(one["state"] == UNKNOWN for one in found["targets"]):
+        _print_targets(found.targets)
+    # What waits for a target that is unknown here waits for another process.
+    if all(one.state == UNKNOWN for one in found.targets):
         click.echo("no target is configured: see docs/forwarding.md", err=True)
-    for problem in found["problems"]:
+    for problem in found.problems:
         warn(plain(problem))
     bad = any(
-        one["dead"]
-        or one["state"] in (DOWN, PAUSED)
-        or (is_rest_bad and one["waiting"] and one["state"] == OPEN)
-        for one in found["targets"]
+        one.dead
+        or one.state in (DOWN, PAUSED)
+        or (is_rest_bad and one.waiting and one.state == OPEN)
+        for one in found.targets
     )
-    return _DEGRADED if bad or found["problems"] else 0
+    return _DEGRADED if bad or found.problems else 0
 
 
-def _print_targets(targets: list[dict[str, Any]]) -> None:
+def _print_targets(targets: list[TargetHealth]) -> None:
     if not targets:
         return
     columns = [
@@ -116,17 +114,17 @@ def _print_targets(targets: list[dict[str, Any]]) -> None:
     print_table(columns, [_cells(one) for one in targets])
 
 
-def _cells(one: dict[str, Any]) -> list[str]:
-    error = one["last_error"] or ""
+def _cells(one: TargetHealth) -> list[str]:
+    error = one.last_error or ""
     if error:
-        error = f"{ago(one['last_error_at'])}: {error}"
-    delivered = local_time(one["last_delivered_at"], short=True) if one["state"] != OFF else ""
+        error = f"{ago(one.last_error_at)}: {error}"
+    delivered = local_time(one.last_delivered_at, short=True) if one.state != OFF else ""
     return [
-        plain(one["name"]),
-        plain(one["kind"]),
-        one["state"],
-        count(one["waiting"]),
-        count(one["dead"]),
+        plain(one.name),
+        plain(one.kind),
+        one.state,
+        count(one.waiting),
+        count(one.dead),
         delivered,
         plain(error),
     ]
@@ -138,9 +136,9 @@ def _cells(one: dict[str, Any]) -> list[str]:
 @base_option
 @click.pass_obj
 def _test(settings: Settings, *, name: str, as_json: bool) -> int:
-    """Send a run that never was to a target; exit 1 if it does not take it.
+    """Send a made-up run to a target; exit 1 if the target does not accept it.
 
-    It is by the agent telemetry-forward-test, and stands in no log and no database of ours.
+    The run is by the agent telemetry-forward-test, and is in neither log nor database.
     """
     # Imported here: HTTP is large, and nothing else here needs it.
     from indexer.forward.trial import try_target
@@ -149,12 +147,12 @@ def _test(settings: Settings, *, name: str, as_json: bool) -> int:
     target = loaded.named(name)
     if target is None:
         raise _no_such(name, loaded.problems)
-    verdict = try_target(target)
+    result = try_target(target)
     if as_json:
-        print_json({"target": name, "outcome": verdict.outcome, "reason": verdict.reason})
+        print_json({"target": name, "outcome": result.outcome, "reason": result.reason})
     else:
-        click.echo(f"{name}: {verdict.outcome} ({plain(verdict.reason)})")
-    return 0 if verdict.outcome == DELIVERED else 1
+        click.echo(f"{name}: {result.outcome} ({plain(result.reason)})")
+    return 0 if result.outcome == DELIVERED else 1
 
 
 @command.command("dead", epilog=EXAMPLES)
@@ -163,7 +161,7 @@ def _test(settings: Settings, *, name: str, as_json: bool) -> int:
 @base_option
 @click.pass_obj
 def _dead(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
-    """List runs that a target did not want. They wait for `telemetry forward retry`."""
+    """List runs that a target rejected. They wait for `telemetry forward retry`."""
     letters = _letters(settings.base(), name)
     if as_json:
         print_json([letter._asdict() for letter in letters])
@@ -181,7 +179,7 @@ def _dead(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
     return 0
 
 
-def _letter_cells(letter: Parked) -> list[str]:
+def _letter_cells(letter: DeadLetter) -> list[str]:
     return [
         plain(letter.target),
         short_id(letter.run_id),
@@ -197,26 +195,54 @@ def _letter_cells(letter: Parked) -> list[str]:
 @base_option
 @click.pass_obj
 def _retry(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
-    """Have dead letters sent again, and targets tried at once that are down or paused.
+    """Send dead letters again, and try targets at once that are down or paused.
 
-    Of all targets, or of the one that is named. It is written into the log, and done by the
-    daemon, or by the next `telemetry forward`.
+    Of all targets, or of one. The request is written into the log; the daemon or the next
+    `telemetry forward` carries it out.
     """
     base = settings.base()
     letters = _letters(base, name)
     names = [name] if name else sorted({one.name for one in load_targets(base).targets})
-    events = [(FORWARD_RETRIED, FORWARD_SUBJECT, {"target": one}) for one in names]
-    written = Receipts(base).write([*map(retry_of, letters), *events])
+    written = Receipts(base).write([*map(retry_of, letters), *map(retry_of_target, names)])
     if as_json:
         print_json({"targets": names, "retried": len(letters), "written": written})
     else:
-        click.echo(f"{many(len(letters), 'dead letter')} to be sent again")
+        click.echo(f"{many(len(letters), 'dead letter')} will be sent again")
     if not written:
-        warn("the log can't be written to: try again when it can")
+        warn(_NOT_WRITTEN)
     return 0 if written else 1
 
 
-def _letters(base: Base, name: Optional[str]) -> list[Parked]:
+@command.command("backfill", epilog=EXAMPLES)
+@click.argument("name")
+@click.option(
+    "--since", metavar="TIME", callback=moment, help="Only runs that changed since then; else all."
+)
+@json_option
+@base_option
+@click.pass_obj
+def _backfill(settings: Settings, *, name: str, since: Optional[str], as_json: bool) -> int:
+    """Send a target finished runs from before it was configured.
+
+    A new target gets the runs that end or change from then on; this moves its start back. The
+    request is written into the log; the daemon or the next `telemetry forward` carries it out.
+    What was delivered already is not sent again.
+    """
+    base = settings.base()
+    loaded = load_targets(base)
+    if loaded.named(name) is None:
+        raise _no_such(name, loaded.problems)
+    written = Receipts(base).write([backfill_of_target(name, since or "")])
+    if as_json:
+        print_json({"target": name, "since": since, "written": written})
+    else:
+        click.echo(f"{name}: finished runs {f'since {since}' if since else 'of all time'} are due")
+    if not written:
+        warn(_NOT_WRITTEN)
+    return 0 if written else 1
+
+
+def _letters(base: Base, name: Optional[str]) -> list[DeadLetter]:
     loaded = load_targets(base)
     with open_database(base) as connection:
         letters = list(dead_letters(connection))

@@ -1,44 +1,44 @@
-"""The carrier to a plain file: each run is one line of NDJSON, with its key.
+"""Deliver to a file: each run is one line of NDJSON, with its key.
 
-The smallest kind there is, and the example for another one. A run that is written twice, because
-the first time was not heard of, has the same key twice.
+The smallest kind of target, and the example for writing another. A run that is written twice,
+because the first outcome was lost, has the same key twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
 
+from indexer.outbox.attempt import DELIVERED, AttemptResult
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
-from indexer.outbox.verdict import DELIVERED, Verdict
 from telemetry_core.append_file import AppendFile, write_whole
 
-WHAT_IT_NEEDS = "a file that can be written"
+REQUIREMENT = "the file cannot be written"
 
 
-class FileCarrier:
-    """Appends parcels to one file, which is made if it is not there."""
+class FileTransport:
+    """Appends parcels to one file, which is created if it does not exist."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._turn = asyncio.Lock()
+        # A thread of its own: a disk that hangs holds up nothing that goes elsewhere.
+        self._thread = ThreadPoolExecutor(1, "file-target")
 
-    async def carry(self, parcel: Parcel) -> Verdict:
-        """Append one parcel, and see it on the disk."""
-        line = b'{"key":' + orjson.dumps(parcel.key) + b"," + parcel.body[1:] + b"\n"
-        async with self._turn:
-            # In a thread: a disk that hangs must not hold up what goes elsewhere.
-            await asyncio.to_thread(self._append, line)
-        return Verdict(DELIVERED, "written")
+    async def send(self, parcel: Parcel) -> AttemptResult:
+        """Append one parcel, and sync it to the disk."""
+        line = b'{"key":' + orjson.dumps(parcel.key) + b"," + parcel.payload[1:] + b"\n"
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._append, line)
+        return AttemptResult(DELIVERED, "written")
 
     def _append(self, line: bytes) -> None:
         file = AppendFile(self._path)
         try:
             size = file.size()
-            # A line that a full disk cut short does not take this one with it.
+            # A line that a full disk cut short must not spoil this one.
             torn = size is not None and not file.ends_line(size)
             write_whole(file.fd, b"\n" + line if torn else line)
             file.sync()
@@ -46,9 +46,10 @@ class FileCarrier:
             file.close()
 
     async def close(self) -> None:
-        """Nothing is open between two parcels."""
+        """End the thread; nothing is open between two parcels."""
+        self._thread.shutdown(wait=False)
 
 
-def carrier_to(target: Target) -> FileCarrier:
-    """Return what carries to a target."""
-    return FileCarrier(Path(target.address))
+def transport_to(target: Target) -> FileTransport:
+    """Return the transport for a target."""
+    return FileTransport(Path(target.address))

@@ -128,7 +128,7 @@ OUTBOX = """CREATE TABLE outbox (
   run_id TEXT NOT NULL,
   revision INTEGER NOT NULL,
   key TEXT NOT NULL,
-  body BLOB NOT NULL,
+  payload BLOB NOT NULL,
   changed_at TEXT NOT NULL,
   attempts INTEGER NOT NULL DEFAULT 0,
   next_attempt_at REAL NOT NULL DEFAULT 0,
@@ -138,10 +138,10 @@ OUTBOX = """CREATE TABLE outbox (
 FORWARD_TARGETS = """CREATE TABLE forward_targets (
   name TEXT NOT NULL PRIMARY KEY,
   failures INTEGER NOT NULL DEFAULT 0,
-  shut_until REAL NOT NULL DEFAULT 0,
+  blocked_until REAL NOT NULL DEFAULT 0,
   is_paused INTEGER NOT NULL DEFAULT 0,
   last_error TEXT,
   last_error_at TEXT,
   last_delivered_at TEXT,
-  lifted_by TEXT NOT NULL DEFAULT ''
+  retry_event_id TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID"""

@@ -12,29 +12,31 @@ from typing import Callable
 import httpx
 import pytest
 
-from indexer.forward.failure import NO_ANSWER, verdict_on
-from indexer.forward.kinds.http import MOST_READ_BYTES, HttpCarrier, read_capped
+from indexer.forward.failure import NO_ANSWER, result_of_error
+from indexer.forward.kinds.http import MAX_ANSWER_BYTES, HttpTransport, read_capped
 from indexer.forward.kinds.http_client import ReplaceableClient, client_to
-from indexer.forward.sender import Messenger
+from indexer.forward.sender import Sender
+from indexer.outbox.attempt import FAILED, AttemptResult
 from indexer.outbox.parcel import Parcel
-from indexer.outbox.verdict import FAILED, Verdict
 from indexer.system.wakeup import Wakeup
 from tests.support.forward import a_target
 
 _PARCEL = Parcel("api", "run", 2, "run:2", b'{"run_id":"run"}', 1)
 
 
-def _carry(answer: Callable[[httpx.Request], httpx.Response], url: str = "http://h/p") -> Verdict:
+def _carry(
+    answer: Callable[[httpx.Request], httpx.Response], url: str = "http://h/p"
+) -> AttemptResult:
     """Make one attempt at a receiver in this process."""
 
-    async def attempt() -> Verdict:
+    async def attempt() -> AttemptResult:
         transport = httpx.MockTransport(answer)
         client = ReplaceableClient(lambda: httpx.AsyncClient(transport=transport))
-        carrier = HttpCarrier(a_target(address=url, token="t0ken"), client)
+        transport = HttpTransport(a_target(address=url, token="t0ken"), client)
         try:
-            return await carrier.carry(_PARCEL)
+            return await transport.send(_PARCEL)
         finally:
-            await carrier.close()
+            await transport.close()
 
     return asyncio.run(attempt())
 
@@ -54,14 +56,14 @@ def test_a_parcel_is_posted_as_it_is() -> None:
 
     assert _carry(answer, "http://user:pw@h/p?q=1").outcome == "delivered"
     (request,) = seen
-    assert (request.method, request.content) == ("POST", _PARCEL.body)
+    assert (request.method, request.content) == ("POST", _PARCEL.payload)
     assert request.headers["authorization"] == "Bearer t0ken"
     assert request.headers["idempotency-key"] == "run:2"
     assert request.headers["content-type"] == "application/json"
 
 
 def test_a_redirect_is_not_followed_and_patience_is_heard() -> None:
-    """One request, whatever it says; Retry-After comes with the verdict."""
+    """One request, whatever it says; Retry-After comes with the result."""
     seen = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -69,7 +71,7 @@ def test_a_redirect_is_not_followed_and_patience_is_heard() -> None:
         headers = {"Location": "/else", "Retry-After": "7"}
         return httpx.Response(307, headers=headers, content=_nothing())
 
-    assert _carry(answer) == Verdict(FAILED, "HTTP 307 Temporary Redirect", 7.0)
+    assert _carry(answer) == AttemptResult(FAILED, "HTTP 307 Temporary Redirect", 7.0)
     assert seen == ["/p"]
     assert client_to(a_target())._make().follow_redirects is False
 
@@ -90,7 +92,7 @@ def test_an_answer_is_read_raw_and_up_to_a_cap() -> None:
 
     packed = httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=raw())
     assert asyncio.run(read(packed)) == bomb
-    assert len(asyncio.run(read(httpx.Response(200, content=endless())))) == MOST_READ_BYTES
+    assert len(asyncio.run(read(httpx.Response(200, content=endless())))) == MAX_ANSWER_BYTES
 
 
 @pytest.mark.parametrize(
@@ -105,43 +107,43 @@ def test_an_answer_is_read_raw_and_up_to_a_cap() -> None:
 def test_what_a_library_says_is_not_repeated(error: Exception) -> None:
     """It may hold a header or an address: names of errors and the system's words will do."""
     error.__cause__ = RuntimeError("t0ken")
-    verdict = verdict_on(error)
-    assert verdict.outcome == FAILED
-    assert "t0ken" not in verdict.reason
-    assert type(error).__name__ in verdict.reason
+    result = result_of_error(error)
+    assert result.outcome == FAILED
+    assert "t0ken" not in result.reason
+    assert type(error).__name__ in result.reason
 
 
 def test_an_attempt_ends_within_its_time_whatever_holds_it_up() -> None:
     """Also before there is a connection; the others go on meanwhile."""
 
     class Stuck:
-        async def carry(self, parcel: Parcel) -> Verdict:
-            while parcel.subject == "stuck":
+        async def send(self, parcel: Parcel) -> AttemptResult:
+            while parcel.run_id == "stuck":
                 # Not even cancelling it ends it.
                 with suppress(asyncio.CancelledError):
                     await asyncio.sleep(3600 if not is_closing else 0)
                 if is_closing:
                     break
-            return Verdict("delivered", "")
+            return AttemptResult("delivered", "")
 
         async def close(self) -> None:
             raise RuntimeError("not even that")
 
     is_closing: list[bool] = []
     hint = Wakeup()
-    messenger = Messenger(hint.set, lambda _: Stuck())
+    sender = Sender(hint.set, lambda _: Stuck())
     target = a_target(timeout=0.2)
     for subject in ("stuck", "other"):
-        messenger.send(target, _PARCEL._replace(subject=subject))
-    outcomes: dict[str, Verdict] = {}
+        sender.send(target, _PARCEL._replace(run_id=subject))
+    outcomes: dict[str, AttemptResult] = {}
     while len(outcomes) < 2:
         assert hint.wait(20)
-        outcomes.update((parcel.subject, verdict) for parcel, verdict in messenger.outcomes())
+        outcomes.update((parcel.run_id, result) for parcel, result in sender.outcomes())
     is_closing.append(True)
-    messenger.close()
+    sender.close()
     hint.close()
     assert list(outcomes) == ["other", "stuck"]
-    assert outcomes["stuck"] == Verdict(FAILED, NO_ANSWER)
+    assert outcomes["stuck"] == AttemptResult(FAILED, NO_ANSWER)
 
 
 def test_where_no_thread_is_to_be_had_an_attempt_has_come_to_nothing(
@@ -152,9 +154,9 @@ def test_where_no_thread_is_to_be_had_an_attempt_has_come_to_nothing(
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    messenger = Messenger()
+    sender = Sender()
     with monkeypatch.context() as full:
         full.setattr(threading.Thread, "start", fail)
-        messenger.send(a_target(), _PARCEL)
-    ((parcel, verdict),) = messenger.outcomes()
-    assert (parcel, verdict) == (_PARCEL, Verdict(FAILED, "RuntimeError"))
+        sender.send(a_target(), _PARCEL)
+    ((parcel, result),) = sender.outcomes()
+    assert (parcel, result) == (_PARCEL, AttemptResult(FAILED, "RuntimeError"))

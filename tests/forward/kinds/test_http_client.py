@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from indexer.forward.kinds.http import HttpCarrier
+from indexer.forward.kinds.http import HttpTransport
 from indexer.forward.kinds.http_client import ReplaceableClient, client_to
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
@@ -19,7 +19,7 @@ from tests.support.forward import a_target
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 _PARCEL = Parcel("api", "run", 2, "run:2", b'{"run_id":"run"}', 1)
-_LONGEST_SECONDS = 30.0
+_MAX_SECONDS = 30.0
 """No test hangs: what takes longer has failed."""
 
 
@@ -53,9 +53,9 @@ async def _server(in_flight: int) -> AsyncIterator[Target]:
         server.close()
 
 
-async def _cut_off_after(carrier: HttpCarrier, turns: int) -> bool:
+async def _cut_off_after(transport: HttpTransport, turns: int) -> bool:
     """Cancel an attempt after some turns of the event loop; say whether it was still going."""
-    attempt = asyncio.ensure_future(carrier.carry(_PARCEL))
+    attempt = asyncio.ensure_future(transport.send(_PARCEL))
     for _ in range(turns):
         await asyncio.sleep(0)
     was_cut_off = attempt.cancel()
@@ -68,18 +68,18 @@ def test_an_attempt_cut_off_at_any_point_costs_no_connection() -> None:
 
     async def story() -> None:
         async with _server(in_flight=2) as target:
-            carrier = HttpCarrier(target, client_to(target))
+            transport = HttpTransport(target, client_to(target))
             cut_off = 0
             for turns in range(40):
                 # The odd ones meet a connection that is open already, the even ones may not.
                 for _ in range(2):
-                    cut_off += await _cut_off_after(carrier, turns)
-                done = await asyncio.gather(*(carrier.carry(_PARCEL) for _ in range(2)))
+                    cut_off += await _cut_off_after(transport, turns)
+                done = await asyncio.gather(*(transport.send(_PARCEL) for _ in range(2)))
                 assert [one.outcome for one in done] == ["delivered"] * 2, turns
-            await carrier.close()
+            await transport.close()
             assert cut_off > 5
 
-    asyncio.run(asyncio.wait_for(story(), _LONGEST_SECONDS))
+    asyncio.run(asyncio.wait_for(story(), _MAX_SECONDS))
 
 
 def test_more_attempts_than_the_limit_never_wait_for_a_slot_of_the_pool() -> None:
@@ -97,7 +97,7 @@ def test_more_attempts_than_the_limit_never_wait_for_a_slot_of_the_pool() -> Non
                 assert answer.status_code == 200
             await client.close()
 
-    asyncio.run(asyncio.wait_for(story(), _LONGEST_SECONDS))
+    asyncio.run(asyncio.wait_for(story(), _MAX_SECONDS))
 
 
 def test_a_client_left_in_the_middle_is_replaced_and_closed_by_its_last_user() -> None:
@@ -125,4 +125,4 @@ def test_a_client_left_in_the_middle_is_replaced_and_closed_by_its_last_user() -
         await client.close()
         assert [one.is_closed for one in made] == [True, True]
 
-    asyncio.run(asyncio.wait_for(story(), _LONGEST_SECONDS))
+    asyncio.run(asyncio.wait_for(story(), _MAX_SECONDS))

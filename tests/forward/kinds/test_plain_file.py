@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from indexer.forward.carrier import make_carrier
+from indexer.forward.transport import make_transport
 from indexer.outbox.parcel import Parcel
 from tests.support.forward import a_target
 
 
-def _carry(path: Path, *runs: str) -> None:
+def _send(path: Path, *runs: str) -> None:
     async def all_at_once() -> None:
-        carrier = make_carrier(a_target(kind="file", address=str(path)))
+        transport = make_transport(a_target(kind="file", address=str(path)))
         parcels = [
             Parcel("copy", run, 2, f"{run}:2", b'{"run_id":"%s"}' % run.encode(), 1) for run in runs
         ]
-        verdicts = await asyncio.gather(*map(carrier.carry, parcels))
-        await carrier.close()
-        assert {verdict.outcome for verdict in verdicts} == {"delivered"}
+        results = await asyncio.gather(*map(transport.send, parcels))
+        await transport.close()
+        assert {result.outcome for result in results} == {"delivered"}
 
     asyncio.run(all_at_once())
 
@@ -30,8 +30,8 @@ def test_each_run_is_one_line_with_its_key(tmp_path: Path) -> None:
     """Directory and file are made, for nobody else to read; several at once do not mix."""
     path = tmp_path / "new" / "runs.ndjson"
     runs = [f"run-{number}" for number in range(20)]
-    _carry(path, *runs)
-    _carry(path, "later")
+    _send(path, *runs)
+    _send(path, "later")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines == [{"key": f"{run}:2", "run_id": run} for run in [*runs, "later"]]
     assert path.stat().st_mode & 0o777 == 0o600
@@ -41,7 +41,7 @@ def test_a_line_that_was_cut_short_takes_no_other_with_it(tmp_path: Path) -> Non
     """The next one begins on a line of its own."""
     path = tmp_path / "runs.ndjson"
     path.write_bytes(b'{"key":"torn')
-    _carry(path, "whole")
+    _send(path, "whole")
     torn, whole = path.read_bytes().splitlines()
     assert torn == b'{"key":"torn'
     assert json.loads(whole)["key"] == "whole:2"
@@ -50,4 +50,4 @@ def test_a_line_that_was_cut_short_takes_no_other_with_it(tmp_path: Path) -> Non
 def test_a_file_that_can_not_be_written_is_an_error_and_no_receipt(tmp_path: Path) -> None:
     """A directory in its place, say."""
     with pytest.raises(OSError, match="directory"):
-        _carry(tmp_path, "run")
+        _send(tmp_path, "run")

@@ -1,4 +1,4 @@
-"""Runs into a Google sheet: the carrier against an emulator, and our script run by node."""
+"""Runs into a Google sheet: the transport against an emulator, and our script run by node."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _forward(base: Path, google: Google, tmp_path: Path, token: str = _TOKEN) ->
 
         with closing(sqlite3.connect(view)) as connection:
             connection.execute("UPDATE outbox SET next_attempt_at = 0")
-            connection.execute("UPDATE forward_targets SET shut_until = 0")
+            connection.execute("UPDATE forward_targets SET blocked_until = 0")
             connection.commit()
     return in_process(
         base,
@@ -72,14 +72,14 @@ def test_runs_become_rows_through_the_redirect(base: Path, google: Google, tmp_p
 @pytest.mark.parametrize(
     ("way", "is_written", "reason"),
     [
-        ("page", False, "no answer of our script but a page"),
-        ("page instead", True, "no answer of our script but a page"),
-        ("lost", True, "the answer can't be had: HTTP 500"),
-        ("unreadable", True, "no answer of our script but a page"),
+        ("page", False, "a web page instead of the script"),
+        ("page instead", True, "a web page instead of the script"),
+        ("lost", True, "answer cannot be fetched: HTTP 500"),
+        ("unreadable", True, "a web page instead of the script"),
         ("another", True, "the script's answer is about another row"),
         ("busy", False, "the sheet is busy"),
-        ("elsewhere", False, "a redirect to another host than Google's"),
-        ("plain", False, "a redirect to another host than Google's"),
+        ("elsewhere", False, "a redirect to a host that is not Google's"),
+        ("plain", False, "a redirect to a host that is not Google's"),
     ],
 )
 def test_what_is_not_acknowledged_is_sent_again_under_the_same_key(
@@ -106,13 +106,28 @@ def test_a_row_that_the_script_does_not_take_is_a_dead_letter(
     assert (target["dead"], target["waiting"], len(google.rows)) == (1, 0, 2)
 
 
+def test_no_cell_holds_more_than_the_sheet_accepts(
+    base: Path, google: Google, tmp_path: Path
+) -> None:
+    """Text beyond Google's limit is cut with a mark, so that no run is refused for it."""
+    (base / "config").mkdir(parents=True)
+    (base / "config" / "telemetry.toml").write_text('[targets.api]\nfields = "all"\n')
+    record(base, output_summary="y" * 60_000, context_json={"note": "\U0001f600" * 14_000})
+    target = _target(_forward(base, google, tmp_path))
+    assert (target["waiting"], target["dead"], len(google.rows)) == (0, 0, 1)
+    (row,) = google.rows
+    cells = [value for value in row.values() if isinstance(value, str)]
+    assert max(len(cell.encode("utf-16-le")) // 2 for cell in cells) < 50_000
+    assert "... [cut: " in row["output_summary"]
+
+
 def test_a_wrong_token_pauses_the_sheet(base: Path, google: Google, tmp_path: Path) -> None:
     """Nothing is written, and neither token nor the answer's address is anywhere of ours."""
     record(base, 5)
     ran = _forward(base, google, tmp_path, token="wr0ng-T0ken")
     assert (ran.code, _target(ran)["state"], google.rows) == (3, "paused", [])
-    assert "the script refuses the token" in _target(ran)["last_error"]
-    assert {data["outcome"] for _, data in received(base)} == {"refused"}
+    assert "the script rejected the token" in _target(ran)["last_error"]
+    assert {data["outcome"] for _, data in received(base)} == {"unauthorized"}
     written = [path.read_bytes() for path in base.rglob("*") if path.is_file()]
     text = b"".join(written).decode("latin-1") + ran.out + ran.err
     assert "wr0ng-T0ken" not in text
@@ -179,8 +194,22 @@ def test_our_script_appends_rows_once_in_one_call() -> None:
     assert (told["sets"], told["flushed"], told["locked"]) == (1, 1, 0)
 
 
+def test_our_script_says_whether_a_row_or_the_sheet_is_at_fault() -> None:
+    """A cell that is too long is that row's fault; a sheet that is full is not."""
+    told = _run_script("""
+        const call = (error) => {
+          sheet.getRange = () => { throw new Error(error); };
+          return post(JSON.stringify({ token: 'right', rows: [{ key: 'a' }] }));
+        };
+        return [call('more than the maximum of 50000 characters in a single cell'),
+          call('above the limit of 10000000 cells'), { ok: state.locked === 0 }];
+    """)
+    assert [one.get("error") for one in told] == ["row", "sheet", None]
+    assert told[2] == {"ok": True}, "the lock is released"
+
+
 def test_our_script_takes_nothing_without_its_token_and_its_lock() -> None:
-    """Each refusal says which, as the carrier understands it; the sheet stays as it is."""
+    """Each refusal says which, as the transport understands it; the sheet stays as it is."""
     told = _run_script("""
         const good = { token: 'right', rows: [] };
         const answers = [post('{'), post('{}'), post(JSON.stringify({ ...good, token: 'wrong' })),

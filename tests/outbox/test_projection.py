@@ -24,7 +24,7 @@ from telemetry_core.event import Event
 from tests.support import forward
 from tests.support.batches import small_batches
 from tests.support.database import event, lines_of
-from tests.support.forward import Queue, a_run, a_target, delivered, parked
+from tests.support.forward import Queue, a_run, a_target, delivered, rejected
 
 API, OTHER = a_target(), a_target("other")
 
@@ -55,9 +55,9 @@ def test_a_run_waits_once_it_has_ended(raw: Path) -> None:
     assert queue.waiting() == {}
     queue.index(end)
     assert queue.waiting() == {"r": [2]}
-    key, body = queue.connection.execute("SELECT key, body FROM outbox").fetchone()
+    key, payload = queue.connection.execute("SELECT key, payload FROM outbox").fetchone()
     assert key == "r:2"
-    assert json.loads(body)["status"] == "success"
+    assert json.loads(payload)["status"] == "success"
 
 
 def test_a_run_is_queued_with_its_row_or_not_at_all(
@@ -67,7 +67,7 @@ def test_a_run_is_queued_with_its_row_or_not_at_all(
     queue = Queue(raw, API)
     queue.index()
 
-    take = queue.due.take
+    take = queue.due.update
 
     def fail(placed: StoreResult) -> None:
         take(placed)
@@ -142,7 +142,7 @@ def test_a_dead_letter_waits_for_a_retry_and_its_next_revision_does_not(raw: Pat
     queue = Queue(raw, API)
     queue.index(*a_run("r"), *a_run("s", 10))
     queue.try_all()
-    queue.index(parked(20, "r", 2), parked(21, "s", 2))
+    queue.index(rejected(20, "r", 2), rejected(21, "s", 2))
     assert queue.waiting() == {}
     queue.index(event(22, "run.updated", "r", items_failed=1))
     assert queue.waiting() == {"r": [3]}
@@ -150,7 +150,7 @@ def test_a_dead_letter_waits_for_a_retry_and_its_next_revision_does_not(raw: Pat
         event(23, "run.delivery_retried", "s", target="api", revision=2, receipt="id-00000021")
     )
     assert queue.waiting() == {"r": [3], "s": [2]}
-    queue.index(parked(24, "s", 2))
+    queue.index(rejected(24, "s", 2))
     assert queue.waiting() == {"r": [3]}
 
 
@@ -208,7 +208,7 @@ def test_a_first_pass_queues_nothing_before_it_has_read_the_whole_log(
         file="events_20260102.ndjson",
     )
     seen = []
-    take = queue.due.take
+    take = queue.due.update
 
     def watched(placed: StoreResult) -> None:
         take(placed)
@@ -230,7 +230,7 @@ def _history(dice: random.Random) -> list[Event]:
         events += a_run(run, dice.randrange(5))
         for _ in range(dice.randrange(6)):
             at = 100 + len(events)
-            kind = dice.choice(["update", "delivered", "parked", "retried", "event", "failed"])
+            kind = dice.choice(["update", "delivered", "rejected", "retried", "event", "failed"])
             target = dice.choice(["api", "other"])
             revision = dice.randrange(1, number + 1)
             if kind == "update":
@@ -238,8 +238,8 @@ def _history(dice: random.Random) -> list[Event]:
                 events.append(event(at, "run.updated", run, items_failed=number))
             elif kind == "delivered":
                 events.append(delivered(at, run, revision, target))
-            elif kind == "parked":
-                events.append(parked(at, run, revision, target))
+            elif kind == "rejected":
+                events.append(rejected(at, run, revision, target))
             elif kind == "retried":
                 receipt = f"id-{dice.randrange(100, at + 3):08d}"
                 events.append(
@@ -281,7 +281,7 @@ def test_what_waits_does_not_hang_on_how_the_log_was_read(
 
 
 def _configured(base: Path, monkeypatch: pytest.MonkeyPatch) -> TelemetryConfig:
-    (base / "raw").mkdir(parents=True)
+    forward.start_targets(base / "raw", "api")
     return TelemetryConfig.for_base(base, {"METRICS_API_URL": "http://127.0.0.1:1/"})
 
 
@@ -315,7 +315,7 @@ def test_what_was_delivered_is_not_queued_again_after_the_database_was_deleted(
     config = _configured(base, monkeypatch)
     (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(a_run("a") + a_run("b", 10)))
     (base / "raw" / "events_20260102.ndjson").write_bytes(
-        lines_of([delivered(30, "a", 2), parked(31, "b", 2)])
+        lines_of([delivered(30, "a", 2), rejected(31, "b", 2)])
     )
     index_once(Base(config))
     assert _outbox(config) == []

@@ -24,7 +24,7 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name
 from tests.support.batches import small_batches
 from tests.support.database import count_runs, event, lines_of
-from tests.support.forward import a_run
+from tests.support.forward import a_run, start_targets
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_a_view_opened_again_is_the_one_that_was_there(client: TelemetryClient) 
 @pytest.fixture
 def forwarding(base: Path) -> TelemetryConfig:
     """A base with a target and two runs that have ended."""
-    (base / "raw").mkdir(parents=True)
+    start_targets(base / "raw", "api")
     (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(a_run("r") + a_run("s", 10)))
     return TelemetryConfig.for_base(base, {"METRICS_API_URL": "http://127.0.0.1:1/"})
 

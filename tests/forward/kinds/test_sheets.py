@@ -10,10 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import orjson
 import pytest
 
+from indexer.forward.kinds.http_client import ReplaceableClient
+from indexer.forward.kinds.sheets import SheetsTransport
+from indexer.outbox.parcel import Parcel
 from tests.support.cli import Ran, in_process
-from tests.support.forward import received, record
+from tests.support.forward import a_target, received, record
 from tests.support.process import ROOT
 from tests.support.sheets import HOSTS, Google
 from tests.support.throwaway import certificate
@@ -106,19 +111,17 @@ def test_a_row_that_the_script_does_not_take_is_a_dead_letter(
     assert (target["dead"], target["waiting"], len(google.rows)) == (1, 0, 2)
 
 
-def test_no_cell_holds_more_than_the_sheet_accepts(
-    base: Path, google: Google, tmp_path: Path
-) -> None:
+def test_no_cell_holds_more_than_the_sheet_accepts() -> None:
     """Text beyond Google's limit is cut with a mark, so that no run is refused for it."""
-    (base / "config").mkdir(parents=True)
-    (base / "config" / "telemetry.toml").write_text('[targets.api]\nfields = "all"\n')
-    record(base, output_summary="y" * 60_000, context_json={"note": "\U0001f600" * 14_000})
-    target = _target(_forward(base, google, tmp_path))
-    assert (target["waiting"], target["dead"], len(google.rows)) == (0, 0, 1)
-    (row,) = google.rows
+    run = {"output_summary": "=" + "y" * 60_000, "context_json": "\U0001f600" * 30_000, "n": 5}
+    parcel = Parcel("sheet", "r", 2, "r:2", orjson.dumps(run), 1)
+    transport = SheetsTransport(a_target(token="t"), ReplaceableClient(httpx.AsyncClient))
+    (row,) = orjson.loads(transport._body(parcel))["rows"]
     cells = [value for value in row.values() if isinstance(value, str)]
     assert max(len(cell.encode("utf-16-le")) // 2 for cell in cells) < 50_000
-    assert "... [cut: " in row["output_summary"]
+    assert row["output_summary"].startswith("'=")
+    assert row["output_summary"].endswith("... [cut: 60001 characters]")
+    assert row["n"] == 5
 
 
 def test_a_wrong_token_pauses_the_sheet(base: Path, google: Google, tmp_path: Path) -> None:

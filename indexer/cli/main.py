@@ -45,6 +45,7 @@ COMMANDS = {
     "log": Entry("log", "Record an event of a run."),
     "set": Entry("set", "Set fields of a run."),
     "end": Entry("end", "End a run, also one that was left behind."),
+    "import": Entry("import_", "Import the sessions of coding agents."),
     "archive": Entry("archive", "Compress segments of past days."),
     "prune": Entry("prune", "Delete old days from the log and the database."),
     "backup": Entry("backup", "Back up the database, with or without the log."),

@@ -20,8 +20,8 @@ else:
     import tomli as tomllib
 
 KINDS = ("http", "sheets", "file")
-_SECTIONS = ("targets", "channels", "alerts")
-"""Alerts and their channels are read by their own room."""
+_SECTIONS = ("targets", "channels", "alerts", "import", "receive")
+"""All but the targets are read by their own rooms."""
 _FIELDS = ("known", "all")
 _WORDS = {
     "str": "a string",
@@ -57,8 +57,8 @@ def settings_path(base: Path) -> Path:
     return base / "config" / "telemetry.toml"
 
 
-def read_tables(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the tables below `targets`, and what is wrong with the file."""
+def read_document(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return the whole file as it is parsed, and what is wrong with it."""
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
@@ -67,10 +67,15 @@ def read_tables(path: Path) -> tuple[dict[str, Any], list[str]]:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         return {}, [f"{path} cannot be read: {reason}. Fix it, or delete it"]
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text), []
     except tomllib.TOMLDecodeError as error:
         return {}, [f"{path} is not valid TOML: {error}. Fix that line"]
-    problems = [
+
+
+def read_tables(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return the tables below `targets`, and what is wrong with the file."""
+    document, problems = read_document(path)
+    problems += [
         f"{path}: unknown section {name!r}: remove it, or correct its name"
         for name in document
         if name not in _SECTIONS

@@ -81,6 +81,15 @@ class Base:
         """Return the lease on the file that a rebuild builds in."""
         return _lease(self._beside_database("rebuild.lock"), "rebuild")
 
+    def import_lease(self, purpose: str, patience: float = 0.0) -> Lease:
+        """Return the lease on reading session files into the log: for one round over them."""
+        return _lease(self._beside_database("import.lock"), purpose, patience)
+
+    @property
+    def import_cursors_path(self) -> Path:
+        """The file that says how far each session file has been imported."""
+        return self._beside_database("import-cursors.ndjson")
+
     def segments_lease(self, purpose: str, patience: float = 0.0) -> Lease:
         """Return the lease on the segments: whoever moves, compresses or deletes one holds it.
 

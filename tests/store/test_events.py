@@ -223,3 +223,25 @@ def test_rows_that_do_not_stand_there_as_they_are_are_told(tmp_path: Path) -> No
         given = [*rows[:place], *others, *rows[place + 1 :]]
         assert set(rows_not_stored(made.connection, given)) == set(others)
     made.connection.close()
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_of_imported_and_received_events_the_id_alone_decides(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """The smallest copy is stored, the others are duplicates; an event of another kind is none."""
+    copies = [
+        event(1, "session.codex", position=position)._replace(source="telemetry/import")
+        for position in ("0000000003", "0000000001", "0000000003")
+    ]
+    made = _indexed(tmp_path, [[copies[0]], [copies[1]], [copies[2]], [_FIRST]], order)
+    stored = made.all("SELECT type, payload_json FROM run_events ORDER BY type")
+    assert stored == [("run.event", '"a"'), ("session.codex", '{"position":"0000000001"}')]
+    counted = made.all("SELECT name, indexed, duplicate FROM log_files ORDER BY name")
+    assert counted == [
+        ("0.ndjson", 0, 1),
+        ("1.ndjson", 1, 0),
+        ("2.ndjson", 0, 1),
+        ("3.ndjson", 1, 0),
+    ]
+    _assert_as_in_one_pass(made, tmp_path)

@@ -20,6 +20,7 @@ RUN_ID, EVENT_ID, EVENT_TYPE, TIMESTAMP, TYPE, SOURCE, PAYLOAD, EXTRA, FILE_ID, 
     range(11)
 )
 
+_KNOWN_BY_ID = ("session.", "otel.")
 _EVENT_KEYS = frozenset(("event_type", "payload"))
 
 
@@ -49,6 +50,20 @@ class StoredEvent(NamedTuple):
             self.payload_json or "",
             self.extra_json or "",
         )
+
+    @property
+    def is_known_by_id(self) -> bool:
+        """Whether the id alone decides what is a duplicate.
+
+        It is made of what the source said: copies of one line that were imported or received
+        differ, if at all, in what was replaced in them, or in where they stood.
+        """
+        return self.type.startswith(_KNOWN_BY_ID)
+
+    @property
+    def claim(self) -> tuple[Any, ...]:
+        """Of different events that have one id, the one with the smallest claim gets it."""
+        return (self.is_known_by_id, self.type if self.is_known_by_id else "", self.content)
 
 
 def row_of_event(event: Event, file: int, offset: int, length: int) -> EventRow:
@@ -81,6 +96,8 @@ def event_of_row(row: StoredEvent) -> Event:
 
 def alternative_id(row: StoredEvent) -> str:
     """Return the id that an event is stored under when a different event has its own id."""
+    if row.is_known_by_id:
+        return f"{row.event_id}~{fingerprint(row.type.encode())}"
     return f"{row.event_id}~{fingerprint(chr(10).join(row.content).encode())}"
 
 

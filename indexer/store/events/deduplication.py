@@ -3,7 +3,8 @@
 Called inside the transactions of an ingest pass. An event that the log contains several times
 belongs to the first of its positions, by segment name and offset. Two different events that
 claim one id are both kept: the one with the smaller content under the id, the other under an
-alternative id made of both.
+alternative id made of both. Of imported and received events the id alone decides: the copy with
+the smallest content is stored, and the others are duplicates.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ class _Settler:
             return INDEXED
         if known.content == row.content:
             return self._settle_same(known, row)
-        if row.content < known.content:
+        if row.is_known_by_id and row.type == known.type:
+            return self._settle_copy(known, row)
+        if row.claim < known.claim:
             delete_event(self._connection, known.run_id, known.event_id)
             insert_event(self._connection, row)
             self.refold.add(row.run_id)
@@ -90,6 +93,15 @@ class _Settler:
             self.store(known)
             return INDEXED
         return self._settle(row._replace(event_id=alternative_id(row)))
+
+    def _settle_copy(self, known: StoredEvent, row: StoredEvent) -> str:
+        if known.content < row.content:
+            return DUPLICATE
+        delete_event(self._connection, known.run_id, known.event_id)
+        insert_event(self._connection, row)
+        self.refold.add(row.run_id)
+        self._note_duplicate(known)
+        return INDEXED
 
     def _settle_same(self, known: StoredEvent, row: StoredEvent) -> str:
         known_name, name = self._names.get(known.file_id), self._names.get(row.file_id)

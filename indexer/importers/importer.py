@@ -1,0 +1,182 @@
+"""The importer: one round after the other over the session files of coding agents.
+
+Called by `telemetry import` and by the daemon. A batch of lines is in the log before the cursor
+moves behind it: killed in between, it is imported a second time, which adds nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable, NamedTuple, Optional
+
+from indexer.importers.content import without_content
+from indexer.importers.cursors import CursorFile
+from indexer.importers.envelope import Envelope
+from indexer.importers.reader import read_session
+from indexer.importers.source import state_of
+from indexer.importers.tool import Tool, plain_name
+from indexer.system.base import Base
+from telemetry_core.clock import CLOCK
+from telemetry_core.errors import TelemetryError
+from telemetry_core.process import host_name
+from telemetry_core.redaction import redactor_of
+from telemetry_core.writer import writer_for
+
+FULL, NONE = "full", "none"
+"""What becomes of texts: they stay, or their sizes take their place."""
+
+_LOCK_SECONDS = 5.0
+
+
+class LogNotWritable(TelemetryError):
+    """Imported lines did not reach the log."""
+
+    hint = "Nothing is lost: import again when the log can be written to"
+
+
+class Wanted(NamedTuple):
+    """What to import."""
+
+    tools: Sequence[Tool]
+    paths: Sequence[Path] = ()
+    """Files and directories; none for the places where the tools keep their sessions."""
+    content: str = FULL
+    since: Optional[float] = None
+    """Seconds since 1970: files not written to since then are left alone."""
+
+
+@dataclass
+class Imported:
+    """What one round did."""
+
+    files: int = 0
+    """Session files that had something new."""
+    events: int = 0
+    odd_lines: int = 0
+    """Lines that are no JSON objects; they are kept as texts."""
+    bytes: int = 0
+    """Written to the log."""
+    problems: list[str] = field(default_factory=list)
+
+
+class Importer:
+    """Imports session files into the log of one base."""
+
+    def __init__(self, base: Base, wanted: Wanted) -> None:
+        self._base = base
+        self._wanted = wanted
+        self._cursors = CursorFile(base.import_cursors_path)
+        self._writer = writer_for(base.log_directory, host_name())
+        redactor = redactor_of(os.environ)
+        self._redact: Callable[[bytes], bytes] = redactor or _unchanged
+
+    def candidates(self) -> Iterator[tuple[Tool, Path]]:
+        """Yield every session file, whether or not there is anything new in it."""
+        for tool in self._wanted.tools:
+            places = self._wanted.paths or tool.roots(os.environ, _home())
+            seen: set[str] = set()
+            for place in places:
+                is_sure = len(self._wanted.tools) == 1
+                for path in _sessions_below(tool, place, is_sure):
+                    if str(path) not in seen:
+                        seen.add(str(path))
+                        yield tool, path
+
+    def run(self, should_stop: Callable[[], bool] = lambda: False) -> Imported:
+        """Import all that is new. Raises AlreadyRunning, LogNotWritable or OSError."""
+        return self.import_files(self.candidates(), should_stop)
+
+    def import_files(
+        self,
+        files: Iterator[tuple[Tool, Path]],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Imported:
+        """Import what is new in some files, until that is done or `should_stop` says so."""
+        done = Imported()
+        with self._base.import_lease("import", patience=60.0):
+            self._cursors.load()
+            for tool, path in files:
+                if should_stop():
+                    break
+                try:
+                    self._import(tool, path, done, should_stop)
+                except FileNotFoundError:
+                    # Moved or deleted since the directory was read.
+                    continue
+                except LogNotWritable:
+                    raise
+                except (TelemetryError, OSError) as error:
+                    done.problems.append(f"{path}: {error}")
+        return done
+
+    def _import(
+        self, tool: Tool, path: Path, done: Imported, should_stop: Callable[[], bool]
+    ) -> None:
+        state = state_of(path)
+        known = self._cursors.at(tool.name, str(path))
+        if known is not None and known.state == state:
+            return
+        if self._wanted.since is not None and path.stat().st_mtime < self._wanted.since:
+            return
+        namesakes = self._cursors.of_namesakes(tool.name, plain_name(path).name)
+        cursors = [*([known] if known else []), *(one for one in namesakes if one != known)]
+        events = 0
+        for batch in read_session(tool, path, cursors, self._envelope(tool), state):
+            self._write(batch.lines, batch.events)
+            events += batch.events
+            done.events += batch.events
+            done.odd_lines += batch.odd
+            done.bytes += len(batch.lines)
+            self._cursors.save(batch.cursor)
+            if should_stop():
+                break
+        done.files += bool(events)
+
+    def _envelope(self, tool: Tool) -> Envelope:
+        replaced = without_content if self._wanted.content == NONE else None
+        return Envelope(tool.event_type, self._redact, replaced)
+
+    def _write(self, lines: bytes, events: int) -> None:
+        if not events:
+            return
+        day = CLOCK.tick().day
+        sync = self._base.config.durability == "fsync"
+        if not self._writer.write(lines, day, events, sync, _LOCK_SECONDS):
+            stats = self._writer.stats()
+            raise LogNotWritable(f"{self._base.log_directory}: {stats['last_write_error']}")
+
+
+def _sessions_below(tool: Tool, place: Path, is_sure: bool) -> Iterator[Path]:
+    """Yield the session files below a directory; of two that are one, the plain one.
+
+    A file that is named itself is a session if it is sure whose.
+    """
+    if not place.is_dir():
+        if place.is_file() and (is_sure or tool.is_session(plain_name(place))):
+            yield place
+        return
+    for directory, folders, names in os.walk(place):
+        folders.sort()
+        known = set(names)
+        for name in sorted(names):
+            path = Path(directory, name)
+            plain = plain_name(path)
+            if plain != path and plain.name in known:
+                continue
+            if tool.is_session(plain):
+                yield path
+
+
+def _unchanged(lines: bytes) -> bytes:
+    return lines
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        # No HOME, and no such user: there are no sessions either.
+        return Path("/nonexistent")

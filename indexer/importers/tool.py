@@ -1,0 +1,101 @@
+"""The tool: what an importer has to know of one coding agent's session files.
+
+Implemented once per agent, in `importers/tools/`. It looks at names and at lines; it writes
+nothing and decides nothing about the meaning of a line.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+PACKED = ".zst"
+EPOCH = "1970-01-01T00:00:00.000000Z"
+
+
+class Owner(NamedTuple):
+    """The run that a line belongs to."""
+
+    run_id: str
+    session_id: str = ""
+    agent_id: Optional[str] = None
+    """Of a subagent's line."""
+
+
+class FileFacts(NamedTuple):
+    """What a file's path, and the files beside it, say of a run; its lines do not say it."""
+
+    owner: Owner
+    facts: dict[str, Any]
+
+
+class SessionFile(ABC):
+    """One session file, opened: its first lines are known."""
+
+    part = ""
+    """Sorts the files of one session, where it has several."""
+    fallback_time = EPOCH
+    """The time of lines in a file that has no times at all."""
+
+    @abstractmethod
+    def owner(self, line: Mapping[str, Any]) -> Owner:
+        """Return the run of a line; of one that is no object, the line is empty."""
+
+    @abstractmethod
+    def time(self, line: Mapping[str, Any]) -> Any:
+        """Return the line's own time as it gives it; anything that is no time for none."""
+
+    def facts(self) -> Optional[FileFacts]:
+        """Return what the lines do not say; None for nothing."""
+        return None
+
+
+class Tool(ABC):
+    """One coding agent."""
+
+    name: str
+    """As in `telemetry import NAME`, and in the type of its events, `session.NAME`."""
+
+    @property
+    def event_type(self) -> str:
+        """The type of the events that hold its lines."""
+        return f"session.{self.name}"
+
+    @abstractmethod
+    def roots(self, environ: Mapping[str, str], home: Path) -> list[Path]:
+        """Return the directories where it keeps its sessions; they need not exist."""
+
+    @abstractmethod
+    def is_session(self, path: Path) -> bool:
+        """Whether a file below one of the roots, or a copy of it, is a session, told by its path.
+
+        The suffix `.zst` of a compressed file is not on it.
+        """
+
+    def is_document(self, path: Path) -> bool:
+        """Whether a file is one JSON document, rather than a line for each step."""
+        del path
+        return False
+
+    @abstractmethod
+    def open(self, path: Path, head: Sequence[Mapping[str, Any]]) -> SessionFile:
+        """Return a session file whose first lines are `head`, or which is this one document.
+
+        A line that is no object is an empty one.
+        """
+
+
+def plain_name(path: Path) -> Path:
+    """Return a path without the suffix of a compressed file."""
+    return path.with_name(path.name[: -len(PACKED)]) if path.name.endswith(PACKED) else path
+
+
+def folder_after(path: Path, name: str) -> Optional[str]:
+    """Return the folder below the last one called `name` in a path, None if there is none."""
+    parts = path.parts[:-1]
+    for index in range(len(parts) - 2, -1, -1):
+        if parts[index] == name:
+            return parts[index + 1]
+    return None

@@ -1,0 +1,79 @@
+"""Codex: `sessions/YYYY/MM/DD/rollout-<time>-<thread>.jsonl`, moved to `archived_sessions/` later.
+
+A file is one thread's, or a later part of one; its first session_meta says whose. Others in the
+same file are copies of ancestors' lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from indexer.importers.tool import EPOCH, Owner, SessionFile, Tool
+from indexer.semantics.run_ids import CODEX, codex_run_id
+
+_NAME = re.compile(
+    r"rollout-(?P<day>\d{4}-\d\d-\d\d)T(?P<hour>\d\d)-(?P<minute>\d\d)-(?P<second>\d\d)"
+    r"-(?P<thread>.+?)(?:_(?P<part>[^_]+))?",
+    re.ASCII,
+)
+_THREAD_LENGTH = 36
+
+
+class _File(SessionFile):
+    def __init__(self, path: Path, head: Sequence[Mapping[str, Any]]) -> None:
+        name = _NAME.fullmatch(path.stem)
+        self._owner = _owner(path.stem, name, head)
+        if name is not None:
+            day, hour, minute, second = name.group("day", "hour", "minute", "second")
+            self.part = f"{day}T{hour}-{minute}-{second}" + (
+                f"_{name['part']}" if name["part"] else ""
+            )
+            self.fallback_time = f"{day}T{hour}:{minute}:{second}.000000Z"
+        else:
+            self.fallback_time = EPOCH
+
+    def owner(self, line: Mapping[str, Any]) -> Owner:
+        del line
+        return self._owner
+
+    def time(self, line: Mapping[str, Any]) -> Any:
+        return line.get("timestamp")
+
+
+def _owner(stem: str, name: Optional[re.Match[str]], head: Sequence[Mapping[str, Any]]) -> Owner:
+    """Return the thread of the first session_meta, else of the file's name."""
+    for line in head:
+        if line.get("type") == "session_meta":
+            payload = line.get("payload")
+            thread = payload.get("id") if isinstance(payload, dict) else None
+            if isinstance(thread, str) and thread:
+                return Owner(codex_run_id(thread), thread)
+            break
+    thread = name["thread"][-_THREAD_LENGTH:] if name is not None else stem
+    return Owner(codex_run_id(thread), thread)
+
+
+class Codex(Tool):
+    """Codex's sessions."""
+
+    name = CODEX
+
+    def roots(self, environ: Mapping[str, str], home: Path) -> list[Path]:
+        """Return the folders of present and of archived sessions."""
+        named = environ.get("CODEX_HOME", "").strip()
+        base = Path(named).expanduser() if named else home / ".codex"
+        return [base / "sessions", base / "archived_sessions"]
+
+    def is_session(self, path: Path) -> bool:
+        """Whether it is called a rollout."""
+        return path.suffix == ".jsonl" and path.name.startswith("rollout-")
+
+    def open(self, path: Path, head: Sequence[Mapping[str, Any]]) -> SessionFile:
+        """Return a file of the thread that its first session_meta names."""
+        return _File(path, head)
+
+
+TOOL = Codex()

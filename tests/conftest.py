@@ -12,6 +12,7 @@ import pytest
 from telemetry_core import TelemetryClient, TelemetryConfig, lineage, writer
 from telemetry_core.config import SETTINGS
 from tests.support.log import Log
+from tests.support.needs import missing
 
 _TELEMETRY_VARIABLES = {setting.variable for setting in SETTINGS} | {
     lineage.PARENT_VARIABLE,
@@ -44,6 +45,14 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_report_header(config: pytest.Config) -> str:
     """Say what repeats this run."""
     return f"fault laboratory: --seed {config.getoption('seed')}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests that need what this platform lacks."""
+    for item in items:
+        for marker in item.iter_markers("needs"):
+            for reason in missing(marker.args):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture

@@ -14,6 +14,10 @@ from typing import Any, Callable, Optional
 
 from tests.support.process import environment
 
+# Windows knows no SIGTERM, and sends Ctrl-Break to whole groups of processes.
+_STOP = signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM
+_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
+
 _CODE = """
 import logging, os, sys
 from pathlib import Path
@@ -52,7 +56,13 @@ def start_daemon(
         stderr=subprocess.PIPE,
         text=True,
         env=environment(**variables),
+        creationflags=_GROUP,
     )
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ask a daemon to end, as a service manager or Ctrl-Break does."""
+    process.send_signal(_STOP)
 
 
 @contextmanager
@@ -63,7 +73,7 @@ def running_daemon(
     process = start_daemon(base, poll_interval, heartbeat, **how)
     try:
         yield process
-        process.send_signal(signal.SIGTERM)
+        stop(process)
         _, errors = process.communicate(timeout=20)
         assert process.returncode == 0, errors
     finally:

@@ -1,0 +1,183 @@
+"""The suite: its files in batches, each run by a Windows interpreter of its own, some at a time."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from tools.windows.interpreter import ROOT
+from tools.windows.wine import Wine, windows_path
+
+ELSEWHERE = ("tests/test_architecture.py", "tests/tools", "tests/laboratory")
+"""Not about any platform: the source's own shape, the tools, the laboratory's full rounds."""
+
+_BATCH_BYTES = 60_000
+"""Of test files; a batch of that size takes about half a minute."""
+_BATCH_SECONDS = 240.0
+_LEFT_OVER_SECONDS = 5.0
+"""How long a child that left its process group may keep the output open."""
+_OPTIONS = (
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:cacheprovider",
+    "-o",
+    "addopts=",
+    "-q",
+    "-rfE",
+    "--tb=short",
+)
+
+
+@dataclass
+class Outcome:
+    """What a run of tests came to."""
+
+    passed: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    """How many, by reason."""
+    failed: list[str] = field(default_factory=list)
+    """What failed, with what was printed."""
+    seconds: float = 0.0
+
+    def add(self, other: Outcome) -> None:
+        """Add another outcome's counts; the seconds are those of the longer."""
+        self.passed += other.passed
+        self.failed += other.failed
+        for reason, count in other.skipped.items():
+            self.skipped[reason] = self.skipped.get(reason, 0) + count
+
+
+def files_of_tests(named: Sequence[str]) -> list[Path]:
+    """Return the files of tests to run: those under the paths named, or all that make sense."""
+    roots = [ROOT / name for name in named] or [ROOT / "tests"]
+    found = {
+        path for root in roots for path in ([root] if root.is_file() else root.rglob("test_*.py"))
+    }
+    if not named:
+        left_out = [ROOT / name for name in ELSEWHERE]
+        found = {
+            path
+            for path in found
+            if not any(one == path or one in path.parents for one in left_out)
+        }
+    return sorted(found)
+
+
+def batches(files: Sequence[Path]) -> list[list[Path]]:
+    """Return files in groups of about the same size, each of one folder, the largest first."""
+    groups: list[list[Path]] = []
+    size = 0
+    for path in files:
+        more = path.stat().st_size
+        if not groups or size + more > _BATCH_BYTES or groups[-1][0].parent != path.parent:
+            groups.append([])
+            size = 0
+        groups[-1].append(path)
+        size += more
+    return sorted(groups, key=lambda group: -sum(path.stat().st_size for path in group))
+
+
+def run(wine: Wine, python: Path, files: Sequence[Path], jobs: int) -> Outcome:
+    """Run tests, `jobs` interpreters at a time, and say how each batch went."""
+    started = time.monotonic()
+    waiting: queue.SimpleQueue[list[Path]] = queue.SimpleQueue()
+    for batch in batches(files):
+        waiting.put(batch)
+    total = Outcome()
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            try:
+                batch = waiting.get_nowait()
+            except queue.Empty:
+                return
+            outcome = _run_batch(wine, python, batch)
+            with lock:
+                total.add(outcome)
+                _print(batch, outcome)
+
+    workers = [threading.Thread(target=work) for _ in range(jobs)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    total.seconds = time.monotonic() - started
+    return total
+
+
+def _run_batch(wine: Wine, python: Path, batch: list[Path]) -> Outcome:
+    started = time.monotonic()
+    names = [path.relative_to(ROOT).as_posix() for path in batch]
+    with tempfile.TemporaryDirectory() as work:
+        report = Path(work) / "report.xml"
+        command = [
+            str(python),
+            "-m",
+            "pytest",
+            *_OPTIONS,
+            f"--basetemp={windows_path(Path(work))}\\t",
+        ]
+        command += [f"--junitxml={windows_path(report)}", "-m", "not laboratory", *names]
+        process = wine.start(command, subprocess.PIPE, ROOT)
+        output = _until_end(process)
+        outcome = _read(report) if report.exists() else Outcome(failed=[f"{names}\n{output}"])
+    if process.returncode not in (0, 5) and not outcome.failed:
+        outcome.failed.append(f"{' '.join(names)}: exit code {process.returncode}\n{output}")
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _until_end(process: subprocess.Popen[str]) -> str:
+    """Return what a process and its children printed; none of them is left when it has ended."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    reader = threading.Thread(target=lines.extend, args=(process.stdout,), daemon=True)
+    reader.start()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_BATCH_SECONDS)
+    was_late = process.poll() is None
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    reader.join(_LEFT_OVER_SECONDS)
+    return "".join(lines) + (f"\nnot done in {_BATCH_SECONDS:.0f} s" if was_late else "")
+
+
+def _read(report: Path) -> Outcome:
+    outcome = Outcome()
+    tree = ET.parse(report)  # noqa: S314  # pytest wrote it
+    for case in tree.iter("testcase"):
+        skipped = case.find("skipped")
+        if skipped is not None:
+            reason = skipped.get("message", "")
+            outcome.skipped[reason] = outcome.skipped.get(reason, 0) + 1
+        elif case.find("failure") is None and case.find("error") is None:
+            outcome.passed += 1
+        else:
+            outcome.failed.append(f"{case.get('classname')}::{case.get('name')}\n{_words(case)}")
+    return outcome
+
+
+def _words(case: ET.Element) -> str:
+    return "\n".join(part.text or "" for part in case if part.tag in ("failure", "error"))
+
+
+def _print(batch: list[Path], outcome: Outcome) -> None:
+    names = f"{batch[0].relative_to(ROOT).as_posix()}" + (
+        f" and {len(batch) - 1} more" if batch[1:] else ""
+    )
+    skipped = sum(outcome.skipped.values())
+    counts = f"{outcome.passed:4} passed {skipped:4} skipped {len(outcome.failed):3} failed"
+    print(f"{outcome.seconds:6.1f} s  {counts}  {names}", flush=True)

@@ -1,5 +1,5 @@
-"""The service: the daemon in the care of systemd, launchd or the Windows Task Scheduler.
+"""Run the daemon as a service: under systemd, launchd or the Windows Task Scheduler.
 
-Called by `telemetry service`. One file a manager, each of which makes the text of one file and
-knows the commands that go with it; `install` writes and removes.
+Used by `telemetry service`. `definition` says what is to run; each manager has a file that knows
+the text of its service file and its commands; `install` writes and removes.
 """

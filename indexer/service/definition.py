@@ -1,64 +1,104 @@
-"""The service: what a service has to run, for which base, with which environment.
+"""What a service runs: the program, the base directory and the environment.
 
-Made by `telemetry service`, written down by each manager in its own format. It holds no secret:
-what a manager's file says can be read by too many.
+Made by `telemetry service`, written by each manager in its own format. It contains no secret:
+too many processes can read a manager's files.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import indexer
 from indexer.system.base import Base
+from telemetry_core.config import SETTINGS
 
-# What the indexer reads beside the places, and what has to be there for Python to find it.
-_CARRIED = (
-    "METRICS_API_ENABLED",
-    "METRICS_API_URL",
-    "TELEMETRY_TEST_MODE",
-    "TELEMETRY_DB_JOURNAL_MODE",
-    "TELEMETRY_POLL_INTERVAL",
-    "TELEMETRY_STALE_AFTER",
-    "PYTHONPATH",
-)
-SECRETS = ("METRICS_API_TOKEN",)
-"""What is never written into a service's file."""
+SECRETS = tuple(one.variable for one in SETTINGS if one.variable.endswith(("TOKEN", "SECRET")))
+"""Settings that are never written into a service's file."""
+
+_PATHS = ("TELEMETRY_BASE_DIR", "AGENT_METRICS_DIR", "TELEMETRY_NDJSON_DIR", "TELEMETRY_DB_PATH")
+_CARRIED = [one.variable for one in SETTINGS if one.variable not in (*_PATHS, *SECRETS)]
+# Isolated: no module in the user's PYTHONPATH or directory can shadow this package. `-I` leaves
+# out the user's site-packages too, so where the package was installed there `-E` has to do.
+_ISOLATION = ("-I", "-E")
+_WHERE = "import indexer; print(indexer.__file__)"
 
 
 class ServiceDefinition(NamedTuple):
-    """One daemon that is to run for ever."""
+    """One daemon that is to run permanently."""
 
     name: str
-    """By which the manager knows it."""
+    """The name by which the manager knows it."""
     base: Path
-    program: tuple[str, ...]
+    python: str
+    """The interpreter."""
+    options: tuple[str, ...]
+    """The interpreter's options; empty if the package is found by PYTHONPATH only."""
+    target: tuple[str, ...]
+    """What the interpreter runs: the installed script, or a module."""
     environment: dict[str, str]
 
     @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments of `telemetry`."""
+        return ("index", "--watch")
+
+    @property
+    def program(self) -> tuple[str, ...]:
+        """The whole command line."""
+        return (self.python, *self.options, *self.target, *self.arguments)
+
+    @property
     def secrets_file(self) -> Path:
-        """Where variables that nobody else may read can be put, `NAME=value` a line."""
+        """A file for variables that nobody else may read, one `NAME=value` per line."""
         return self.base / "config" / "service.env"
 
     @property
     def log_file(self) -> Path:
-        """Where what the daemon says goes, for a manager that keeps no journal."""
+        """Where the daemon's messages go under a manager that keeps no journal."""
         return self.base / "logs" / f"{self.name}.log"
 
 
 def define(name: str, base: Base, environ: Mapping[str, str]) -> ServiceDefinition:
-    """Return the service of indexing one base, with every place named in full."""
+    """Return the service that indexes one base directory, with all paths absolute."""
+    options = _isolation()
     environment = {
         "TELEMETRY_BASE_DIR": str(base.directory),
         "TELEMETRY_NDJSON_DIR": str(base.log_directory),
         "TELEMETRY_DB_PATH": str(base.database_path),
         **{variable: environ[variable] for variable in _CARRIED if environ.get(variable)},
     }
-    # Relative entries would count from wherever the manager starts it.
-    if "PYTHONPATH" in environment:
-        entries = environment["PYTHONPATH"].split(os.pathsep)
+    if not options and environ.get("PYTHONPATH"):
+        # Relative entries would be resolved from wherever the manager starts it.
+        entries = environ["PYTHONPATH"].split(os.pathsep)
         environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, entries))
-    program = (sys.executable, "-m", "indexer", "index", "--watch")
-    return ServiceDefinition(name, base.directory, program, environment)
+    target = _installed_script() if options else ()
+    return ServiceDefinition(
+        name, base.directory, sys.executable, options, target or ("-m", "indexer"), environment
+    )
+
+
+def _isolation() -> tuple[str, ...]:
+    """Return the option with which an isolated interpreter finds this package, or nothing."""
+    for option in _ISOLATION:
+        done = subprocess.run(
+            [sys.executable, option, "-c", _WHERE],
+            capture_output=True,
+            text=True,
+            cwd=os.path.dirname(sys.executable),
+            check=False,
+        )
+        if done.returncode == 0 and os.path.samefile(done.stdout.strip(), indexer.__file__):
+            return (option,)
+    return ()
+
+
+def _installed_script() -> tuple[str, ...]:
+    script = Path(sysconfig.get_path("scripts")) / "telemetry"
+    # On Windows it is a program, which the interpreter can't run.
+    return (str(script),) if os.name == "posix" and script.is_file() else ()

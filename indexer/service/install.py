@@ -1,7 +1,7 @@
-"""The installation: a service's file written or removed, and its manager told.
+"""Write or remove a service's file, and run the manager's commands.
 
-Called by `telemetry service`. What it can't do itself it returns, to be said. A manager that
-can't be reached, as in a container or over a bare login, is no error.
+Used by `telemetry service`. Commands that can't be run here are returned, for the user to run: a
+manager that can't be reached, as in a container or without a login session, is no error.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from telemetry_core.storage import make_directory
 
 
 class Manager(Protocol):
-    """What each manager's file knows."""
+    """One service manager: systemd, launchd or the Task Scheduler."""
 
     KIND: str
 
     def text(self, service: ServiceDefinition) -> str:
-        """Return the service's file, to be read."""
+        """Return the service's file as text."""
 
     def data(self, service: ServiceDefinition) -> bytes:
-        """Return the service's file, to be written."""
+        """Return the service's file as bytes."""
 
     def path(self, service: ServiceDefinition, environ: Mapping[str, str]) -> Path:
-        """Return where the file belongs."""
+        """Return the path of the file."""
 
     def start_commands(self, service: ServiceDefinition, file: Path) -> list[list[str]]:
         """Return the commands that start it."""
 
     def stop_commands(self, service: ServiceDefinition, file: Path) -> list[list[str]]:
-        """Return the commands that end it."""
+        """Return the commands that stop it."""
 
     def status_command(self, service: ServiceDefinition) -> list[str]:
-        """Return the command that shows how it is."""
+        """Return the command that shows its state."""
 
     def advice(self, service: ServiceDefinition) -> list[str]:
-        """Return what the user should know besides."""
+        """Return what else the user should know."""
 
 
 MANAGERS: dict[str, Manager] = {
@@ -57,14 +57,14 @@ MANAGERS: dict[str, Manager] = {
 
 
 def native_kind() -> str:
-    """Return the kind of service manager that this platform has."""
+    """Return the kind of this platform's service manager."""
     return {"darwin": "launchd", "win32": "windows"}.get(sys.platform, "systemd")
 
 
 def install(manager: Manager, service: ServiceDefinition, start: bool) -> list[list[str]]:
-    """Write the service's file; return the commands that are still to be run.
+    """Write the service's file; return the commands that are left to run.
 
-    With `start` they are run here, where the manager can be reached. Raises ServiceFailed or
+    With `start` they are run here, if the manager can be reached. Raises ServiceFailed or
     OSError.
     """
     file = manager.path(service, os.environ)
@@ -75,7 +75,7 @@ def install(manager: Manager, service: ServiceDefinition, start: bool) -> list[l
 
 
 def uninstall(manager: Manager, service: ServiceDefinition) -> list[list[str]]:
-    """End the service and remove its file; return the commands that are still to be run."""
+    """Stop the service and remove its file; return the commands that are left to run."""
     file = manager.path(service, os.environ)
     left = _told(manager, manager.stop_commands(service, file), wanted=file.exists())
     delete(file)
@@ -83,18 +83,18 @@ def uninstall(manager: Manager, service: ServiceDefinition) -> list[list[str]]:
 
 
 def is_running(manager: Manager, service: ServiceDefinition) -> bool:
-    """Whether the manager says that the service runs."""
+    """Return whether the manager says that the service runs."""
     return is_reachable(manager) and _run(manager.status_command(service)).returncode == 0
 
 
 def is_reachable(manager: Manager) -> bool:
-    """Whether this process can talk to the manager."""
+    """Return whether this process can talk to the manager."""
     if native_kind() != manager.KIND:
         return False
-    program = manager.status_command(ServiceDefinition("", Path(), (), {}))[0]
+    program = manager.status_command(ServiceDefinition("", Path(), "", (), (), {}))[0]
     if shutil.which(program) is None:
         return False
-    # Without a login session there is a systemctl, and nobody to answer it.
+    # Without a login session systemctl is there, but no manager that would answer it.
     return (
         manager.KIND != "systemd" or _run([program, "--user", "show-environment"]).returncode == 0
     )

@@ -1,6 +1,6 @@
-"""The launchd agent: its property list, and the commands that make it run.
+"""launchd: the property list of an agent, and the commands that control it.
 
-Called by `telemetry service` on macOS, and by `--print` anywhere.
+Used by `telemetry service` on macOS, and by `--print` anywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _RESTART_SECONDS = 10
 
 
 def data(service: ServiceDefinition) -> bytes:
-    """Return the property list. What XML must escape, the library does."""
+    """Return the property list; the library escapes what XML requires."""
     return plistlib.dumps(
         {
             "Label": service.name,
@@ -26,7 +26,7 @@ def data(service: ServiceDefinition) -> bytes:
             "EnvironmentVariables": service.environment,
             "WorkingDirectory": "/",
             "RunAtLoad": True,
-            # Started again after a failure; stopped with a clean exit, it stays so.
+            # Restarted after a failure; after a clean exit it stays stopped.
             "KeepAlive": {"SuccessfulExit": False},
             "ThrottleInterval": _RESTART_SECONDS,
             "ProcessType": "Background",
@@ -44,29 +44,29 @@ def text(service: ServiceDefinition) -> str:
 
 
 def path(service: ServiceDefinition, _environ: Mapping[str, str]) -> Path:
-    """Return where the user's agents are."""
+    """Return the path of the property list."""
     return Path(os.path.expanduser("~/Library/LaunchAgents")) / f"{service.name}.plist"
 
 
 def start_commands(_service: ServiceDefinition, file: Path) -> list[list[str]]:
-    """Return what makes an agent that was written run, now and after each login."""
+    """Return the commands that run the agent, now and after each login."""
     return [["launchctl", "bootstrap", _domain(), str(file)]]
 
 
 def stop_commands(service: ServiceDefinition, _file: Path) -> list[list[str]]:
-    """Return what ends it, before its file is removed."""
+    """Return the commands that stop it, before its file is removed."""
     return [["launchctl", "bootout", f"{_domain()}/{service.name}"]]
 
 
 def status_command(service: ServiceDefinition) -> list[str]:
-    """Return what shows how it is; exits 0 while launchd knows it."""
+    """Return the command that shows its state; exits 0 while launchd knows it."""
     return ["launchctl", "print", f"{_domain()}/{service.name}"]
 
 
 def advice(service: ServiceDefinition) -> list[str]:
-    """Return what the user should know besides."""
+    """Return what else the user should know."""
     return [
-        f"what it says goes to {service.log_file}, which nobody rotates",
+        f"its messages go to {service.log_file}, which nothing rotates",
         "launchd reads no file of secrets: set them with `launchctl setenv`",
     ]
 

@@ -1,7 +1,7 @@
-"""The systemd user unit: its text, and the commands that make it run.
+"""systemd: the text of a user unit, and the commands that control it.
 
-Called by `telemetry service`. It is a user's unit, so it has only such hardening as needs no
-privilege: what needs a mount namespace would keep it from starting.
+Used by `telemetry service`. A user unit can only have hardening that needs no privilege: an
+option that needs a mount namespace would keep it from starting.
 """
 
 from __future__ import annotations
@@ -52,32 +52,32 @@ def text(service: ServiceDefinition) -> str:
     """Return the unit."""
     python, *words = service.program
     return _UNIT.format(
-        description=_plain(f"Local Telemetry's indexer of {service.base}"),
-        # The program's own path is the one word in which `$` names no variable.
+        description=_plain(f"Local Telemetry indexer for {service.base}"),
+        # The program's path is the one word in which systemd expands no `$`.
         program=" ".join([_quoted(python), *(_quoted(word).replace("$", "$$") for word in words)]),
         environment="\n".join(
             f"Environment={_quoted(f'{name}={value}')}"
             for name, value in service.environment.items()
         ),
-        # A path of its own line is taken as it stands, blanks included.
+        # A path on its own line is used as it is, blanks included.
         secrets=_plain(str(service.secrets_file)),
         watchdog=_WATCHDOG_SECONDS,
     )
 
 
 def data(service: ServiceDefinition) -> bytes:
-    """Return the file's bytes."""
+    """Return the bytes of the file."""
     return text(service).encode("utf-8", "surrogateescape")
 
 
 def path(service: ServiceDefinition, environ: Mapping[str, str]) -> Path:
-    """Return where the user's units are."""
+    """Return the path of the unit file."""
     home = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return Path(home) / "systemd" / "user" / f"{service.name}.service"
 
 
 def start_commands(service: ServiceDefinition, _file: Path) -> list[list[str]]:
-    """Return what makes a unit that was written run, now and after each login."""
+    """Return the commands that run the unit, now and after each login."""
     unit = f"{service.name}.service"
     return [
         ["systemctl", "--user", "daemon-reload"],
@@ -86,18 +86,18 @@ def start_commands(service: ServiceDefinition, _file: Path) -> list[list[str]]:
 
 
 def stop_commands(service: ServiceDefinition, _file: Path) -> list[list[str]]:
-    """Return what ends it, before the unit is removed."""
+    """Return the commands that stop it, before the unit is removed."""
     return [["systemctl", "--user", "disable", "--now", f"{service.name}.service"]]
 
 
 def status_command(service: ServiceDefinition) -> list[str]:
-    """Return what shows how it is; exits 0 while it runs."""
+    """Return the command that shows its state; exits 0 while it runs."""
     return ["systemctl", "--user", "--no-pager", "status", f"{service.name}.service"]
 
 
 def advice(_service: ServiceDefinition) -> list[str]:
-    """Return what the user should know besides."""
-    return ["to have it run while you are not logged in: loginctl enable-linger"]
+    """Return what else the user should know."""
+    return ["to keep it running while you are logged out: loginctl enable-linger"]
 
 
 def _quoted(text: str) -> str:

@@ -1,8 +1,8 @@
-"""The Windows Task Scheduler's task: its XML, and the commands that make it run.
+"""The Windows Task Scheduler: the XML of a task, and the commands that control it.
 
-Called by `telemetry service` on Windows, and by `--print` anywhere. The scheduler gives a task
-no environment and replaces %NAME% wherever it stands, so the environment travels inside the
-program, spelled so that there is nothing to replace.
+Used by `telemetry service` on Windows, and by `--print` anywhere. The scheduler gives a task no
+environment and expands %NAME% wherever it occurs, so the environment is part of the program,
+spelled so that there is nothing to expand.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KIND = "windows"
 
 _PROGRAM = (
     "import os,sys;os.environ.update({{{environment}}});sys.argv[1:]=[{arguments}];"
-    "from indexer.cli.main import main;main()"
+    "from indexer.cli.shell.entry import main;main()"
 )
 
 _TASK = """\
@@ -62,25 +62,25 @@ _TASK = """\
 def text(service: ServiceDefinition) -> str:
     """Return the task as XML."""
     return _TASK.format(
-        description=escape(f"Local Telemetry's indexer of {service.base}"),
+        description=escape(f"Local Telemetry indexer for {service.base}"),
         name=escape(service.name),
-        command=escape(service.program[0]),
-        arguments=escape(subprocess.list2cmdline(["-c", _program(service)])),
+        command=escape(service.python),
+        arguments=escape(subprocess.list2cmdline([*service.options, "-c", _program(service)])),
     )
 
 
 def data(service: ServiceDefinition) -> bytes:
-    """Return the file's bytes, in the encoding that the scheduler's own tools write."""
+    """Return the bytes of the file, in the encoding that the scheduler's tools write."""
     return text(service).replace("\n", "\r\n").encode("utf-16")
 
 
 def path(service: ServiceDefinition, _environ: Mapping[str, str]) -> Path:
-    """Return where the task is kept for `schtasks` to read; the scheduler has its own copy."""
+    """Return the file that `schtasks` reads; the scheduler keeps a copy of its own."""
     return service.base / "config" / f"{service.name}.xml"
 
 
 def start_commands(service: ServiceDefinition, file: Path) -> list[list[str]]:
-    """Return what makes a task that was written run, now and after each login."""
+    """Return the commands that run the task, now and after each login."""
     return [
         ["schtasks", "/Create", "/F", "/TN", service.name, "/XML", str(file)],
         ["schtasks", "/Run", "/TN", service.name],
@@ -88,7 +88,7 @@ def start_commands(service: ServiceDefinition, file: Path) -> list[list[str]]:
 
 
 def stop_commands(service: ServiceDefinition, _file: Path) -> list[list[str]]:
-    """Return what ends it, before its file is removed."""
+    """Return the commands that stop it, before its file is removed."""
     return [
         ["schtasks", "/End", "/TN", service.name],
         ["schtasks", "/Delete", "/F", "/TN", service.name],
@@ -96,12 +96,12 @@ def stop_commands(service: ServiceDefinition, _file: Path) -> list[list[str]]:
 
 
 def status_command(service: ServiceDefinition) -> list[str]:
-    """Return what shows how it is; exits 0 while the scheduler knows it."""
+    """Return the command that shows its state; exits 0 while the scheduler knows it."""
     return ["schtasks", "/Query", "/V", "/FO", "LIST", "/TN", service.name]
 
 
 def advice(_service: ServiceDefinition) -> list[str]:
-    """Return what the user should know besides."""
+    """Return what else the user should know."""
     return ["the scheduler reads no file of secrets: set them for your account with `setx`"]
 
 
@@ -109,13 +109,12 @@ def _program(service: ServiceDefinition) -> str:
     environment = ",".join(
         f"{_literal(name)}:{_literal(value)}" for name, value in service.environment.items()
     )
-    # What follows `python -m indexer`.
-    arguments = ",".join(map(_literal, service.program[3:]))
+    arguments = ",".join(map(_literal, service.arguments))
     return _PROGRAM.format(environment=environment, arguments=arguments)
 
 
 def _literal(text: str) -> str:
-    """Return a Python literal without any character that somebody on the way would act on."""
+    """Return a Python literal without characters that a shell or the scheduler acts on."""
     spelled = text.encode("unicode_escape").decode("ascii")
     for character in "%$\"'":
         spelled = spelled.replace(character, f"\\x{ord(character):02x}")

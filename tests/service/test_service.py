@@ -15,11 +15,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from indexer.service import systemd, windows
+from indexer.service import definition, systemd, windows
 from indexer.service.definition import ServiceDefinition, define
 from indexer.service.install import native_kind
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
+from telemetry_core.config import SETTINGS
 from tests.support.cli import Cli
 from tests.support.process import environment
 from tests.support.tree import snapshot
@@ -95,7 +96,7 @@ def test_print_touches_nothing(cli, tmp_path):
     for kind in ("systemd", "launchd", "windows"):
         ran = cli("service", "install", "--print", "--kind", kind)
         assert (ran.code, ran.err) == (0, "")
-        assert "indexer" in ran.out
+        assert "local-telemetry" in ran.out
     assert snapshot(tmp_path) == before
 
 
@@ -118,9 +119,9 @@ def test_the_unit_says_what_was_asked_for(tmp_path):
 def test_a_unit_reads_back_as_it_was_meant(tmp_path):
     """Blanks, quotes, backslashes, percent and dollar signs arrive as they are."""
     meant = service(tmp_path / _AWKWARD)
-    text = systemd.text(meant._replace(program=("/p y", "-m", _AWKWARD)))
+    text = systemd.text(meant._replace(python="/p y", options=(), target=("-m", _AWKWARD)))
     lines = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    assert unit_words(lines["ExecStart"]) == ["/p y", "-m", _AWKWARD]
+    assert unit_words(lines["ExecStart"]) == ["/p y", "-m", _AWKWARD, "index", "--watch"]
     found = [
         unit_words(line.split("=", 1)[1].replace("$", "$$"))[0]
         for line in text.splitlines()
@@ -138,7 +139,7 @@ def test_systemd_takes_the_unit(tmp_path):
     python.symlink_to(sys.executable)
     meant = service(tmp_path / "base %i")
     unit = tmp_path / "local-telemetry.service"
-    unit.write_bytes(systemd.data(meant._replace(program=(str(python), *meant.program[1:]))))
+    unit.write_bytes(systemd.data(meant._replace(python=str(python))))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--user", "--man=no", str(unit)],
         capture_output=True,
@@ -154,7 +155,8 @@ def test_the_property_list_reads_back_as_it_was_meant(cli, tmp_path):
     """The agent gets the same program, environment and places, whatever is in their names."""
     found = plistlib.loads(cli("service", "install", "--print", "--kind", "launchd").out.encode())
     base = tmp_path / _AWKWARD
-    assert found["ProgramArguments"] == [sys.executable, "-m", "indexer", "index", "--watch"]
+    assert found["ProgramArguments"][0] == sys.executable
+    assert found["ProgramArguments"][-2:] == ["index", "--watch"]
     assert found["EnvironmentVariables"]["TELEMETRY_BASE_DIR"] == str(base)
     assert found["StandardErrorPath"] == str(base / "logs" / "local-telemetry.log")
     assert found["KeepAlive"] == {"SuccessfulExit": False}
@@ -184,6 +186,7 @@ def test_the_task_reads_back_as_it_was_meant(tmp_path):
 def test_every_place_is_named_in_full(tmp_path, monkeypatch):
     """The manager starts it elsewhere and without our variables."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(definition, "_ISOLATION", ())
     environ = {
         "TELEMETRY_DB_PATH": "b/db/x.sqlite",
         "TELEMETRY_NDJSON_DIR": "log",
@@ -194,6 +197,35 @@ def test_every_place_is_named_in_full(tmp_path, monkeypatch):
     assert found["TELEMETRY_DB_PATH"] == str(tmp_path / "b/db/x.sqlite")
     assert found["TELEMETRY_NDJSON_DIR"] == str(tmp_path / "log")
     assert found["PYTHONPATH"] == f"{tmp_path / 'src'}{os.pathsep}{tmp_path}"
+
+
+def test_every_setting_that_is_in_force_reaches_the_service(tmp_path):
+    """None is dropped but paths, which are written in full, and secrets, which never are."""
+    environ = {one.variable: f"value of {one.variable}" for one in SETTINGS}
+    environ.update(TELEMETRY_BASE_DIR=str(tmp_path), TELEMETRY_DB_PATH="", TELEMETRY_NDJSON_DIR="")
+    written = define("n", Base(TelemetryConfig.for_base(tmp_path)), environ).environment
+    left_out = set(environ) - set(written)
+    assert left_out == {"AGENT_METRICS_DIR", *definition.SECRETS}
+    assert "METRICS_API_TOKEN" in definition.SECRETS
+    assert written["TELEMETRY_PRUNE_AFTER"] == "value of TELEMETRY_PRUNE_AFTER"
+
+
+def test_a_module_of_the_users_does_not_shadow_ours(tmp_path, monkeypatch):
+    """The service runs isolated: PYTHONPATH is neither written nor heeded."""
+    (tmp_path / "indexer.py").write_text("raise SystemExit('the wrong indexer')")
+    environ = {"PYTHONPATH": str(tmp_path)}
+    meant = define("n", Base(TelemetryConfig.for_base(tmp_path / "base")), environ)
+    if not meant.options:
+        pytest.skip("this checkout is not installed: only PYTHONPATH finds it")
+    assert "PYTHONPATH" not in meant.environment
+    done = subprocess.run(
+        [*meant.program[: -len(meant.arguments)], "--version"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(tmp_path)),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_secret_is_never_written(cli, monkeypatch, home, tmp_path):

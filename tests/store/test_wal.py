@@ -13,7 +13,7 @@ import pytest
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
-from indexer.health import problems
+from indexer.health import findings
 from indexer.store import connection as database
 from indexer.store.connection import open_reader, wal_bytes
 from indexer.system.base import Base
@@ -31,7 +31,7 @@ _LIMIT = 1024 * 1024
 def config(client: TelemetryClient, monkeypatch: pytest.MonkeyPatch) -> TelemetryConfig:
     """A base with a view, and a limit that is soon reached."""
     monkeypatch.setattr(database, "WAL_LIMIT_BYTES", _LIMIT)
-    monkeypatch.setattr(problems, "WAL_LIMIT_BYTES", _LIMIT)
+    monkeypatch.setattr(findings, "WAL_LIMIT_BYTES", _LIMIT)
     client.start_run("agent", "job")
     index_once(Base(client.config))
     return client.config

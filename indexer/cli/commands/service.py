@@ -1,7 +1,4 @@
-"""`telemetry service`: the daemon in the care of the system's service manager.
-
-Called by the command line. What each manager wants to read is in indexer/service/.
-"""
+"""`telemetry service`: run the daemon under the system's service manager."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from typing import Any, Callable, Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option
+from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.service.definition import SECRETS, ServiceDefinition, define
 from indexer.service.install import (
     MANAGERS,
@@ -29,27 +27,30 @@ from indexer.terminal.json_output import print_json
 
 EXAMPLES = """\b
 Examples:
-  telemetry service install --print          the file, and nothing is touched
-  telemetry service install                  the daemon, now and after each login
+  telemetry service install --print          print the file, change nothing
+  telemetry service install                  run the daemon, now and after each login
   telemetry --base /data/t service install --name telemetry-data
   telemetry service status
   telemetry service uninstall
 """
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
-_DEGRADED = 3
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what each of the three takes."""
+    """Add the options that all three subcommands have."""
     for option in (
-        click.option("--kind", type=click.Choice(list(MANAGERS)), help="Default: this system's."),
+        click.option(
+            "--kind",
+            type=click.Choice(list(MANAGERS)),
+            help="Service manager; default: this system's.",
+        ),
         click.option(
             "--name",
             default="local-telemetry",
             show_default=True,
             callback=_checked,
-            help="By which the manager knows it; one a base.",
+            help="Name of the service; one per base directory.",
         ),
         base_option,
     ):
@@ -66,25 +67,25 @@ def _checked(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.group("service", epilog=EXAMPLES)
 @base_option
 def command() -> None:
-    """Have the system's service manager run the daemon: systemd, launchd or the Task Scheduler.
+    """Run the daemon under systemd, launchd or the Windows Task Scheduler.
 
-    The service belongs to the user who installs it. The base and the settings of the indexer
-    are written into it as they are now; a token never is.
+    The service belongs to the user who installs it. The base directory and every setting that is
+    in force are written into it; secrets never are.
     """
 
 
 @command.command("install", epilog=EXAMPLES)
-@click.option("--print", "only_print", is_flag=True, help="Print the file, and touch nothing.")
-@click.option("--no-start", is_flag=True, help="Write the file, and say what to run.")
+@click.option("--print", "only_print", is_flag=True, help="Print the file and change nothing.")
+@click.option("--no-start", is_flag=True, help="Write the file and print the commands to run.")
 @_options
 def _install(
     settings: Settings, *, kind: Optional[str], name: str, only_print: bool, no_start: bool
 ) -> int:
-    """Write the service's file, and start it where the manager can be reached."""
+    """Write the service's file and start it, if the manager can be reached."""
     manager, service = _named(settings, kind, name)
     if only_print:
         click.echo(manager.text(service), nl=False)
-        return 0
+        return OK
     left = install(manager, service, start=not no_start)
     click.echo(f"wrote {plain(manager.path(service, os.environ))}")
     _say_commands(left, "started")
@@ -92,32 +93,32 @@ def _install(
         click.echo(advice, err=True)
     for secret in SECRETS:
         if os.environ.get(secret):
-            warn(f"{secret} is a secret and was not written into the service's file")
+            warn(f"{secret} is a secret and was not written to the service's file")
             if manager.KIND == "systemd":
-                warn(f"put a line {secret}=... into {service.secrets_file}, with mode 0600")
-    return 0
+                warn(f"add a line {secret}=... to {service.secrets_file}, with mode 0600")
+    return OK
 
 
 @command.command("uninstall", epilog=EXAMPLES)
 @_options
 def _uninstall(settings: Settings, *, kind: Optional[str], name: str) -> int:
-    """End the service and remove its file; log and view stay."""
+    """Stop the service and remove its file; log and database stay."""
     manager, service = _named(settings, kind, name)
     file = manager.path(service, os.environ)
     if not file.exists():
         click.echo(f"not installed: there is no {plain(file)}", err=True)
-        return 0
+        return OK
     left = uninstall(manager, service)
     click.echo(f"removed {plain(file)}")
     _say_commands(left, "stopped")
-    return 0
+    return OK
 
 
 @command.command("status", epilog=EXAMPLES)
 @json_option
 @_options
 def _status(settings: Settings, *, kind: Optional[str], name: str, as_json: bool) -> int:
-    """Show whether the service is installed and runs; exit 3 if it is installed and does not."""
+    """Show whether the service is installed and running; exit 3 if it is not running."""
     manager, service = _named(settings, kind, name)
     file = manager.path(service, os.environ)
     found = {
@@ -132,7 +133,7 @@ def _status(settings: Settings, *, kind: Optional[str], name: str, as_json: bool
         print_json(found)
     else:
         print_fields((key, plain(_in_words(value))) for key, value in found.items())
-    return _DEGRADED if found["installed"] and not found["running"] else 0
+    return DEGRADED if found["installed"] and not found["running"] else OK
 
 
 def _named(settings: Settings, kind: Optional[str], name: str) -> tuple[Manager, ServiceDefinition]:

@@ -1,5 +1,5 @@
-"""The export: rows of the view as files for other programs.
+"""Export rows of the database as files for other programs.
 
-Called by `telemetry export`. `rows` says which rows, `formats` knows each way to write them,
-and each `as_*` is one of these ways. It only reads the view, and never holds all of it.
+Used by `telemetry export`. `rows` selects the rows, `formats` knows the formats, and each `as_*`
+writes one of them. It only reads, and never holds all rows.
 """

@@ -1,7 +1,8 @@
-"""Parquet: typed columns, for pandas, DuckDB, Spark and their like.
+"""Parquet: typed columns, for pandas, DuckDB, Spark and the like.
 
-Called through formats.py. The types follow from the columns and never from the rows: times are
-microseconds in UTC, JSON columns are text. It needs pyarrow, which nothing else here does.
+Used through formats.py. The types follow from the columns and never from the rows: times are
+microseconds in UTC, numbers that agents record are doubles, JSON columns are text. It needs
+pyarrow, which nothing else here does.
 """
 
 from __future__ import annotations
@@ -57,19 +58,19 @@ class ParquetFormat(Format):
             self._write_group()
 
     def finish(self) -> str:
-        """Write the last row group and the footer; say what did not fit its column."""
+        """Write the last row group and the footer; return a warning on what did not fit."""
         if self._batches:
             self._write_group()
         self._writer.close()
         misfits = ", ".join(f"{number} of {name}" for name, number in self._misfits.items())
-        return misfits and f"values that are no number or time became null: {misfits}"
+        return misfits and f"values that are not a number or time became null: {misfits}"
 
     def _write_group(self) -> None:
         self._writer.write_table(pa.Table.from_batches(self._batches, self._schema))
         self._batches = []
 
     def _fitting(self, column: Column, value: Any) -> Any:
-        """Return a value of its column's type; one that can't be had is counted and null."""
+        """Return a value as its column's type; one that can't be converted is counted, and None."""
         fitted = None if value is None else _FIT[column.kind](value)
         if fitted is None and value is not None:
             self._misfits[column.name] += 1
@@ -83,6 +84,10 @@ def _time(value: Any) -> Optional[datetime]:
         return None
 
 
+def _number(value: Any) -> Optional[float]:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
 def _integer(value: Any) -> Optional[int]:
     return value if isinstance(value, int) else None
 
@@ -90,12 +95,14 @@ def _integer(value: Any) -> Optional[int]:
 _TYPES = {
     "text": pa.string(),
     "integer": pa.int64(),
+    "number": pa.float64(),
     "time": pa.timestamp("us", tz="UTC"),
     "json": pa.string(),
 }
 _FIT: dict[str, Callable[[Any], Any]] = {
     "text": str,
     "integer": _integer,
+    "number": _number,
     "time": _time,
     "json": str,
 }

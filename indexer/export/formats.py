@@ -1,6 +1,6 @@
-"""The formats of an export: what each has to do, and where each is found.
+"""The formats of an export: the interface of a format, and the table of all of them.
 
-Called by the export's command. A new format is one file with one class, named in the table.
+Used by `telemetry export`. A new format is one file with one class, named in the table.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, Callable
+from typing import BinaryIO, Callable, Optional
 
 from indexer.export.rows import Column, Row, Rows
 
@@ -24,21 +24,21 @@ FORMATS = tuple(_CLASSES)
 
 
 class Format(ABC):
-    """One way to write rows to a file. What it wrote is whole only after `finish`."""
+    """One way to write rows to a file. The file is complete only after `finish`."""
 
     is_text = True
     """Whether a person could read it at a terminal."""
 
     @abstractmethod
     def __init__(self, file: BinaryIO, columns: Sequence[Column]) -> None:
-        """Begin the file. It is the caller's to close."""
+        """Begin the file; the caller closes it."""
 
     @abstractmethod
     def write(self, rows: Sequence[Row]) -> None:
         """Write some rows."""
 
     def finish(self) -> str:
-        """Write what belongs at the end; return a warning about the rows, or nothing."""
+        """Write the end of the file; return a warning about the rows, or nothing."""
         return ""
 
 
@@ -50,16 +50,18 @@ def find_format(name: str) -> type[Format]:
     return found
 
 
-def format_of(path: Path) -> str:
-    """Return the format that a file's name says, else CSV."""
+def format_of(path: Path) -> Optional[str]:
+    """Return the format of a file's suffix: CSV without one, None for one that is not known."""
     suffix = path.suffix.lower().lstrip(".")
-    return suffix if suffix in _CLASSES else "csv"
+    if not suffix:
+        return "csv"
+    return suffix if suffix in _CLASSES else None
 
 
 def write_rows(
     form: type[Format], file: BinaryIO, rows: Rows, on_progress: Callable[[int], None]
 ) -> tuple[int, str]:
-    """Write all rows to a file; return how many they were, with a warning or nothing."""
+    """Write all rows to a file; return their number, and a warning or nothing."""
     number = 0
     writer = form(file, rows.columns)
     for chunk in rows.chunks():

@@ -1,14 +1,16 @@
-"""The rows that an export takes: runs or events, of a period, an agent, a status.
+"""The rows of an export: runs or events, of the runs that a filter means.
 
-Called by the export's command. It only reads, a chunk at a time, from one state of the view.
+Used by `telemetry export`. It only reads, a chunk at a time, from one state of the database.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Optional
+from dataclasses import replace
+from typing import Any, NamedTuple
 
+from indexer.store.run_queries import RunFilter
 from indexer.store.schema.columns import RUN_COLUMNS
 from telemetry_core.fields import RUN_FIELDS
 
@@ -32,17 +34,7 @@ class Column(NamedTuple):
 
     name: str
     kind: str
-    """`text`, `integer`, `time` or `json`, as for the fields of a run."""
-
-
-class Chosen(NamedTuple):
-    """Which of the rows are wanted; None is no condition."""
-
-    since: Optional[str] = None
-    until: Optional[str] = None
-    """The first moment that is not taken any more."""
-    agent: Optional[str] = None
-    status: Optional[str] = None
+    """`text`, `integer`, `number`, `time` or `json`."""
 
 
 class _Source(NamedTuple):
@@ -88,24 +80,25 @@ SUBJECTS = tuple(_SOURCES)
 class Rows:
     """The rows of one export, to be read once."""
 
-    def __init__(self, connection: sqlite3.Connection, subject: str, chosen: Chosen) -> None:
+    def __init__(self, connection: sqlite3.Connection, subject: str, chosen: RunFilter) -> None:
         source = _SOURCES[subject]
         self._connection = connection
-        conditions = {
-            f"{source.time} >= ?": chosen.since,
-            f"{source.time} < ?": chosen.until,
-            "runs.agent_name = ?": chosen.agent,
-            "runs.status = ?": chosen.status,
-        }
-        wanted = [condition for condition, value in conditions.items() if value is not None]
-        self._values = [value for value in conditions.values() if value is not None]
+        # The period is of the rows themselves, the other conditions are of their runs.
+        period = {f"{source.time} >= ?": chosen.since, f"{source.time} < ?": chosen.until}
+        wanted = [condition for condition, value in period.items() if value is not None]
+        self._values = [value for value in period.values() if value is not None]
+        of_runs = replace(chosen, since=None, until=None)
+        if of_runs != RunFilter():
+            where, values = of_runs.where()
+            wanted.append(f"runs.run_id IN (SELECT run_id FROM agent_runs WHERE {where})")
+            self._values += values
         self._from = f" FROM {source.tables}" + (f" WHERE {' AND '.join(wanted)}" if wanted else "")
         self._select = f"SELECT {', '.join(source.columns.values())}"
         self._order = f" ORDER BY {source.order}"
         self.columns: Sequence[Column] = [Column(name, _kind(name)) for name in source.columns]
 
     def count(self) -> int:
-        """Return how many rows there are. While chunks are read, it counts the same state."""
+        """Return how many rows there are; while chunks are read, of the same state."""
         counted = self._connection.execute(f"SELECT count(*){self._from}", self._values)
         return int(counted.fetchone()[0])
 
@@ -123,4 +116,6 @@ def _kind(name: str) -> str:
         return "integer"
     if name in _TIMES:
         return "time"
-    return _KINDS.get(name, "json" if name.endswith("_json") else "text")
+    kind = _KINDS.get(name, "json" if name.endswith("_json") else "text")
+    # Agents write fractions into these as well: `duration_ms=(time.time() - began) * 1000`.
+    return "number" if kind == "integer" else kind

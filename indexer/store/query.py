@@ -1,7 +1,8 @@
-"""The query: SQL of somebody's own, run so that it can read and do nothing else.
+"""Run a user's SQL so that it can read and do nothing else.
 
-Called by `telemetry sql`. The connection is read-only, and an authorizer refuses whatever is
-not reading before SQLite runs it: `mode=ro` alone would let ATTACH and VACUUM INTO write files.
+Used by `telemetry sql` and the live page. The connection is read-only, and an authorizer refuses
+whatever is not reading before SQLite runs it: `mode=ro` alone would let ATTACH and VACUUM INTO
+write files.
 """
 
 from __future__ import annotations
@@ -15,12 +16,20 @@ from typing import Any, Optional
 from indexer.errors import QueryFailed
 
 DEFAULT_TIMEOUT = 30.0
+MAX_VALUE_BYTES = 100_000_000
+"""Of one value; no line of the log is as long."""
+MAX_HEAP_BYTES = 500_000_000
+"""Of all that SQLite allocates in this process. SQLite can lower its limit, and never raise it."""
+
 _ROWS_AT_ONCE = 200
+_BYTES_AT_ONCE = 8_000_000
 _STEPS_BETWEEN_LOOKS = 10_000
 
 _NO_QUERY = "there is no query in it"
 _ONE_STATEMENT = 'Give one statement, as in "SELECT * FROM agent_runs LIMIT 5"'
 _READ_ONLY = "The database is made from the log, and can't be changed by hand"
+_TOO_LARGE = ("out of memory", "string or blob too big")
+_LESS_MEMORY = "Select fewer or smaller values: LIMIT, substr()"
 _MORE_TIME = "`--timeout` allows more"
 _NAMES = (
     "`telemetry sql --help` lists tables and views,"
@@ -111,6 +120,7 @@ class Query:
         `timeout` seconds may be spent in SQLite; the reader's own time does not count. Raises
         QueryFailed.
         """
+        _limit_memory(connection)
         self._timeout = timeout
         self._spent = 0.0
         self._entered = 0.0
@@ -130,17 +140,27 @@ class Query:
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Yield the rows. Raises QueryFailed."""
         while True:
-            rows = self._in_sqlite(lambda: self._cursor.fetchmany(_ROWS_AT_ONCE))
+            rows = self._in_sqlite(self._fetch)
             if not rows:
                 return
             yield from rows
+
+    def _fetch(self) -> list[tuple[Any, ...]]:
+        """Return some rows: as many as are quick to fetch, and few of large ones."""
+        rows, held = [], 0
+        for row in self._cursor:
+            rows.append(row)
+            held += sum(len(value) for value in row if isinstance(value, (str, bytes)))
+            if len(rows) >= _ROWS_AT_ONCE or held >= _BYTES_AT_ONCE:
+                break
+        return rows
 
     def _in_sqlite(self, work: Any) -> Any:
         self._entered = time.monotonic()
         try:
             return work()
         # Warning is what several statements in one come as, before Python 3.12.
-        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+        except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError) as error:
             raise self._failure(error) from error
         finally:
             self._spent += time.monotonic() - self._entered
@@ -154,6 +174,8 @@ class Query:
                 # Ctrl-C, raised in the handler that SQLite calls, which can't pass it on.
                 return KeyboardInterrupt()
             return _failed(f"the query took longer than {self._timeout:g} seconds", _MORE_TIME)
+        if isinstance(error, (MemoryError, sqlite3.DataError)) or str(error) in _TOO_LARGE:
+            return _failed("the query needs too much memory", _LESS_MEMORY)
         text = str(error).rstrip(".")
         is_one = text != _NO_QUERY and "one statement" not in text
         return _failed(text, _NAMES if is_one else _ONE_STATEMENT)
@@ -183,6 +205,14 @@ class Query:
             return sqlite3.SQLITE_OK
         self._refused = self._refused or f"only reading is allowed, and {what} is not reading"
         return sqlite3.SQLITE_DENY
+
+
+def _limit_memory(connection: sqlite3.Connection) -> None:
+    """Limit what a function may return and what SQLite may allocate: `zeroblob` takes a number."""
+    # The first is there from Python 3.11 on, the second from SQLite 3.31; each has its gaps.
+    if hasattr(connection, "setlimit"):
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+    connection.execute(f"PRAGMA hard_heap_limit = {MAX_HEAP_BYTES}").close()
 
 
 def _failed(text: str, hint: str) -> QueryFailed:

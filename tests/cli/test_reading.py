@@ -357,3 +357,16 @@ def test_show_full_cuts_nothing(base, client):
     assert "x" * 300 not in at_terminal(base, "show", run_id).replace("\n", "")
     shown = at_terminal(base, "show", run_id, "--full").replace("\n", "")
     assert shown.count("x" * 900) == 60
+
+
+def test_sql_reads_a_file_and_answers_dot_commands(cli, recorded, tmp_path):
+    """`sql report.sql`, `.tables` and `.schema` do what people expect of them."""
+    file = tmp_path / "report.sql"
+    file.write_text("SELECT count(*) AS n FROM agent_runs;\n")
+    assert cli("sql", "--json", str(file)).json == [{"n": 4}]
+    assert {"type": "table", "name": "agent_runs"} in cli("sql", "--json", ".tables").json
+    schema = cli("sql", "--json", ".schema").json
+    assert {"agent_runs", "runs_by_agent"} <= {row["table"] for row in schema}
+    ran = cli("sql", str(tmp_path / "missing.sql"))
+    assert ran.code == 2
+    assert "no such file" in ran.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -289,3 +290,36 @@ def test_ctrl_c_ends_a_query_that_gives_no_row(ask):
         ask(f"{ENDLESS} SELECT count(*) FROM n")
     timer.join()
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "zeroblob(2000000000)",
+        "hex(zeroblob(900000000))",
+        "randomblob(800000000)",
+        "(SELECT group_concat(hex(zeroblob(20000000))) FROM (VALUES (1), (2), (3)))",
+    ],
+)
+def test_a_function_can_not_ask_for_gigabytes(value):
+    """Values and SQLite's memory are limited, and the error says what to do."""
+    with pytest.raises(QueryFailed, match="too much memory"):
+        _all(f"SELECT {value}")
+
+
+def test_large_rows_are_not_gathered():
+    """Of rows of megabytes few are fetched at once, whatever came before them."""
+    sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 20)"
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    query = Query(connection, f"{sql} SELECT zeroblob(4000000) FROM n")
+    sizes = []
+    original = query._fetch
+    query._fetch = lambda: sizes.append(rows := original()) or rows
+    assert sum(1 for _ in query.rows()) == 20
+    assert max(map(len, sizes)) == 2
+    connection.close()
+
+
+def _all(sql: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        return list(Query(connection, sql).rows())

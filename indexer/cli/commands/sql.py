@@ -1,11 +1,8 @@
-"""`telemetry sql`: a query of the user's own, read-only for certain.
-
-Called by the command line. What may be asked is decided by indexer/store/query.py; here it is read,
-and the rows are printed as they come.
-"""
+"""`telemetry sql`: query the database, read-only. Rows are printed as they come."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from itertools import chain
@@ -14,6 +11,7 @@ from typing import Any, Callable, Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.exit_codes import OK
 from indexer.export.csv_text import csv_line
 from indexer.store.query import DEFAULT_TIMEOUT, Query
 from indexer.terminal.console import at_terminal
@@ -26,12 +24,21 @@ EXAMPLES = """\b
 Examples:
   telemetry sql "SELECT agent_name, status, count(*) FROM agent_runs GROUP BY 1, 2"
   telemetry sql --format ndjson "SELECT * FROM run_events" > events.ndjson
+  telemetry sql report.sql                       a file with the query
   telemetry sql - < report.sql
+  telemetry sql .tables                          tables and views; .schema has their columns
 
-\b
-Tables: agent_runs, run_events, log_files, quarantine.
-Views:  runs_by_agent, runs_by_day, failed_runs, stale_runs, run_tree.
+`telemetry docs queries` has queries to start from.
 """
+
+_META = {
+    ".tables": "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view')"
+    " ORDER BY type, name",
+    ".schema": 'SELECT tables.name AS "table", columns.name AS "column", columns.type'
+    " FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns"
+    " WHERE tables.type IN ('table', 'view') ORDER BY tables.type, tables.name, columns.cid",
+}
+"""What people type who know SQLite's own shell."""
 
 
 @click.command("sql", epilog=EXAMPLES)
@@ -40,14 +47,14 @@ Views:  runs_by_agent, runs_by_day, failed_runs, stale_runs, run_tree.
     "--format",
     "form",
     type=click.Choice(["table", "csv", "json", "ndjson"]),
-    help="Default: a table at a terminal, else csv.",
+    help="Output format; default: table at a terminal, csv in a pipe.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0),
     default=DEFAULT_TIMEOUT,
     show_default=True,
-    help="Seconds that the query may take.",
+    help="Stop the query after this many seconds.",
 )
 @json_option
 @base_option
@@ -60,25 +67,39 @@ def command(
     timeout: float,
     as_json: bool,
 ) -> int:
-    """Ask the database in SQL.
+    """Query the database with SQL.
 
-    One statement that reads; QUERY `-` reads it from stdin. Anything that could write, attach or
-    load is refused. Bytes are shown as hex digits. At a terminal too narrow for the table, each
-    row is shown as a list of its columns that are not empty.
+    QUERY is one statement that reads, a file that contains one, or `-` for stdin. Statements that
+    could write, attach or load are refused. Bytes are shown as hex digits. At a terminal that is
+    too narrow for the table, each row is shown as a list of its columns that are not empty.
     """
     if len(words) > 1:
         raise click.UsageError("the query has to be one argument: put it in quotes")
-    query = sys.stdin.read() if words[0] == "-" else words[0]
+    query = _query(words[0])
     form = "json" if as_json else form or ("table" if at_terminal() else "csv")
     printer = _PRINTERS[form]
     with open_database(settings.base()) as connection:
         running = Query(connection, query, timeout)
         printer(running.columns, running.rows())
-    return 0
+    return OK
+
+
+def _query(word: str) -> str:
+    """Return the query that an argument means."""
+    if word == "-":
+        return sys.stdin.read()
+    if word.strip() in _META:
+        return _META[word.strip()]
+    if word.lower().endswith(".sql") and not any(map(str.isspace, word)):
+        if not os.path.isfile(word):
+            raise click.UsageError(f"no such file: {word}")
+        with open(word, encoding="utf-8-sig") as file:
+            return file.read()
+    return word
 
 
 def _print_table(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
-    # At a terminal too, nothing of the answer is cut.
+    # Nothing of the answer is cut, at a terminal either.
     print_rows = print_table_or_records if at_terminal() else print_plain_table
     print_rows(
         [Column(plain(name)) for name in names], ([plain(value) for value in row] for row in rows)
@@ -86,7 +107,7 @@ def _print_table(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
 
 
 def _print_csv(names: list[str], rows: Iterator[tuple[Any, ...]]) -> None:
-    # A file gets what there is; a terminal would act on the control characters in it.
+    # A file gets the values as they are; a terminal would act on control characters in them.
     shown = _on_one_line if at_terminal() else _flat
     for row in chain([names], rows):
         sys.stdout.write(csv_line(map(shown, row)))

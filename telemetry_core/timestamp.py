@@ -49,13 +49,16 @@ def parse_time(text: str) -> datetime:
     if match is None:
         raise ValueError(f"not an RFC 3339 time: {text[:64]!r}")
     day, clock, fraction, _, sign, hours, minutes = match.groups()
+    # A leap second has no datetime: it is the first second of the next minute.
+    is_leap = clock.endswith(":60")
+    clock = f"{clock[:-2]}59" if is_leap else clock
     local = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0')[:6]:0<6}")
-    if sign:
-        offset = timedelta(hours=int(hours), minutes=int(minutes))
-        try:
-            local = local - offset if sign == "+" else local + offset
-        except OverflowError as error:
-            raise ValueError(f"time out of range: {text[:64]!r}") from error
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    try:
+        local += timedelta(seconds=is_leap)
+        local = local + offset if sign == "-" else local - offset
+    except OverflowError as error:
+        raise ValueError(f"time out of range: {text[:64]!r}") from error
     return local.replace(tzinfo=timezone.utc)
 
 

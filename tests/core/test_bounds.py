@@ -96,6 +96,7 @@ def test_work_and_memory_are_bounded_whatever_the_shape(make):
 def test_small_values_stay_when_a_neighbour_is_cut(monkeypatch):
     """Before and after what is too large, in objects and in lists."""
     monkeypatch.setattr(degrade, "MAX_SECONDS", 1e9)
+    monkeypatch.setattr(degrade, "MAX_CPU_SECONDS", 1e9)
     kept = written({"a": {1}, "big": ["x" * 1_000] * 20_000, "c": {"d": 7}})
     assert (kept["a"], kept["c"]) == ([1], {"d": 7})
     assert kept["big"][-1].endswith("more]")
@@ -108,11 +109,12 @@ def test_small_values_stay_when_a_neighbour_is_cut(monkeypatch):
 def test_time_is_bounded_where_the_hosts_own_code_is_slow(monkeypatch):
     """By the clock; and what was written before stays."""
     now = SimpleNamespace(seconds=0.0)
-    monkeypatch.setattr(degrade, "time", SimpleNamespace(monotonic=lambda: now.seconds))
+    clocks = SimpleNamespace(monotonic=lambda: now.seconds, thread_time=lambda: 0.0)
+    monkeypatch.setattr(degrade, "time", clocks)
 
     class Slow:
         def __repr__(self):
-            now.seconds += 0.01
+            now.seconds += 0.1
             return "<slow>"
 
     kept = written([Slow() for _ in range(900)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 
@@ -19,8 +20,11 @@ RUN = {
 def test_a_run_record_has_every_run_field():
     """The one list of fields is the record's too, with the defaults of a run that began."""
     record = RunRecord(**RUN)
+    kinds = {"text": "str", "time": "str", "json": "str", "integer": "int"}
+    types = {field.name: field.type for field in dataclasses.fields(RunRecord)}
     for field in RUN_FIELDS:
-        assert hasattr(record, field.name)
+        assert types[field.name] in (kinds[field.kind], f"Optional[{kinds[field.kind]}]")
+    assert {field.name for field in dataclasses.fields(APIPayload)} <= types.keys()
     assert (record.status, record.items_failed, record.end_time) == ("running", 0, None)
 
 

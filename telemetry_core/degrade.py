@@ -26,7 +26,7 @@ MAX_VALUES = 100_000
 MAX_CPU_SECONDS = 0.25
 MAX_SECONDS = 2.0
 """Time of this thread, and time by the clock, for one tree where there is a limit: what comes
-after that is cut. The first goes slower on a busy machine, and stands where the host's code waits."""
+after that is cut. The first stands while the host's code waits."""
 
 _UNBOUNDED = 1 << 62
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1

@@ -39,6 +39,7 @@ COMMANDS = {
     "tail": Entry("tail", "Show the latest events; -f follows new ones."),
     "stats": Entry("stats", "Summarize runs by agent and status."),
     "ui": Entry("ui", "Serve the live page to your browser."),
+    "up": Entry("up", "Run the indexer, the receiver and the live page together."),
     "sql": Entry("sql", "Query the database with SQL, read-only."),
     "exec": Entry("exec", "Run a command and record it as a run."),
     "start": Entry("start", "Start a run from a shell script and print its id."),

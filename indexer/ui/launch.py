@@ -59,12 +59,13 @@ def serve(base: Base, serving: Serving, say: Callable[[str], None]) -> None:
         with closing(Application(base)) as application:
             app = application.guarded(Door(address.secret, port), port)
             server = make_server(app, application.end_streams)
-            supervisor.start()
-            link = address.link()
-            say(link)
-            if serving.opens:
-                webbrowser.open(link)
-            server.run(sockets=[listener])
+            with server.capture_signals():
+                supervisor.start()
+                link = address.link()
+                say(link)
+                if serving.opens:
+                    webbrowser.open(link)
+                server.run(sockets=[listener])
 
 
 def link_to(base: Base, path: str = "/") -> str:

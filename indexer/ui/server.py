@@ -88,11 +88,12 @@ class PageServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Have SIGTERM and Ctrl-C end the server well, and not again once it has ended."""
+        """Have Ctrl-C, SIGTERM and a closed terminal end the server well, and not again later."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         before = {number: signal.signal(number, lambda *_: self.stop()) for number in numbers}
         try:
             yield

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
@@ -20,6 +21,7 @@ from indexer.system.base import Base
 from telemetry_core.storage import make_directory
 
 _LOOK_SECONDS = 2.0
+_LONGEST_PAUSE = 60.0
 _GRACE_SECONDS = 10.0
 _PACKAGE = Path(indexer.__file__).parent
 
@@ -32,6 +34,8 @@ class Supervisor:
         self._base = base
         self._commands = [tuple(command) for command in commands]
         self._children: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+        self._next_start: dict[tuple[str, ...], float] = {}
+        self._pauses: dict[tuple[str, ...], float] = {}
         self._closing = threading.Event()
         self._thread: Optional[threading.Thread] = None
 
@@ -61,11 +65,16 @@ class Supervisor:
             child = self._children.get(command)
             if child is not None and child.poll() is None:
                 continue
+            if time.monotonic() < self._next_start.get(command, 0.0):
+                continue
             # Another daemon may have the base; if it ends, ours takes over.
             if command[0] != "index" or not self._base.is_daemon_running():
                 self._children[command] = self._start(command)
 
     def _start(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        # What ends again and again, for a port that is taken, say, is started ever more rarely.
+        self._pauses[command] = min(_LONGEST_PAUSE, 2 * self._pauses.get(command, 1.0))
+        self._next_start[command] = time.monotonic() + self._pauses[command]
         logs = self._base.directory / "logs"
         make_directory(logs)
         with open(logs / f"{command[0]}.log", "ab") as log:

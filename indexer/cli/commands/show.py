@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
+from urllib.parse import quote
 
 import click
 
 from indexer.cli.commands.tail import event_value, print_events
+from indexer.cli.commands.ui import import_page
 from indexer.cli.completions import complete_run
 from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.cli.exit_codes import OK
@@ -25,6 +27,7 @@ Examples:
   telemetry show 20261122T154508Z-crawler     or its beginning
   telemetry show latest --full | less
   telemetry show latest --json | jq .events
+  telemetry show latest --open                in the page that `telemetry ui` serves
 """
 
 _EVENTS_FOR_PEOPLE = 50
@@ -57,11 +60,18 @@ _HIDDEN = frozenset(
     help="Show at most the last N events; 0 for all. Default: 50, or all with --full or --json.",
 )
 @click.option("--full", is_flag=True, help="Show long values and payloads whole, and all events.")
+@click.option("--open", "opens", is_flag=True, help="Open the run in the page being served.")
 @json_option
 @base_option
 @click.pass_obj
 def command(
-    settings: Settings, *, run_id: str, events: Optional[int], full: bool, as_json: bool
+    settings: Settings,
+    *,
+    run_id: str,
+    events: Optional[int],
+    full: bool,
+    opens: bool,
+    as_json: bool,
 ) -> int:
     """Show one run: its fields, its nested runs and its events.
 
@@ -71,6 +81,8 @@ def command(
         events = 0 if as_json or full else _EVENTS_FOR_PEOPLE
     with open_database(settings.base()) as connection:
         run = run_values(connection, [find_run(connection, run_id)])[0]
+        if opens:
+            return _open_page(settings, run["run_id"])
         children = _children(connection, run["run_id"])
         rows = _events(connection, run["run_id"], events)
         if as_json:
@@ -79,6 +91,18 @@ def command(
             _print_run(run, full)
             _print_children(children)
             _print_events(rows, run["event_count"], events, full)
+    return OK
+
+
+def _open_page(settings: Settings, run_id: str) -> int:
+    """Open a run in the browser, on the page that `telemetry ui` serves."""
+    # Imported here: every other use of the command does without it.
+    import webbrowser
+
+    launch = import_page()
+    link: str = launch.link_to(settings.base(), f"/runs/{quote(run_id, safe='')}")
+    click.echo(link)
+    webbrowser.open(link)
     return OK
 
 

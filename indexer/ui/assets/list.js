@@ -7,11 +7,13 @@ const fresh = new Set();
 const rowOf = (id) => all("tr[data-run]", table).find((row) => row.dataset.run === id);
 
 async function refreshRows(ids) {
+  if (ids === null && table.dataset.top && isUnwatched()) return enter();
+  const isAll = ids === null && table.dataset.top;
   const shown = all("tr[data-run]", table).map((row) => row.dataset.run);
-  const wanted = ids ?? shown;
-  if (ids === null && table.dataset.top) return enter();
-  const part = await askPart({ part: "rows", ids: wanted.slice(0, 100) });
+  const asked = ids ?? shown;
+  const part = await askPart(isAll ? { part: "main" } : { part: "rows", ids: asked.slice(0, 100) });
   const rows = new Map(all("tr[data-run]", part).map((row) => [row.dataset.run, row]));
+  const wanted = isAll ? [...rows.keys()] : asked;
   for (const id of wanted) {
     const old = rowOf(id), row = rows.get(id);
     if (old && row) {

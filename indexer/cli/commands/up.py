@@ -1,0 +1,48 @@
+"""`telemetry up`: indexer, receiver and page together, as one command.
+
+Called by the command line. It is `telemetry ui` with all that can feed it beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import click
+
+from indexer.cli.commands.ui import import_page, say
+from indexer.cli.context import Settings, base_option
+from indexer.cli.main import COMMANDS
+
+EXAMPLES = """\b
+Examples:
+  telemetry up --open            everything, and the page in the browser
+  telemetry up --port 9000
+"""
+
+_RECEIVER = "receive"
+
+
+@click.command("up", epilog=EXAMPLES)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="A loopback address for the page."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="The page's port; 0 for any free one. Default 8765, or the next that is free.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@base_option
+@click.pass_obj
+def command(settings: Settings, *, host: str, port: Optional[int], opens: bool) -> int:
+    """Index what arrives, receive OpenTelemetry where that is installed, and serve the page.
+
+    The indexer and the receiver run as processes of their own, unless others do their work
+    already, and end with this one; logs/ under the base directory has what they say.
+    """
+    launch = import_page()
+    children: list[tuple[str, ...]] = [("index", "--watch")]
+    if _RECEIVER in COMMANDS:
+        children.append((_RECEIVER,))
+    launch.serve(settings.base(), launch.Serving(host, port, opens, children), say)
+    return 0

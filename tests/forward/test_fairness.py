@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from indexer.forward.circuit_breaker import BreakerState, CircuitBreaker
@@ -20,7 +20,7 @@ from tests.support.forward import a_target
 from tests.support.story import Story
 
 _NEVER = 10**9
-_MOST_TICKS = 4_000
+_MOST_TICKS = 800
 
 
 class Choosy:
@@ -54,15 +54,18 @@ def _story(directory: Path, receiver: Choosy, seed: int, in_flight: int = 4) -> 
     return story
 
 
-@settings(max_examples=15, deadline=None)
+# Without shrinking: a story that fails takes long, and says enough as it is.
+@settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.generate])
+@example(accepts_at=[2], otherwise=2, every=1, seed=0)
+@example(accepts_at=[_NEVER, _NEVER, 3], otherwise=4, every=2, seed=0)
 @given(
-    accepts_at=st.lists(st.sampled_from([1, 2, 3, 4, 6, _NEVER]), min_size=1, max_size=12),
-    otherwise=st.integers(1, 4),
-    arrivals=st.integers(1, 3),
+    accepts_at=st.lists(st.sampled_from([1, 2, 3, 4, 6, _NEVER]), min_size=1, max_size=6),
+    otherwise=st.sampled_from([1, 2, 3, _NEVER]),
+    every=st.integers(1, 6),
     seed=st.integers(0, 2**32),
 )
 def test_a_run_that_is_accepted_at_its_nth_attempt_gets_there(
-    accepts_at: list[int], otherwise: int, arrivals: int, seed: int
+    accepts_at: list[int], otherwise: int, every: int, seed: int
 ) -> None:
     """Beside runs that never are, and while new ones arrive all the time."""
     with tempfile.TemporaryDirectory() as directory:
@@ -75,7 +78,7 @@ def test_a_run_that_is_accepted_at_its_nth_attempt_gets_there(
         for tick in range(_MOST_TICKS):
             if wanted <= receiver.held:
                 break
-            if tick % 10 < arrivals and len(story.revisions) < 150:
+            if tick % every == 0:
                 story.add_run()
             story.tick()
         assert wanted <= receiver.held, receiver.tries

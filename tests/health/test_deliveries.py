@@ -137,3 +137,34 @@ def test_commands_say_what_is_missing(base: Path, cli: Cli, monkeypatch: Any) ->
     for command in (["forward"], ["forward", "--json"], ["forward", "status"]):
         ran = cli(*command)
         assert (ran.code, ran.err.count("no target is configured")) == (0, 1)
+
+
+def test_a_filter_that_matches_no_status_is_reported(base: Path, cli: Cli) -> None:
+    """With the nearest one, by status and by doctor; a status that an agent uses is fine."""
+    start_targets(base / "raw", "api")
+    log = base / "raw" / "events_20260101.ndjson"
+    log.write_bytes(lines_of(a_run("r", status="skipped-by-us")))
+    (base / "config").mkdir()
+    (base / "config" / "telemetry.toml").write_text(
+        '[targets.api]\nstatuses = ["fail", "error", "skipped-by-us"]\n'
+    )
+    ran = cli("status", "--json")
+    assert ran.code == 3
+    (problem,) = ran.json["problems"]
+    assert problem == "target api: its filter has 'fail', a status of no run; did you mean failed?"
+    assert ("warning", problem) in _findings(cli)
+    assert problem in cli("forward", "status").err
+
+
+@pytest.mark.parametrize("variable", ["METRICS_API_URL", "METRICS_API_TOKEN"])
+def test_a_carriage_return_of_a_windows_file_is_reported(
+    base: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """In the URL or the token, by status and by doctor, without showing either."""
+    monkeypatch.setenv("METRICS_API_TOKEN", "s3cret")
+    monkeypatch.setenv(variable, f"{os.environ[variable]}\r")
+    record(base)
+    (problem,) = cli("status", "--json").json["forwarding"]["problems"]
+    assert "whitespace (a carriage return, if it comes from a Windows file): remove it" in problem
+    assert ("warning", problem) in _findings(cli)
+    assert "s3cret" not in problem

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,11 @@ from telemetry_core.event import (
     Event,
 )
 from telemetry_core.line import BadLine, decode
+from telemetry_core.process import host_name
+from telemetry_core.writer import Writer, all_writers, writer_for
+
+# One recording inside another keeps what is its own.
+_recording_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
 
 _SETTING = (RUN_STARTED, RUN_UPDATED, RUN_ENDED)
 
@@ -36,6 +42,7 @@ class Recording:
     def __init__(self, base: Path) -> None:
         self.base = base
         self.client = TelemetryClient(TelemetryConfig.for_base(base))
+        _recording_writers.add(writer_for(self.client.config.ndjson_dir, host_name()))
 
     def events(self, type: Optional[str] = None, run_id: Optional[str] = None) -> list[Event]:  # noqa: A002  # CloudEvents calls it so
         """Return what is in the log, in order of time, of one type or one run if asked."""
@@ -100,14 +107,18 @@ class Recording:
 
 @contextmanager
 def recording(base: Optional[Path] = None) -> Iterator[Recording]:
-    """Record into a directory of its own, and make it the default for clients made inside.
+    """Record into a directory of its own, whichever client of this process is used inside.
 
-    The directory is a temporary one, removed at the end, unless `base` names another.
+    Clients made inside use it unless they name another; clients that were made before, as at the
+    top of a module, write to it until the block ends. The directory is a temporary one, removed
+    at the end, unless `base` names another.
     """
     with tempfile.TemporaryDirectory(prefix="telemetry-") as temporary:
+        made_before = [writer for writer in all_writers() if writer not in _recording_writers]
         made = Recording(Path(temporary) if base is None else base)
         variables = {
             "TELEMETRY_BASE_DIR": str(made.base),
+            "AGENT_METRICS_DIR": None,
             "TELEMETRY_DB_PATH": None,
             "TELEMETRY_NDJSON_DIR": None,
             "TELEMETRY_PARENT_RUN_ID": None,
@@ -115,11 +126,24 @@ def recording(base: Optional[Path] = None) -> Iterator[Recording]:
         before = {name: os.environ.get(name) for name in variables}
         _set_environment(variables)
         try:
-            yield made
+            with _redirected(made_before, made.client.config.ndjson_dir):
+                yield made
         finally:
             _set_environment(before)
             # A long session of tests must not run out of descriptors.
             made.client.close()
+
+
+@contextmanager
+def _redirected(writers: list[Writer], directory: Path) -> Iterator[None]:
+    directories = [writer.directory for writer in writers]
+    for writer in writers:
+        writer.redirect(directory)
+    try:
+        yield
+    finally:
+        for writer, own in zip(writers, directories):
+            writer.redirect(own)
 
 
 def _set_environment(variables: dict[str, Optional[str]]) -> None:

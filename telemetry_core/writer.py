@@ -37,10 +37,19 @@ class Writer:
     """Appends for one directory, from threads, signal handlers and forked children alike."""
 
     def __init__(self, directory: Path, host: str) -> None:
-        self._directory = directory
+        self.directory = directory
+        self._host = host
         self._shared = SharedLog(directory)
         self._spill = SpillFile(directory, host)
         self.after_fork()
+
+    def redirect(self, directory: Path) -> None:
+        """Append in another directory from now on: for tests of code that has a client already."""
+        with self._mutex:
+            self._shared.forget()
+            self.directory = directory
+            self._shared = SharedLog(directory)
+            self._spill = SpillFile(directory, self._host)
 
     def after_fork(self) -> None:
         """Start anew in a forked child: descriptors, locks, backlog and counts are the parent's."""
@@ -212,7 +221,7 @@ class Writer:
             return
         self._said.add(kind)
         notices.warn(
-            f"events do not go straight to the log in {self._directory}: {self._last_error}"
+            f"events do not go straight to the log in {self.directory}: {self._last_error}"
         )
 
 
@@ -236,13 +245,18 @@ def writer_for(directory: Path, host: str) -> Writer:
     return writer or _WRITERS.setdefault(key, Writer(path, host))
 
 
+def all_writers() -> list[Writer]:
+    """Return every writer of this process."""
+    return list(_WRITERS.values())
+
+
 def _after_fork() -> None:
-    for writer in list(_WRITERS.values()):
+    for writer in all_writers():
         writer.after_fork()
 
 
 def _at_exit() -> None:
-    for writer in list(_WRITERS.values()):
+    for writer in all_writers():
         writer.close(budget=1.0)
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib
 import sys
 
+import telemetry_core
 from tests.support.process import run
 
 FOREIGN = {
@@ -53,8 +55,7 @@ def test_importing_and_logging_loads_nothing_foreign(tmp_path):
 
 def test_the_name_that_existing_users_import_is_the_same_thing():
     """`telemetry` is telemetry_core by another name, with the names they know."""
-    import telemetry_core
-    from telemetry_core import _telemetry_name as telemetry
-
-    for name in telemetry.__all__:
-        assert getattr(telemetry, name) is getattr(telemetry_core, name)
+    for path in ("", ".client", ".config", ".models", ".schema"):
+        module = importlib.import_module(f"telemetry_core._telemetry{path}")
+        for name in module.__all__:
+            assert getattr(module, name) is getattr(telemetry_core, name)

@@ -73,3 +73,33 @@ def test_the_fixture_is_there_without_asking(telemetry_recording, tmp_path):
         pass
     assert telemetry_recording.run()["status"] == "success"
     assert telemetry_recording.base == tmp_path / "telemetry"
+
+
+def test_a_client_made_before_records_there_as_well(base, log):
+    """As one at the top of a module; before and afterwards it has its own log."""
+    client = TelemetryClient(base)
+    client.log_event("run", "e", "before")
+    with recording() as outer:
+        client.log_event("run", "e", "inside")
+        with recording() as inner:
+            client.log_event("run", "e", "deep")
+            outer.client.log_event("run", "e", "outer's own")
+            assert inner.payloads("e") == ["deep"]
+        client.log_event("run", "e", "inside again")
+        assert outer.payloads("e") == ["inside", "outer's own", "inside again"]
+    client.log_event("run", "e", "after")
+    assert log.payloads() == ["before", "after"]
+
+
+def test_spans_and_counters_are_read_back():
+    """A span is its start with what its end says; counters are sums."""
+    with recording() as recorded:
+        with recorded.client.track_run("a", "j", items_failed=1) as run:
+            with run.span("s", a=1) as step:
+                step.set(b=2)
+            run.span("open").start()
+            run.add(items_failed=2, hits=1)
+        done, still_open = recorded.spans()
+        assert (done["status"], done["attributes"]) == ("ok", {"a": 1, "b": 2})
+        assert (still_open["name"], "status" in still_open) == ("open", False)
+        assert (recorded.run()["items_failed"], recorded.run()["hits"]) == (3, 1)

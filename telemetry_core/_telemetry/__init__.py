@@ -1,6 +1,6 @@
-"""The name `telemetry`: what existing users' code imports, installed beside telemetry_core.
+"""The name `telemetry`: what existing users' code imports, installed as a package of its own.
 
-It holds nothing of its own.
+It holds nothing of its own: every name is telemetry_core's.
 """
 
 from telemetry_core import (
@@ -12,6 +12,10 @@ from telemetry_core import (
     TelemetryClient,
     TelemetryConfig,
     __version__,
+    current_run,
+    current_span,
+    span,
+    tool,
 )
 
 __all__ = [
@@ -23,4 +27,8 @@ __all__ = [
     "TelemetryClient",
     "TelemetryConfig",
     "__version__",
+    "current_run",
+    "current_span",
+    "span",
+    "tool",
 ]

@@ -112,6 +112,11 @@ SETTINGS: tuple[Setting, ...] = (
         "regular expressions of more secrets, separated by blanks",
     ),
     Setting(
+        "TELEMETRY_RECEIVE_TOKEN",
+        "none",
+        "what senders have to show to `telemetry receive`; never logged, stored or shown",
+    ),
+    Setting(
         "TELEMETRY_POLL_INTERVAL",
         "`1.0`",
         "the daemon looks at the log at least this often, in seconds",

@@ -1,0 +1,131 @@
+"""The server: one socket, bounded in connections and in time, in this thread or in one of its own.
+
+Called by `telemetry receive` and by the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from indexer.receivers.access import Access
+from indexer.receivers.app import Receiver
+from indexer.system.base import Base
+
+PORT = 4318
+"""OTLP/HTTP's own."""
+MOST_CONNECTIONS = 256
+_HEAD_SECONDS = 10.0
+"""How long a client may take to send the head of a request."""
+_HEAD_BYTES = 16_384
+_IDLE_SECONDS = 75
+_TICK_SECONDS = 1.0
+
+
+class _Protocol(H11Protocol):
+    """One connection; closed when there are too many, or when its request does not come."""
+
+    _clock: Optional[asyncio.TimerHandle] = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+            return
+        self._clock = self.loop.call_later(_HEAD_SECONDS, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self.cycle is None:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Optional[Exception]) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+        super().connection_lost(exc)
+
+
+class ReceiverServer(uvicorn.Server):
+    """A server that can be stopped from anywhere, and is quiet while nobody sends."""
+
+    def __init__(self, base: Base, host: str, port: int, token: str = "") -> None:
+        """Listen at an address. Raises ValueError for one that is not allowed, or OSError."""
+        self._socket = _listen(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        try:
+            access = Access(host, self.port, token)
+        except ValueError:
+            self._socket.close()
+            raise
+        self.receiver = Receiver(base, access)
+        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._leaving: Optional[asyncio.Event] = None
+        super().__init__(
+            uvicorn.Config(
+                self.receiver,
+                http=_Protocol,
+                ws="none",
+                lifespan="off",
+                loop="asyncio",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=_IDLE_SECONDS,
+                timeout_graceful_shutdown=5,
+                h11_max_incomplete_event_size=_HEAD_BYTES,
+            )
+        )
+
+    def serve_here(self) -> None:
+        """Answer requests until SIGTERM, Ctrl-C or `stop`."""
+        self.run(sockets=[self._socket])
+
+    async def main_loop(self) -> None:
+        """Wait for the end, looking at the clock once a second rather than ten times."""
+        self._loop, self._leaving = asyncio.get_running_loop(), asyncio.Event()
+        while not await self.on_tick(0):
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._leaving.wait(), _TICK_SECONDS)
+
+    def stop(self) -> None:
+        """Have the server end. Callable from signal handlers and other threads."""
+        self.should_exit = True
+        if self._loop is not None and self._leaving is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._leaving.set)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Have SIGTERM and Ctrl-C end the server, where this is the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, lambda *_: self.stop()) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(MOST_CONNECTIONS)
+    except BaseException:
+        listener.close()
+        raise
+    return listener

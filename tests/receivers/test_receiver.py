@@ -1,0 +1,324 @@
+"""Receiving OTLP: what is in the log when the answer is 200, and what answers what."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+
+if sys.version_info < (3, 10):
+    pytest.skip("the receiver needs Python 3.10", allow_module_level=True)
+
+import orjson
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from indexer.receivers import app as app_module
+from indexer.receivers import body as body_module
+from indexer.receivers.access import Access
+from indexer.receivers.server import ReceiverServer
+from indexer.system.base import Base
+from telemetry_core import TelemetryConfig
+from tests.support.log import Log
+from tests.support.oracle import judge
+from tests.support.process import environment
+from tests.support.receiver import (
+    JSON,
+    TRACE,
+    Sender,
+    attribute,
+    logs,
+    receiving,
+    span,
+    traces,
+)
+from tests.support.secrets import SECRETS
+
+PROTOBUF = {"content-type": "application/x-protobuf"}
+
+
+@pytest.fixture
+def send(base: Path):
+    """Sends to a receiver of `base`."""
+    with receiving(base) as sender:
+        yield sender
+
+
+def _protobuf_traces() -> bytes:
+    request = ExportTraceServiceRequest()
+    resource = request.resource_spans.add()
+    pair = resource.resource.attributes.add(key="service.name")
+    pair.value.string_value = "agent"
+    scope = resource.scope_spans.add()
+    scope.scope.name, scope.scope.version = "s", "1"
+    scope.spans.add(
+        trace_id=bytes.fromhex(TRACE), span_id=(1).to_bytes(8, "big"), name="chat", kind=3,
+        start_time_unix_nano=1790000000000000000, end_time_unix_nano=1790000001000000000,
+    )  # fmt: skip
+    return request.SerializeToString()
+
+
+def test_a_span_is_in_the_log_when_it_is_answered(send: Sender, log: Log) -> None:
+    """As an event that follows from the record alone; sent again it is the same one."""
+    for _ in range(2):
+        assert send("/v1/traces", traces(span())).status == 200
+    first, second = log.events()
+    assert first == second
+    assert (first.id, first.run_id) == (f"otel-{TRACE}-{1:016x}", f"trace-{TRACE}")
+    assert (first.type, first.source) == ("otel.span", "telemetry/receive")
+    assert first.time == "2026-09-21T14:13:20.000000Z"
+    assert first.data["span"]["name"] == "chat"
+    assert first.data["resource"]["attributes"] == [attribute("service.name", "agent")]
+
+
+def test_protobuf_and_json_are_one_record(send: Sender, log: Log) -> None:
+    """The same bytes, whatever carried them and however their sender spells what says nothing."""
+    assert send("/v1/traces", _protobuf_traces(), PROTOBUF).body == b""
+    nothing = {"traceState": "", "droppedLinksCount": 0, "status": {}, "flags": 0, "events": None}
+    shouting = span(
+        traceId=TRACE.upper(), startTimeUnixNano=1790000000000000000, attributes=[], **nothing
+    )
+    assert send("/v1/traces", traces(shouting)).body == b"{}"
+    packed = gzip.compress(_protobuf_traces())
+    assert send("/v1/traces", packed, {**PROTOBUF, "content-encoding": "gzip"}).status == 200
+    lines = log.bytes().splitlines()
+    assert len(lines) == 3
+    assert len(set(lines)) == 1
+
+
+def test_log_records_are_told_apart_by_all_that_they_say(send: Sender, log: Log) -> None:
+    """Two that are equal are one; the time of observing is a difference."""
+    record = {"observedTimeUnixNano": "1790000000000000001", "body": {"stringValue": "x"}}
+    other = {**record, "observedTimeUnixNano": "1790000000000000002"}
+    in_protobuf = ExportLogsServiceRequest()
+    one = (
+        in_protobuf.resource_logs.add()
+        .scope_logs.add()
+        .log_records.add(observed_time_unix_nano=1790000000000000001)
+    )
+    one.body.string_value = "x"
+    assert send("/v1/logs", logs(record, other)).status == 200
+    assert send("/v1/logs", in_protobuf.SerializeToString(), PROTOBUF).status == 200
+    ids = [event.id for event in log.events()]
+    assert (len(ids), len(set(ids))) == (3, 2)
+    assert {event.run_id for event in log.events()} == {"telemetry.unassigned"}
+
+
+def test_what_has_no_valid_id_is_refused_and_counted(send: Sender, log: Log) -> None:
+    """The others are taken; the client is told not to send it again."""
+    bad = [span(traceId="0" * 32), span(spanId="xyz"), span(spanId=None), "no object", span(7)]
+    answer = send("/v1/traces", traces(*bad))
+    assert answer.status == 200
+    assert answer.json["partialSuccess"]["rejectedSpans"] == "4"
+    assert [event.id for event in log.events()] == [f"otel-{TRACE}-{7:016x}"]
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.add(name="no id")
+    answered = ExportTraceServiceResponse()
+    answered.ParseFromString(send("/v1/traces", request.SerializeToString(), PROTOBUF).body)
+    assert answered.partial_success.rejected_spans == 1
+    assert "without a valid id" in answered.partial_success.error_message
+
+
+def test_metrics_are_counted_and_dropped_and_that_is_said_once(send: Sender, log: Log) -> None:
+    """Not each time: some programs print what they are told."""
+    request = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "a"}, {"name": "b"}]}]}]}
+    first = send("/v1/metrics", request).json["partialSuccess"]
+    assert first["rejectedDataPoints"] == "0"
+    assert "metrics are not kept" in first["errorMessage"]
+    assert send("/v1/metrics", request).json == {}
+    assert send.server.receiver.metrics_dropped == 4
+    assert not log.files()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "method", "status"),
+    [
+        ("/v1/traces", b"", JSON, "POST", 400),
+        ("/v1/traces", b"{}", JSON, "POST", 200),
+        ("/v1/traces", b"", PROTOBUF, "POST", 200),
+        ("/v1/traces", b"{}", {"content-type": "application/json; charset=utf-8"}, "POST", 200),
+        ("/v1/traces", b"[]", JSON, "POST", 400),
+        ("/v1/traces", b'{"resourceSpans":{}}', JSON, "POST", 400),
+        ("/v1/traces", b"{broken", JSON, "POST", 400),
+        ("/v1/traces", b"\xff\xff\xff", PROTOBUF, "POST", 400),
+        ("/v1/traces", b"not gzip", {**JSON, "content-encoding": "gzip"}, "POST", 400),
+        ("/v1/traces", gzip.compress(b"{}")[:-4], {**JSON, "content-encoding": "gzip"}, "POST",
+         400),
+        ("/v1/traces", b"{}", {**JSON, "content-encoding": "br"}, "POST", 415),
+        ("/v1/traces", b"{}", {"content-type": "text/plain"}, "POST", 415),
+        ("/v1/traces", b"{}", {}, "POST", 415),
+        ("/v1/nothing", b"{}", JSON, "POST", 404),
+        ("/v1/traces", b"", JSON, "GET", 405),
+        ("/v1/traces", b"{}", {**JSON, "origin": "http://127.0.0.1"}, "POST", 403),
+        ("/v1/traces", b"{}", {**JSON, "host": "evil.example"}, "POST", 403),
+        ("/v1/traces", b"{}", {**JSON, "host": "localhost.evil.example:4318"}, "POST", 403),
+        ("/v1/logs", b'{"resourceLogs":' + b"[" * 900 + b"]" * 900 + b"}", JSON, "POST", 200),
+        ("/v1/traces", b'{"resourceSpans":' + b"[" * 2000 + b"]" * 2000 + b"}", JSON, "POST", 400),
+    ],
+)  # fmt: skip
+def test_each_request_has_its_answer(  # noqa: PLR0917  # a row of the table
+    send, log, path, body, headers, method, status
+) -> None:
+    """As the protocol has it; an error has the form of the request."""
+    answer = send(path, body, headers, method)
+    assert answer.status == status
+    if status == 400 and headers.get("content-type") == JSON["content-type"]:
+        assert answer.json["message"]
+    assert not log.files()
+    assert send("/v1/traces", traces(span())).status == 200, "it goes on"
+
+
+def test_a_record_that_nests_too_deep_is_refused(send: Sender, log: Log) -> None:
+    """As protobuf refuses it; what nests as deep as protobuf allows is a line like others."""
+
+    def nested(levels: int) -> dict:
+        value: dict = {"intValue": "1"}
+        for _ in range(levels):
+            value = {"arrayValue": {"values": [value]}}
+        return span(attributes=[{"key": "a", "value": value}])
+
+    assert send("/v1/traces", traces(nested(80))).status == 400
+    assert send("/v1/traces", traces(nested(40))).status == 200
+    assert len(log.events()) == 1
+    assert log.torn() == []
+
+
+def test_a_body_is_bounded_before_and_after_it_is_decompressed(send: Sender, monkeypatch) -> None:
+    """A bomb of gzip costs no more than what is allowed, and neither does an honest length."""
+    bomb = zlib.compressobj(9, wbits=31)
+    packed = bomb.compress(b" " * (21 * 1024 * 1024)) + bomb.flush()
+    assert len(packed) < 100_000
+    assert send("/v1/traces", packed, {**JSON, "content-encoding": "gzip"}).status == 413
+    monkeypatch.setattr(app_module, "MOST_BYTES", 1000)
+    assert send("/v1/traces", b" " * 1001, JSON).status == 413
+    monkeypatch.setattr(body_module, "MOST_BYTES", 1000)
+    assert send("/v1/traces", [b" " * 600, b" " * 600] and b" " * 1001, JSON).status == 413
+
+
+def test_all_bodies_together_are_bounded(base: Path, monkeypatch) -> None:
+    """Who comes when there is no room is asked to come again."""
+    monkeypatch.setattr(body_module, "MOST_BYTES_OF_ALL", 1000)
+    with receiving(base) as send:
+        send.server.receiver._allowance._left = 1000
+        answer = send("/v1/traces", b" " * 1001, JSON)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert send("/v1/traces", traces(span())).status == 200
+        assert send.server.receiver._allowance._left == 1000, "it is given back"
+
+
+def test_chunked_bodies_are_read(send: Sender, log: Log) -> None:
+    """JavaScript's exporter sends no length."""
+    body = orjson.dumps(traces(span()))
+    with socket.create_connection(("127.0.0.1", send.port), timeout=30) as connection:
+        connection.sendall(
+            b"POST /v1/traces HTTP/1.1\r\nHost: localhost:%d\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" % send.port
+        )
+        for start in range(0, len(body), 50):
+            piece = body[start : start + 50]
+            connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+        connection.sendall(b"0\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert len(log.events()) == 1
+
+
+def test_nothing_is_acknowledged_that_could_not_be_written(base: Path, log: Log) -> None:
+    """The client is asked to send it again, and then it is there."""
+    base.mkdir()
+    (base / "raw").write_text("no directory")
+    with receiving(base) as send:
+        answer = send("/v1/traces", traces(span()))
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        (base / "raw").unlink()
+        assert send("/v1/traces", traces(span())).status == 200
+        assert {event.id for event in log.events()} == {f"otel-{TRACE}-{1:016x}"}
+
+
+def test_what_was_not_foreseen_is_asked_for_again(send: Sender, monkeypatch) -> None:
+    """A refusal would be the end of these records."""
+    monkeypatch.setattr(app_module, "lines_of", lambda *_: 1 / 0)
+    assert send("/v1/traces", traces(span())).status == 503
+
+
+def test_secrets_do_not_reach_the_disk(send: Sender, log: Log) -> None:
+    """By their shape, and by the name of the attribute; the id is that of the source."""
+    secret = SECRETS[0][1]
+    told = span(attributes=[attribute("x", secret), attribute("http.request.header.cookie", "a=1")])
+    assert send("/v1/traces", traces(told)).status == 200
+    assert secret.encode() not in log.bytes()
+    assert b"a=1" not in log.bytes()
+    (event,) = log.events()
+    assert event.data["span"]["attributes"][1]["value"]["stringValue"] == "[redacted:cookie]"
+
+
+def test_others_need_a_token(base: Path, tmp_path: Path) -> None:
+    """An address that they can reach needs one; where there is one, all have to show it."""
+    with pytest.raises(ValueError, match="TELEMETRY_RECEIVE_TOKEN"):
+        ReceiverServer(Base.at(base), "0.0.0.0", 0)
+    with pytest.raises(ValueError, match="16 characters"):
+        Access("127.0.0.1", 1, "short")
+    token = "a-token-of-our-own"
+    with receiving(base, token) as send:
+        for given in ({}, {"authorization": "Bearer another"}, {"authorization": token}):
+            assert send("/v1/traces", traces(span()), given).status == 401
+        given = {"authorization": f"Bearer {token}"}
+        assert send("/v1/traces", traces(span()), given).status == 200
+
+
+def test_many_at_once_in_any_order_give_the_same_rows(base: Path, send: Sender, log: Log) -> None:
+    """Repeated, split, concurrent: the oracle finds each span once."""
+    batches = [traces(*(span(n) for n in range(start, start + 5))) for start in range(1, 40, 3)]
+    failed: list[int] = []
+
+    def run(number: int) -> None:
+        for batch in batches[number:] + batches[:number]:
+            status = send("/v1/traces", batch).status
+            if status != 200:
+                failed.append(status)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert judge(TelemetryConfig.for_base(base)) == len({event.id for event in log.events()}) == 41
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process")
+def test_kill_after_the_answer_loses_nothing(base: Path, log: Log) -> None:
+    """What was answered is in the log, though the receiver was killed at that moment."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "indexer", "--base", str(base), "receive", "--port", "0"],
+        stderr=subprocess.PIPE, env=environment(PYTHONWARNINGS="default"),
+    )  # fmt: skip
+    assert process.stderr is not None
+    line = process.stderr.readline().decode()
+    sender = Sender.__new__(Sender)
+    sender.port = int(line.rsplit(":", 1)[1])
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert sender("/v1/traces", traces(span(9))).status == 200
+                break
+            except ConnectionError:
+                assert time.monotonic() < deadline
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.stderr.close()
+        process.wait(30)
+    assert [event.id for event in log.events()] == [f"otel-{TRACE}-{9:016x}"]

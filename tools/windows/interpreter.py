@@ -24,7 +24,18 @@ _CARRIERS = {
 }
 VERSIONS = tuple(_CARRIERS)
 
-_LEFT_OUT = {"hatchling", "mypy", "nox", "numpy", "pyarrow", "pyright", "pytest-cov", "ruff"}
+_LEFT_OUT = {
+    "axe-playwright-python",
+    "playwright",
+    "hatchling",
+    "mypy",
+    "nox",
+    "numpy",
+    "pyarrow",
+    "pyright",
+    "pytest-cov",
+    "ruff",
+}
 """Of no use there, or (numpy, pyarrow) in need of a C runtime that Wine does not have whole."""
 
 

@@ -12,12 +12,11 @@ from __future__ import annotations
 import hashlib  # noqa: F401
 import logging
 import os
-import signal
-import threading
 import time
 from datetime import datetime, timezone
 from typing import Any, Optional
 
+from indexer.daemon.ending import asked_to_end
 from indexer.daemon.watcher import RETRY_SECONDS, Watcher
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
@@ -63,8 +62,7 @@ class Daemon:
     def run(self) -> None:
         """Index until told to stop. Raises AlreadyRunning if somebody else does already."""
         try:
-            with self._lease:
-                self._handle_signals()
+            with self._lease, asked_to_end(self.stop, self._wakeup):
                 logger.info("indexing %s", self._base.log_directory)
                 self._loop()
         finally:
@@ -91,11 +89,6 @@ class Daemon:
         # Asked between batches: that it is asked is what shows that the work goes on.
         self._notifier.alive()
         return self._stopping
-
-    def _handle_signals(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, lambda *_: self.stop())
-            signal.signal(signal.SIGINT, lambda *_: self.stop())
 
     def _wait(self) -> None:
         if self._stopping:

@@ -7,7 +7,10 @@ time, for the loop looks anyway.
 from __future__ import annotations
 
 import select
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Wakeup:
@@ -29,6 +32,18 @@ class Wakeup:
         except OSError:
             # The buffer is full, so there is a hint already; or the daemon is gone.
             return
+
+    @contextmanager
+    def set_by_signals(self) -> Iterator[None]:
+        """Have every signal set it, for the length of a block; in the main thread only.
+
+        On Windows a signal does not interrupt a wait.
+        """
+        before = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
 
     def wait(self, seconds: float) -> bool:
         """Wait until set, at most `seconds`; clear it, and say whether it was set."""

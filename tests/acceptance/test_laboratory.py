@@ -5,6 +5,7 @@ The suite conducts small rounds. `-m laboratory` conducts the full ones, which C
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Callable
 import pytest
 
 from tests.laboratory.experiment import Bench, scratch_root
+
+if os.name != "posix":
+    pytest.skip("the laboratory needs fork and POSIX signals", allow_module_level=True)
+
 from tests.laboratory.experiments import EXPERIMENTS
 
 Conduct = Callable[..., dict[str, int]]

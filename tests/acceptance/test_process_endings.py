@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from tests.support.agent import run_agent
 from tests.support.log import Log
 from tests.support.oracle import assert_kept
 from tests.support.process import environment, start
+
+if os.name != "posix":
+    pytest.skip("is about the ways a POSIX process ends", allow_module_level=True)
 
 
 def words(log):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from telemetry_core.lock import LOCK_NAME
 from tests.support.agent import run_agent
 from tests.support.oracle import assert_kept
+
+fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
 _STORM = """
 import signal

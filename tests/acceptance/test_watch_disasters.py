@@ -25,7 +25,7 @@ from tests.support.database import count_runs, event
 from tests.support.oracle import judge
 from tests.support.process import environment
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="is about inotify")
+pytestmark = pytest.mark.needs("inotify")
 
 _LIMITS = Path("/proc/sys/user")
 
@@ -203,7 +203,7 @@ watch.stop()
 """
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+@pytest.mark.needs("root")
 def test_a_directory_that_may_not_be_read_is_no_watched_one(base: Path) -> None:
     """The library kept the refusal to itself: the status said "watching", and nothing came."""
     raw = base / "raw"

@@ -13,6 +13,7 @@ from telemetry_core import TelemetryClient, TelemetryConfig, writer
 from telemetry_core.backlog import Waiting
 from telemetry_core.clock import CLOCK, Clock
 from telemetry_core.shared_log import SharedLog
+from tests.support.needs import fifo
 from tests.support.process import run
 
 REAL_WRITE, REAL_OPEN, REAL_FSYNC = os.write, os.open, os.fsync
@@ -128,7 +129,7 @@ def test_a_file_moved_away_is_left_alone_after_a_while(client, log, monkeypatch)
     assert sorted(log.payloads()) == [1, 2]
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+@pytest.mark.parametrize("make", [os.mkdir, pytest.param(fifo, marks=pytest.mark.needs("fifo"))])
 def test_what_is_no_file_sends_events_to_the_own_log(client, log, base, make):
     """A directory or a FIFO with the day's name neither hangs nor loses an event."""
     (base / "raw").mkdir(parents=True)

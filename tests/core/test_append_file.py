@@ -81,6 +81,7 @@ def test_the_byte_before_a_size_says_whether_a_line_ends_there(path, file):
     assert [file.ends_line(size) for size in (1, 2, 3)] == [False, True, False]
 
 
+@pytest.mark.needs("fifo")
 def test_what_is_no_file_is_refused_and_closed(path):
     """A FIFO neither hangs nor leaves a descriptor."""
     os.mkfifo(path)
@@ -94,7 +95,7 @@ def test_what_is_no_file_is_refused_and_closed(path):
     ("content", "given", "kept"),
     [(b"", 0o400, 0o600), (b"", 0o200, 0o600), (b"", 0o641, 0o641), (b"x", 0o400, 0o400)],
 )
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root opens what it has no right to")
+@pytest.mark.needs("root")
 def test_only_a_file_just_made_gets_its_owners_rights(path, content, given, kept):
     """What was there before, with something in it, keeps the mode that it was given."""
     path.write_bytes(content)

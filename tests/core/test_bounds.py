@@ -8,7 +8,6 @@ import time
 import tracemalloc
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from telemetry_core import degrade, line
@@ -16,6 +15,8 @@ from telemetry_core.event import Event
 from telemetry_core.line import MAX_LINE_BYTES, decode, encode
 from telemetry_core.plain import MAX_NODES, NOT_PLAIN, TOO_LARGE, plain_size
 from tests.support.process import run
+
+np = pytest.importorskip("numpy", reason="needs NumPy")
 
 
 def written(payload):

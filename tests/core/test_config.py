@@ -118,7 +118,7 @@ def test_somebody_elses_temporary_directory_is_not_used(home, monkeypatch, tmp_p
     assert storage.locate({}).base == tmp_path / ".telemetry-4242"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.needs("root")
 def test_what_root_creates_belongs_to_the_owner_of_the_base(tmp_path):
     """Directories, segments, the lock and spill files; the owner can go on."""
     tmp_path.chmod(0o755)
@@ -133,7 +133,7 @@ def test_what_root_creates_belongs_to_the_owner_of_the_base(tmp_path):
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(4_242, 4_243)}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.needs("root")
 def test_root_gives_nothing_away_that_was_there(tmp_path):
     """A link in somebody's base may lead to a file of root's."""
     base, secret = tmp_path / "base", tmp_path / "secret"

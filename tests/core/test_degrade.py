@@ -11,7 +11,6 @@ import types
 import uuid
 from unittest.mock import MagicMock
 
-import numpy as np
 import orjson
 import pytest
 from hypothesis import given
@@ -21,6 +20,8 @@ from telemetry_core.degrade import degraded, text_of
 from telemetry_core.event import Event
 from telemetry_core.line import decode, encode
 from tests.support.process import run
+
+np = pytest.importorskip("numpy", reason="needs NumPy")
 
 NEIGHBOURS = {"before": 1, "after": ["intact", {"deep": None}]}
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import threading
@@ -12,6 +11,8 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.errors import LockTimeout
 from telemetry_core.lock import LOCK_NAME, SidecarLock, try_lock
 from tests.support.process import run, start
+
+fcntl = pytest.importorskip("fcntl", reason="needs POSIX file locks")
 
 HOLD = """
     import fcntl, os, sys

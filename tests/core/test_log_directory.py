@@ -20,6 +20,9 @@ from tests.support.log import Log
 from tests.support.oracle import assert_kept
 from tests.support.process import start
 
+if os.name != "posix":
+    pytest.skip("is about what may stand in a POSIX directory", allow_module_level=True)
+
 
 def shared_name():
     return f"events_{CLOCK.tick().day}.ndjson"
@@ -230,7 +233,7 @@ print(*ids)
     assert_kept(open_base, ids)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to another user")
+@pytest.mark.needs("root")
 def test_an_empty_file_of_another_user_takes_events_all_the_same(open_base):
     """One whose mode we may not mend, but which is open to us."""
     raw = open_base / "raw"

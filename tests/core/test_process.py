@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 import pytest
 
@@ -10,7 +9,7 @@ from telemetry_core import process
 from telemetry_core.process import host_name, own_start, process_is_gone, process_start, source_of
 from tests.support.process import run
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = pytest.mark.needs("proc")
 
 
 @pytest.mark.parametrize(

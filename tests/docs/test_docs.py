@@ -28,7 +28,11 @@ _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def _snippets(language: str) -> list[tuple[Path, str]]:
     found = []
     for page in _PAGES:
-        found += [(page, m[2]) for m in _FENCE.finditer(page.read_text()) if m[1] == language]
+        found += [
+            (page, m[2])
+            for m in _FENCE.finditer(page.read_text(encoding="utf-8"))
+            if m[1] == language
+        ]
     return found
 
 
@@ -91,27 +95,27 @@ def test_settings_files_make_sense(page: Path, text: str, tmp_path: Path) -> Non
 
 def test_every_setting_of_a_target_is_documented() -> None:
     """A row each."""
-    page = (ROOT / "docs" / "forwarding.md").read_text()
+    page = (ROOT / "docs" / "forwarding.md").read_text(encoding="utf-8")
     assert [name for name in TARGET_SETTINGS if f"| `{name}` |" not in page] == []
 
 
 def test_links_lead_somewhere() -> None:
     """Every relative link of a page names a file."""
     for page in _PAGES:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_every_field_is_documented() -> None:
     """The table of fields is the one list, row for row."""
-    text = (ROOT / "docs" / "format.md").read_text()
+    text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
     rows = [f"| {field.name} | {field.kind} | {field.meaning} |" for field in RUN_FIELDS]
     assert "\n".join(rows) in text
 
 
 def test_every_column_table_and_view_is_documented() -> None:
     """Whoever writes SQL finds every name."""
-    text = (ROOT / "docs" / "format.md").read_text()
+    text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
     for name in (*RUN_COLUMNS, *TABLES, *VIEWS):
         assert name in text
 
@@ -143,8 +147,8 @@ def test_every_command_that_can_exit_3_says_so() -> None:
     """Whoever watches an exit code finds in the help when it is 3."""
     for name, entry in COMMANDS.items():
         path = ROOT / "indexer" / "cli" / "commands" / f"{entry.module}.py"
-        if re.search(r"return (3|_?DEGRADED) if", path.read_text()):
-            page = (ROOT / "docs" / "cli.md").read_text()
+        if re.search(r"return (3|_?DEGRADED) if", path.read_text(encoding="utf-8")):
+            page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
             section = page.partition(f"### telemetry {name}\n")[2].partition("\n### telemetry ")
             told = section[0] + section[2] * (name == "service")
             assert re.search(r"[Ee]xits?\s+3", told), name
@@ -154,7 +158,9 @@ def test_every_variable_the_code_reads_is_a_setting() -> None:
     """No hidden switches."""
     read = set()
     for path in (*(ROOT / "telemetry_core").glob("**/*.py"), *(ROOT / "indexer").glob("**/*.py")):
-        read |= set(re.findall(r'"((?:TELEMETRY|METRICS|AGENT)_[A-Z_]+)"', path.read_text()))
+        read |= set(
+            re.findall(r'"((?:TELEMETRY|METRICS|AGENT)_[A-Z_]+)"', path.read_text(encoding="utf-8"))
+        )
     assert read <= {setting.variable for setting in SETTINGS}
 
 

@@ -426,7 +426,7 @@ def test_a_reader_that_has_enough_ends_it_quietly(form, output, base, client):
     assert (process.wait(timeout=60), errors) == (0, "")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.needs("terminal")
 def test_a_terminal_is_not_tricked_and_gets_no_parquet(base, client):
     """Control characters come as JSON spells them; bytes for programs stay away."""
     client.start_run("a\x1b[2Jb\x9bc", "job")

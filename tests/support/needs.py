@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Callable, NamedTuple
 
 _POSIX = os.name == "posix"
@@ -38,6 +39,12 @@ NEEDS = {
     "git": Need(lambda: shutil.which("git") is not None, "needs git"),
 }
 """By the word that `@pytest.mark.needs` uses."""
+
+
+def fifo(path: Path) -> None:
+    """Make a named pipe."""
+    if sys.platform != "win32":
+        os.mkfifo(path)
 
 
 def missing(needs: tuple[str, ...]) -> list[str]:

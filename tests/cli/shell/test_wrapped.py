@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -16,6 +15,8 @@ import pytest
 from tests.support.log import Log
 from tests.support.process import environment
 from tests.support.process import run as run_python
+
+pty = pytest.importorskip("pty", reason="needs a pseudo-terminal and fork")
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="there is no fork")
 

@@ -18,6 +18,7 @@ from typing import Any, Optional
 
 from indexer.daemon.ending import asked_to_end
 from indexer.daemon.watcher import RETRY_SECONDS, Watcher
+from indexer.daemon.ways_in import Address, WaysIn
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
@@ -42,7 +43,8 @@ _LONGEST_BACKOFF = 30.0
 class Daemon:
     """The long-running indexer of one base."""
 
-    def __init__(self, base: Base) -> None:
+    def __init__(self, base: Base, address: Optional[Address] = None) -> None:
+        """Index one base, and receive at `address`, or where the base's settings say so."""
         self._base = base
         self._wakeup = Wakeup()
         self._stopping = False
@@ -51,6 +53,7 @@ class Daemon:
         self._watch = Watcher(base.log_directory, self._wakeup.set)
         self._notifier = Notifier()
         self._retention = RetentionSchedule(base, self._should_stop)
+        self._ways_in = WaysIn(base, self._should_stop, address)
         self._next_look = 0.0
         self._forwarding = Forwarding(base, self._wakeup.set)
         self._next_heartbeat = 0.0
@@ -63,6 +66,7 @@ class Daemon:
         """Index until told to stop. Raises AlreadyRunning if somebody else does already."""
         try:
             with self._lease, asked_to_end(self.stop, self._wakeup):
+                self._ways_in.start()
                 logger.info("indexing %s", self._base.log_directory)
                 self._loop()
         finally:
@@ -76,6 +80,7 @@ class Daemon:
                 self._wait()
         finally:
             self._notifier.stopping()
+            self._ways_in.stop()
             self._watch.stop()
             self._forwarding.stop(self._view)
             self._leave()
@@ -104,7 +109,8 @@ class Daemon:
             interval = self._base.config.poll_interval
             pause = min(interval, RETRY_SECONDS) if self._watch.problem else interval
         # A loop that waits is alive, and says so by the next pass.
-        self._wakeup.wait(min(pause, self._notifier.interval, self._forwarding.wait))
+        waits = (self._notifier.interval, self._forwarding.wait, self._ways_in.wait)
+        self._wakeup.wait(min(pause, *waits))
 
     def _try_pass(self) -> None:
         if self._notifier.is_ready:
@@ -127,9 +133,9 @@ class Daemon:
             self._keep()
 
     def _keep(self) -> None:
-        """See to old days; what fails there ends nothing."""
+        """See to old days, and to what is imported; what fails there ends nothing."""
         try:
-            for problem in self._retention.run_due():
+            for problem in (*self._retention.run_due(), *self._ways_in.step()):
                 self._note(problem)
         except Exception as error:
             self._note(error)

@@ -65,8 +65,10 @@ class Imported:
 class Importer:
     """Imports session files into the log of one base."""
 
-    def __init__(self, base: Base, wanted: Wanted) -> None:
+    def __init__(self, base: Base, wanted: Wanted, patience: float = 60.0) -> None:
+        """Import what is wanted; wait so many seconds for somebody who is importing already."""
         self._base = base
+        self._patience = patience
         self._wanted = wanted
         self._cursors = CursorFile(base.import_cursors_path)
         self._writer = writer_for(base.log_directory, host_name())
@@ -96,7 +98,7 @@ class Importer:
     ) -> Imported:
         """Import what is new in some files, until that is done or `should_stop` says so."""
         done = Imported()
-        with self._base.import_lease("import", patience=60.0):
+        with self._base.import_lease("import", self._patience):
             self._cursors.load()
             for tool, path in files:
                 if should_stop():

@@ -6,6 +6,8 @@ that sums up a pass.
 
 from __future__ import annotations
 
+from typing import Optional
+
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded
@@ -19,22 +21,29 @@ EXAMPLES = """\b
 Examples:
   telemetry index             one pass, then exit
   telemetry index --watch     the daemon: until SIGTERM or Ctrl-C
+  telemetry index --watch --receive     and OpenTelemetry records at port 4318
 """
 
 
 @click.command("index", epilog=EXAMPLES)
 @click.option("--watch", is_flag=True, help="Stay, and index what arrives as it arrives.")
+@click.option("--receive", is_flag=True, help="With --watch: also receive OpenTelemetry records.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to receive.")
+@click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True,
+              help="The port to receive at.")  # fmt: skip
 @base_option
 @click.pass_obj
-def command(settings: Settings, watch: bool) -> int:
+def command(settings: Settings, *, watch: bool, receive: bool, host: str, port: int) -> int:
     """Index what is new in the log.
 
     One process at a time: if a daemon is at work already, this says so and exits 1. Exits 3
     if a file of the log could not be read.
     """
     base = settings.base()
+    if receive and not watch:
+        raise click.UsageError("--receive needs --watch; `telemetry receive` only receives")
     if watch:
-        return keep_watch(settings, base)
+        return keep_watch(settings, base, (host, port) if receive else None)
     if not is_recorded(base):
         return 0
     with byte_progress("indexing", unread_size(base)) as on_progress:
@@ -54,11 +63,21 @@ def summary(result: PassResult) -> str:
     return f"{lines} ({size(result.read_bytes)} read)"
 
 
-def keep_watch(settings: Settings, base: Base) -> int:
-    """Be the daemon until told to stop."""
+def keep_watch(settings: Settings, base: Base, receive: Optional[tuple[str, int]] = None) -> int:
+    """Be the daemon until told to stop, and receive at an address."""
     # Imported here: watchdog is large, and one pass needs none of it.
     from indexer.daemon.loop import Daemon
+    from indexer.daemon.ways_in import Address
 
     settings.log_to_stderr()
-    Daemon(base).run()
+    try:
+        Daemon(base, None if receive is None else Address(*receive)).run()
+    except (ImportError, ValueError) as error:
+        if receive is None:
+            raise
+        raise click.ClickException(
+            f"{error}: `--receive` needs local-telemetry[receive] and Python 3.10"
+            if isinstance(error, ImportError)
+            else str(error)
+        ) from None
     return 0

@@ -120,10 +120,13 @@ def decode(line: bytes) -> Event:
 
 
 def parse_object(line: bytes) -> dict[str, Any]:
-    """Read one line as the JSON object it has to be. Raises BadLine."""
+    """Read one line as the JSON object it has to be. Raises BadLine, or MemoryError."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
+        if "memory" in str(error).lower():
+            # The library reports a lack of memory as if the line were wrong.
+            raise MemoryError("no memory to parse a line") from None
         raise BadLine(f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise BadLine(f"not an object: {type(value).__name__}")

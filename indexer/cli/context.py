@@ -116,7 +116,8 @@ def refresh(base: Base) -> str:
 
 
 def _has_database(base: Base) -> bool:
-    from indexer.store.connection import has_our_schema, reading
+    from indexer.store.connection import reading
+    from indexer.store.schema.check import has_our_schema
     from telemetry_core.errors import TelemetryError
 
     try:
@@ -163,7 +164,7 @@ def schema_only_database() -> Iterator[sqlite3.Connection]:
     import sqlite3
     from contextlib import closing
 
-    from indexer.store.connection import create_schema
+    from indexer.store.schema.check import create_schema
 
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create_schema(connection)

@@ -19,6 +19,7 @@ from typing import Any, Optional
 from indexer.daemon.ending import asked_to_end
 from indexer.daemon.watcher import RETRY_SECONDS, Watcher
 from indexer.daemon.ways_in import Address, WaysIn
+from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
@@ -171,7 +172,7 @@ class Daemon:
             raise
 
     def _open_view(self) -> Session:
-        self._view = Session(self._base, should_stop=self._should_stop)
+        self._view = open_or_rebuild(self._base, should_stop=self._should_stop)
         self._next_look, self._told = 0.0, {}
         self._write(self._view, started_at=_now(), stopped_at=None)
         return self._view

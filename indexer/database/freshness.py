@@ -11,8 +11,8 @@ import time
 from contextlib import closing
 from typing import Callable
 
+from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
-from indexer.database.session import Session
 from indexer.errors import AlreadyRunning, DatabaseDamaged, DatabaseUnusable
 from indexer.ingest.ingest import PassResult
 from indexer.ingest.lag import is_caught_up
@@ -37,7 +37,7 @@ def index_once(base: Base, on_progress: Callable[[int], None] = lambda _: None) 
 
 
 def _pass(base: Base, on_progress: Callable[[int], None]) -> PassResult:
-    with closing(Session(base, on_progress)) as view:
+    with closing(open_or_rebuild(base, on_progress)) as view:
         result = view.run_pass()
         view.refresh_gone_processes()
         return result

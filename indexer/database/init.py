@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from indexer.database.session import Session
+from indexer.database.opening import open_or_rebuild
 from indexer.store.schema.script import schema_sql
 from indexer.system.atomic_file import write_atomically
 from indexer.system.base import ONE_PASS, Base
@@ -53,7 +53,7 @@ def _create_database(base: Base) -> InitStep:
     path = base.database_path
     if path.exists():
         return InitStep("view", path, PRESENT)
-    with base.indexer_lease(ONE_PASS), closing(Session(base)):
+    with base.indexer_lease(ONE_PASS), closing(open_or_rebuild(base)):
         return InitStep("view", path, CREATED)
 
 

@@ -1,35 +1,34 @@
-"""The view: the database open for writing and in step with the log's version of it.
+"""The session: one base's database, open for writing and kept in step with the log.
 
-Called by the daemon and by single passes, which hold the indexer's lease. A database that is
-damaged or of another schema version is rebuilt from the log, here and by itself.
+The one handle that the daemon, a single pass, forwarding and rebuild hold. Opening it never
+rebuilds anything: `indexer.database.opening` decides that.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
-from indexer.database.rebuild import rebuild
-from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
-from indexer.ingest.ingest import Ingest, PassResult
+from indexer.database.gone_processes import refresh_gone_processes
+from indexer.database.session_checks import SessionChecks
+from indexer.errors import DatabaseDamaged, OutOfMemory
+from indexer.ingest.ingest import Ingest, Listener, PassResult
 from indexer.outbox.targets import load_targets
 from indexer.store import connection as database
+from indexer.store.schema.check import create_schema, differences, has_our_schema, is_empty
 from indexer.store.status import (
-    read_status,
-    refresh_gone_processes,
     set_queued_for,
     set_stale_after,
     update_status,
 )
-from indexer.system.base import Base
-from indexer.system.filesystem import identity
+from indexer.system.callbacks import Progress, ShouldStop, never_stop, no_progress
 
 if TYPE_CHECKING:
     from indexer.outbox.projection import OutboxProjection
     from indexer.store.events.deduplication import StoreResult
+    from indexer.system.base import Base
 
 Result = TypeVar("Result")
 
@@ -40,141 +39,123 @@ class Session:
     def __init__(
         self,
         base: Base,
-        on_progress: Callable[[int], None] = lambda _: None,
-        should_stop: Callable[[], bool] = lambda: False,
+        connection: sqlite3.Connection,
+        on_progress: Progress = no_progress,
+        should_stop: ShouldStop = never_stop,
     ) -> None:
-        """Open the view, rebuilt first if need be. Raises TelemetryError or OSError.
-
-        `on_progress` is told of bytes read; `should_stop` is asked between batches.
-        """
+        """Use a connection that `open` or `open_or_rebuild` made."""
+        self.connection = connection
         self._base = base
         self._on_progress = on_progress
         self._should_stop = should_stop
         self._lease = base.write_lease()
-        self._companions: Optional[list[tuple[int, int]]] = None
-        self.connection = self._open()
-        self._identity = identity(base.database_path)
-        self._companions = self._find_companions()
-        self._due = _outbox_of(self.connection, base)
+        self._checks = SessionChecks(base.database_path, connection)
+        self._outbox = _outbox_of(connection, base)
         self._is_read = False
-        on_folded = self._forget_queue if self._due is None else self._due.update
-        self._ingest = Ingest(self.connection, base.log_directory, on_folded=on_folded)
+        self._ingest = Ingest(connection, base.log_directory, listeners=self._listeners())
+
+    @classmethod
+    def open(
+        cls, base: Base, on_progress: Progress = no_progress, should_stop: ShouldStop = never_stop
+    ) -> Session:
+        """Open the database, created empty if missing.
+
+        `on_progress` gets the bytes read; `should_stop` is asked between batches. Raises
+        DatabaseDamaged where it has to be rebuilt first, NotOurDatabase, or another
+        TelemetryError or OSError.
+        """
+        connection = open_current(base)
+        with database.closed_on_error(connection):
+            with base.write_lease(), database.translated(base.database_path):
+                set_stale_after(connection, base.config.stale_after)
+            return cls(base, connection, on_progress, should_stop)
 
     def run_pass(self) -> PassResult:
-        """Bring the view up to date with the log. Raises TelemetryError or OSError."""
+        """Bring the database up to date with the log. Raises TelemetryError or OSError."""
         with self._writing():
-            result = self._ingest.run_pass(self._should_stop, self._on_progress)
+            try:
+                result = self._ingest.run_pass(self._should_stop, self._on_progress)
+            except MemoryError as error:
+                raise OutOfMemory("there is not enough memory to index the log") from error
             self._is_read = result.is_complete
-            if result.is_complete and self._due is not None:
-                self._due.catch_up(self._should_stop)
+            if result.is_complete and self._outbox is not None:
+                self._outbox.catch_up(self._should_stop)
             return result
 
     def is_outbox_complete(self) -> bool:
-        """Whether the log was read to its end, and what is to be forwarded is in the outbox."""
-        return self._is_read and self._due is not None and self._due.is_complete()
+        """Whether the log was read to its end, and everything due is in the outbox."""
+        return self._is_read and self._outbox is not None and self._outbox.is_complete()
 
     def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Have something else written, alone. Raises TelemetryError."""
+        """Run `work` as the only writer. Raises TelemetryError."""
         with self._writing():
             return work(self.connection)
 
     def refresh_gone_processes(self) -> None:
         """Find out which running runs have lost their process. Raises TelemetryError."""
-        with self._writing():
-            refresh_gone_processes(self.connection)
+        self.write(refresh_gone_processes)
 
     def update_status(self, **columns: Any) -> None:
         """Set columns of `indexer_status`. Raises TelemetryError."""
-        with self._writing():
-            update_status(self.connection, **columns)
+        self.write(lambda connection: update_status(connection, **columns))
 
     def truncate_large_wal(self) -> None:
-        """Shrink a write-ahead log that a reader made grow. Raises TelemetryError."""
-        path = self._base.database_path
-        if database.wal_bytes(path) > database.WAL_LIMIT_BYTES:
-            with self._writing():
-                database.empty_wal(self.connection)
+        """Shrink a write-ahead log that a reader caused to grow. Raises TelemetryError."""
+        if database.wal_bytes(self._base.database_path) > database.WAL_LIMIT_BYTES:
+            self.write(database.empty_wal)
 
     def check_readers_see_writes(self) -> None:
-        """Raise DatabaseDamaged unless a new connection sees what this one has written.
-
-        Of a file that is truncated or overwritten where it stands, or whose write-ahead log is
-        deleted, this connection may hear nothing: it goes on with what it has in memory.
-        """
-        path = self._base.database_path
+        """Raise DatabaseDamaged unless a new connection sees what this one has written."""
         with self._writing():
-            try:
-                with database.reading(path) as reader:
-                    is_seen = read_status(reader) == read_status(self.connection)
-            except DatabaseOutOfReach:
-                # No descriptors left, or no permission: nothing that a rebuild could mend.
-                raise
-            except DatabaseUnusable as error:
-                raise DatabaseDamaged(f"readers can't open what is written: {error}") from error
-            if not is_seen:
-                raise DatabaseDamaged(f"{path}: readers do not see what is written")
-
-    def _forget_queue(self, _: StoreResult) -> None:
-        """What is folded without a target in mind is queued for none."""
-        set_queued_for(self.connection, None)
+            self._checks.check_readers_see_writes()
 
     def is_in_place(self) -> bool:
         """Whether the open database is still the file that readers would open."""
-        return identity(self._base.database_path) == self._identity
+        return self._checks.is_in_place()
 
     def close(self) -> None:
         """Close the database."""
         self.connection.close()
 
+    def _listeners(self) -> Sequence[Listener]:
+        return (self._forget_queue if self._outbox is None else self._outbox.update,)
+
+    def _forget_queue(self, _: StoreResult) -> None:
+        """Note that what is folded without a target in mind is queued for none."""
+        set_queued_for(self.connection, None)
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Write alone: not even a rebuild, which has a connection of its own, does meanwhile."""
         with self._lease, database.translated(self._base.database_path):
-            if self._companions is not None and self._find_companions() != self._companions:
-                # Who opens the database now agrees on nothing with who has it open.
-                path = self._base.database_path
-                raise DatabaseDamaged(f"{path}: its write-ahead log was deleted or replaced")
+            self._checks.check_companions()
             yield
 
-    def _find_companions(self) -> list[tuple[int, int]]:
-        path = str(self._base.database_path)
-        return [identity(f"{path}{suffix}") for suffix in ("-wal", "-shm")]
 
-    def _open(self) -> sqlite3.Connection:
-        path = self._base.database_path
-        try:
-            connection = self._open_ours(path)
-        except DatabaseDamaged:
-            connection = None
-        if connection is None:
-            rebuild(self._base, self._on_progress, self._should_stop)
-            connection = database.open_writer(path, self._base.config.journal_mode)
-        with database.closed_on_error(connection), self._writing():
-            set_stale_after(connection, self._base.config.stale_after)
-        return connection
+def open_current(base: Base) -> sqlite3.Connection:
+    """Open the database for writing, created empty if missing.
 
-    def _open_ours(self, path: Path) -> Optional[sqlite3.Connection]:
-        """Open the database, made empty if there is none; None if it is not ours as it should be.
-
-        One that is made here fills with the passes, so that work done survives if they are
-        interrupted; there are no old rows that a reader could miss meanwhile.
-        """
-        with self._lease:
-            connection = database.open_writer(path, self._base.config.journal_mode)
-            with database.closed_on_error(connection), database.translated(path):
-                if database.is_empty(connection):
-                    database.create_schema(connection)
-                if database.has_our_schema(connection):
-                    return connection
-        connection.close()
-        return None
+    One that is created here fills with the passes, so that work done survives an interruption;
+    there are no old rows that a reader could miss meanwhile. Raises DatabaseDamaged for one of
+    another version or with another schema.
+    """
+    path = base.database_path
+    with base.write_lease():
+        connection = database.open_writer(path, base.config.journal_mode)
+        with database.closed_on_error(connection), database.translated(path):
+            if is_empty(connection):
+                create_schema(connection)
+            if not has_our_schema(connection):
+                what = ", ".join(differences(connection)) or "its version"
+                raise DatabaseDamaged(f"{path} has another schema: {what}")
+    return connection
 
 
 def _outbox_of(connection: sqlite3.Connection, base: Base) -> Optional[OutboxProjection]:
     targets = load_targets(base).targets
     if not targets:
         return None
-    # Imported here: most bases forward nothing, and every command that reads opens the view.
+    # Imported here: most bases forward nothing, and every reading command opens a session.
     from indexer.outbox.projection import OutboxProjection
 
     return OutboxProjection(connection, targets)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from indexer.doctor.finding import Finding, failure, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.store.connection import has_our_schema, is_damage
+from indexer.store.connection import is_damage
 from indexer.store.integrity import check_integrity
+from indexer.store.schema.check import has_our_schema
 from indexer.system.filesystem import is_shared
 from telemetry_core.fields import SCHEMA_VERSION
 

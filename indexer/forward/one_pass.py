@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Callable
 
-from indexer.database.session import Session
+from indexer.database.opening import open_or_rebuild
 from indexer.forward.forwarding import Forwarding
 from indexer.system.base import Base
 from indexer.system.wakeup import Wakeup
@@ -25,7 +25,7 @@ def forward_once(base: Base, should_stop: Callable[[], bool] = lambda: False) ->
     """
     with (
         base.indexer_lease(_PURPOSE),
-        closing(Session(base)) as session,
+        closing(open_or_rebuild(base)) as session,
         closing(Wakeup()) as wakeup,
     ):
         forwarding = Forwarding(base, wakeup.set)

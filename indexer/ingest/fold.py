@@ -1,14 +1,14 @@
-"""The fold: events in order to a row of `agent_runs`.
+"""Fold a run's events, in order, into its row of `agent_runs`.
 
-Called by the ingest pass and by verify. Pure: no I/O, no clock, no knowledge of the store. The
-row is a function of the set of a run's events, sorted by (time, id), and is itself the state:
-folding more events onto a row gives what folding all of them at once would.
+Pure: no I/O, no clock, no knowledge of the store. The row is a function of the set of a run's
+events, sorted by (time, id), and is itself the state: folding more events onto a row gives the
+same as folding all of them at once.
 
-Starts fill what is empty, updates and ends overwrite, and a null does neither. So neither a
-late start nor a clock that was set back can reopen a run or take a number from it. An agent's
-own events say only that the run lives: in whichever order they come, and however late, the row
-is the same, so they need not be looked at one by one; nor need its spans. Counters add to what
-stands there when their turn comes, and metrics are merged by name.
+Starts fill what is empty, updates and ends overwrite, and a null does neither. So neither a late
+start nor a clock that was set back can reopen a run or take a number from it. An agent's own
+events only show that the run lives: in whichever order they come, and however late, the row is
+the same, so they need not be looked at one by one; nor need its spans. Counters add to the value
+that is there when their turn comes, and metrics are merged by name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from indexer.ingest.values import (
     NORMALISE,
     context_of,
     is_number,
+    number_of,
     object_in,
+    status_of,
     sum_of,
     text_of,
     time_of,
@@ -43,7 +45,7 @@ from telemetry_core.event import (
     Event,
 )
 from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
-from telemetry_core.status import RUNNING, SUCCESS, normalise_status
+from telemetry_core.status import RUNNING, SUCCESS
 from telemetry_core.timestamp import milliseconds_between
 
 RunRow = dict[str, Any]
@@ -78,7 +80,10 @@ def fold(row: Optional[RunRow], events: Iterable[Event]) -> Optional[RunRow]:
             continue
         if row is None:
             row = _new_row(event.run_id, event.time)
-        _witness(row, 1, event.time, (event.time, event.id))
+        if event.type in _BY_INDEXER:
+            row["created_at"] = min(row["created_at"], event.time)
+        else:
+            _witness(row, 1, event.time, (event.time, event.id))
         apply(row, event)
     return row
 
@@ -150,7 +155,7 @@ def _apply_started(row: RunRow, event: Event) -> None:
         row["source"] = event.source
         row["process_start"] = text_of((event.extensions or {}).get("processstart"))
     if row["status"] is None:
-        row["status"] = normalise_status(text_of(data.get("status")) or RUNNING)
+        row["status"] = status_of(data.get("status")) or RUNNING
     if row["start_time"] is None:
         row["start_time"] = time_of(data.get("start_time")) or event.time
     _set_fields(row, data, overwrite=False)
@@ -159,16 +164,19 @@ def _apply_started(row: RunRow, event: Event) -> None:
 def _apply_updated(row: RunRow, event: Event) -> None:
     _revise(row, event)
     data = _object(event)
-    status = text_of(data.get("status"))
+    status = status_of(data.get("status"))
     if status is not None:
-        row["status"] = normalise_status(status)
+        row["status"] = status
     _set_fields(row, data, overwrite=True)
+    has_ended = row["status"] != RUNNING and row["end_time"] is not None
+    if has_ended and data.get("duration_ms") is None and any(data.get(name) for name in _SPAN):
+        row["duration_ms"] = _duration(row["start_time"], row["end_time"])
 
 
 def _apply_ended(row: RunRow, event: Event) -> None:
     _revise(row, event)
     data = _object(event)
-    row["status"] = normalise_status(text_of(data.get("status")) or SUCCESS)
+    row["status"] = status_of(data.get("status")) or SUCCESS
     row["end_time"] = time_of(data.get("end_time")) or event.time
     _set_fields(row, data, overwrite=True)
     if data.get("duration_ms") is None:
@@ -222,6 +230,9 @@ def _is_of_api(event: Event) -> bool:
     return bool(_object(event).get("target", API_TARGET) == API_TARGET)
 
 
+_BY_INDEXER = frozenset((RUN_DELIVERED, RUN_DELIVERY_FAILED))
+"""Written by the indexer: they count as nothing that the agent did."""
+
 _REVISING = frozenset((RUN_STARTED, RUN_UPDATED, RUN_INCREMENTED, RUN_METRICS, RUN_ENDED))
 _APPLY: dict[str, Callable[[RunRow, Event], None]] = {
     RUN_STARTED: _apply_started,
@@ -269,8 +280,11 @@ def _set_fields(row: RunRow, data: RunRow, *, overwrite: bool) -> None:
             metrics.update(given)
         elif name == "context_json":
             rest.update(context_of(value))
-        elif name in _SPAN and time_of(value) is None:
-            # Views sort and group by these: what is no time is kept, but not as one.
+        elif (name in _SPAN and time_of(value) is None) or (
+            kind == "integer" and number_of(value) is None
+        ):
+            # Views sort, group and sum by these: what is not a time or a number is kept, but
+            # not as one.
             rest[name] = value
         elif overwrite or row[name] is None:
             row[name] = NORMALISE[kind](value)

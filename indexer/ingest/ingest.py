@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
@@ -26,8 +26,9 @@ from indexer.store.connection import transaction
 from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED
 from indexer.store.events.deduplication import StoreResult, store_events
 from indexer.store.quarantine import quarantine
+from indexer.system.callbacks import Progress, ShouldStop, never_stop, no_progress
 
-_Progress = Callable[[int], None]
+Listener = Callable[[StoreResult], None]
 
 _MAX_ORDINALS = 4
 """Of how many files the count of legacy lines is remembered from pass to pass."""
@@ -53,24 +54,24 @@ class Ingest:
         connection: sqlite3.Connection,
         log_directory: Path,
         omit: Collection[str] = (),
-        on_folded: Callable[[StoreResult], None] = lambda _: None,
+        listeners: Sequence[Listener] = (),
     ) -> None:
         """Read the log in `log_directory`, but for the files that `omit` names.
 
-        `on_folded` is told what is new, inside the transaction that wrote it.
+        Each listener gets what was stored and folded, inside the transaction that wrote it.
         """
         self._connection = connection
         self._log_directory = log_directory
         self._omit = omit
-        self._on_folded = on_folded
+        self._listeners = listeners
         self._ordinals: dict[str, tuple[int, Ordinals]] = {}
         self._known: dict[str, Cursor] = {}
         self._known_at: Optional[tuple[int, int]] = None
 
     def run_pass(
         self,
-        should_stop: Callable[[], bool] = lambda: False,
-        on_progress: Callable[[int], None] = lambda _: None,
+        should_stop: ShouldStop = never_stop,
+        on_progress: Progress = no_progress,
     ) -> PassResult:
         """Read every file to its end. Raises OSError if the log's directory can't be read.
 
@@ -87,7 +88,7 @@ class Ingest:
                     cursors.forget_segments(self._connection, [change.name])
 
     def _try_pass(
-        self, total: Counter[str], should_stop: Callable[[], bool], on_progress: _Progress
+        self, total: Counter[str], should_stop: ShouldStop, on_progress: Progress
     ) -> PassResult:
         problems: list[str] = []
         for batch in self._batches(problems):
@@ -163,7 +164,7 @@ class Ingest:
                 cursors.forget_segments(self._connection, moves.keys())
         return True
 
-    def _commit(self, batch: Batch, total: Counter[str], on_progress: _Progress) -> None:
+    def _commit(self, batch: Batch, total: Counter[str], on_progress: Progress) -> None:
         """Store a batch and move the cursors behind it, all of it or nothing."""
         with transaction(self._connection):
             for name, part in batch.parts.items():
@@ -171,7 +172,8 @@ class Ingest:
                 quarantine(self._connection, name, part.faults)
             placed = store_events(self._connection, batch.rows)
             fold_into_rows(self._connection, placed.new, placed.refold)
-            self._on_folded(placed)
+            for listener in self._listeners:
+                listener(placed)
         for name, part in batch.parts.items():
             self._known[name] = part.after
             self._keep_ordinals(name, part.after.offset, part.ordinals)

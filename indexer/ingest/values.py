@@ -1,10 +1,11 @@
-"""Values of run fields, each made into what its column holds.
+"""Normalise values of run fields to what their columns store.
 
-Called by the fold. Pure: what is not of the wanted kind is kept as it came, or is None.
+Pure. What is not of the wanted kind is kept as it is, or is None.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import datetime, timezone
@@ -12,12 +13,14 @@ from typing import Any, Callable, Optional
 
 import orjson
 
+from telemetry_core.status import STATUSES, normalise_status
 from telemetry_core.timestamp import canonical_time, format_time
 
 # Seconds since 1970 in the years 1973 to 5138: agents that give a number give this one.
 _EPOCH_SECONDS = (10**8, 10**11)
 _INT64 = range(-(2**63), 2**63)
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 
 def context_of(value: Any) -> dict[str, Any]:
@@ -39,7 +42,11 @@ def _parsed(value: Any) -> Any:
         parsed = orjson.loads(value)
         # It may nest deeper than it can be written again; then it stays the text it is.
         orjson.dumps({"context": parsed})
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+    except orjson.JSONEncodeError:
+        return value
+    except orjson.JSONDecodeError as error:
+        if "memory" in str(error).lower():
+            raise MemoryError("no memory to parse a value") from None
         return value
     return parsed
 
@@ -81,20 +88,68 @@ def _time_or_text(value: Any) -> Optional[str]:
     return time_of(value) or text_of(value)
 
 
-def _integer(value: Any) -> Any:
-    """A whole number where it is one, in SQLite's range; what is not is kept as it came."""
+def number_of(value: Any) -> Optional[float]:
+    """Return the number that a value is, or text of; None for what is none.
+
+    Whole where it is whole, and in SQLite's range; beyond it, a fraction as good as one can be.
+    """
+    if isinstance(value, str):
+        value = _number_in(value.strip())
     if isinstance(value, int):
-        return int(value) if value in _INT64 else str(value)
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+        return int(value) if value in _INT64 else float(value)
+    if not isinstance(value, float) or not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def _number_in(text: str) -> Optional[float]:
+    if _WHOLE_NUMBER.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def status_of(value: Any) -> Optional[str]:
+    """Return a status by its own name; one that nobody has heard of comes back as it is.
+
+    Of an enumeration's member, as in `Status.FAILED`, the last part counts where it is a status.
+    """
     text = text_of(value)
-    return int(text) if text and _WHOLE_NUMBER.fullmatch(text) else text
+    if text is None:
+        return None
+    last = normalise_status(text.rpartition(".")[2].strip().lower())
+    return last if last in STATUSES else text
+
+
+def json_of(value: Any) -> Optional[str]:
+    """Return a value as valid JSON; text is kept as it is where it is valid JSON already.
+
+    The names that JSON lacks (NaN, Infinity) become null.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        return orjson.dumps(value).decode()
+    if _parsed(value) is not value or _is_json_text(value):
+        return value
+    try:
+        lenient = json.loads(value, parse_constant=lambda _: None)
+        return orjson.dumps(lenient).decode()
+    except (ValueError, RecursionError, orjson.JSONEncodeError):
+        return orjson.dumps(value).decode()
+
+
+def _is_json_text(value: str) -> bool:
+    try:
+        orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 NORMALISE: dict[str, Callable[[Any], Any]] = {
     "text": text_of,
     "time": _time_or_text,
-    "integer": _integer,
-    "json": text_of,
+    "integer": number_of,
+    "json": json_of,
 }
 """How a value of each kind of field is stored."""

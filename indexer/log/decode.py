@@ -1,10 +1,12 @@
-"""Decoding: a line and its place to an entry, which is an event or a reason why not.
+"""Decode lines: each becomes an event, or a reason why it is not one.
 
-Called by the ingest pass and by verify. It never raises for what a line holds.
+Called by the ingest pass and by verify. What a line contains never raises; a lack of memory does,
+for it says nothing about the line.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple, Optional, cast
@@ -16,11 +18,11 @@ from telemetry_core.event import Event
 from telemetry_core.line import MAX_LINE_BYTES, BadLine, event_from, parse_object
 
 TOO_LONG = f"longer than {MAX_LINE_BYTES} bytes"
-"""What is wrong with a line that is not even looked at."""
+"""Why a line is refused without being parsed."""
 
 
 class Entry(NamedTuple):
-    """What a line came to: one of event, fault, or neither, for a blank line."""
+    """What a line is: an event, a fault, or neither if it is blank."""
 
     line: Line
     event: Optional[Event]
@@ -28,10 +30,10 @@ class Entry(NamedTuple):
 
 
 class Ordinals:
-    """How often each legacy line has come up in one file so far.
+    """Counts how often each legacy line has appeared in one segment so far.
 
-    `lines_before` gives the lines of the file that stand before the first one decoded here;
-    they are read only if a legacy line turns up at all.
+    `lines_before` returns the lines of the segment before the first one decoded here; they are
+    read only if there is a legacy line at all.
     """
 
     def __init__(self, lines_before: Callable[[], Iterable[Line]]) -> None:
@@ -39,7 +41,7 @@ class Ordinals:
         self._seen: Optional[Counter[str]] = None
 
     def next_of(self, digest: str) -> int:
-        """Return how many lines of this content stand before this one, and count it."""
+        """Return how many lines of this content come before this one, and count it."""
         if self._seen is None:
             before = self._lines_before()
             self._seen = Counter(
@@ -65,7 +67,7 @@ def decode_lines(lines: Iterable[Line], ordinals: Ordinals) -> Iterator[Entry]:
 
 
 def decode(content: bytes, ordinals: Ordinals) -> Optional[Event]:
-    """Return the event of a line, None for a blank one. Raises BadLine."""
+    """Return the event of a line, None for a blank one. Raises BadLine or MemoryError."""
     try:
         record = parse_object(content)
     except BadLine:
@@ -75,20 +77,20 @@ def decode(content: bytes, ordinals: Ordinals) -> Optional[Event]:
         record = odd
     else:
         if content.count(b"{") + content.count(b"[") > MAX_DEPTH:
-            # It may nest deeper than can be written again: cut now, the same way for everybody.
+            # It may nest deeper than can be written again: cut here, the same way for everybody.
             record = cast("dict[str, Any]", writable(record))
-    # The name has to stand there as it is: escaped, it would be counted now and not when the
-    # lines before a cursor are counted again.
+    # The name must be there unescaped: otherwise it would be counted now, but not when the lines
+    # before a cursor are counted again.
     if "specversion" in record or "record_type" not in record or legacy.MARK not in content:
         return event_from(record)
     digest = legacy.content_digest(text_of_line(content))
-    # Every line with the mark is counted, bad ones too, so that the count is a matter of
-    # the bytes before and of nothing else.
+    # Every line with the mark is counted, bad ones too, so that the count depends on nothing but
+    # the bytes before.
     return legacy.event_from_legacy(record, digest, ordinals.next_of(digest))
 
 
 def _parse_odd(content: bytes) -> Optional[dict[str, Any]]:
-    """Parse what is no JSON as it stands: a blank line, one with a BOM, an earlier product's."""
+    """Parse what is not JSON as it is: a blank line, one with a BOM, an earlier product's."""
     text = text_of_line(content)
     if not text.strip():
         return None
@@ -96,6 +98,29 @@ def _parse_odd(content: bytes) -> Optional[dict[str, Any]]:
         return cast("dict[str, Any]", writable(parse_object(text)))
     except BadLine:
         lenient = legacy.parse_legacy(text)
-        if lenient is None:
+        if lenient is not None:
+            return cast("dict[str, Any]", degraded(lenient))
+        second = _second_opinion(text)
+        if second is None:
             raise
-        return cast("dict[str, Any]", degraded(lenient))
+        return cast("dict[str, Any]", degraded(second))
+
+
+def _second_opinion(text: bytes) -> Optional[dict[str, Any]]:
+    """Parse with the standard library what orjson refused; None if it refuses it too.
+
+    As strictly: no NaN, no lone surrogate, nothing that is not UTF-8, and nothing nested deeper
+    than either library may go. So which lines are quarantined does not depend on one library.
+    """
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH:
+        return None
+    try:
+        value = json.loads(text.decode("utf-8"), parse_constant=_refuse)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(name)

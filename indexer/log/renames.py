@@ -1,7 +1,7 @@
-"""The moves: which log file that went came back under another name, as when it is compressed.
+"""Renamed segments: which segment that is gone is back under another name, as after compression.
 
-Called by the ingest pass, so that rows and cursor go along and nothing is read again. It looks
-at names and at how files begin; the reading that follows looks at the rest.
+Rows and cursor then follow the segment, and nothing is read again. Only names and the first bytes
+are compared here; the reading that follows checks the rest.
 """
 
 from __future__ import annotations
@@ -17,53 +17,66 @@ from indexer.log.streams import StreamUnsupported
 
 
 def find_renamed(gone: Iterable[Cursor], new: Iterable[Segment]) -> dict[str, Segment]:
-    """Return for each cursor's name the new file that begins like its file and is its only heir.
+    """Return, by the name in each cursor, its segment's new file where there is exactly one.
 
-    Only a name of the same stem is looked at: a file under any other name may be an edited copy.
+    A new file must have the same stem and begin with the same bytes: under any other name it may
+    be an edited copy.
     """
-    heirs: dict[str, list[Cursor]] = {}
-    files = {file.name: file for file in new}
-    moves: dict[str, Segment] = {}
+    by_stem: dict[str, list[_Candidate]] = {}
+    for segment in new:
+        by_stem.setdefault(parse_segment_name(segment.name).stem, []).append(_Candidate(segment))
+    renamed: dict[str, Segment] = {}
+    claims: dict[str, int] = {}
     for cursor in gone:
-        found = [file for file in files.values() if _is_heir(file, cursor)]
+        candidates = by_stem.get(parse_segment_name(cursor.name).stem, [])
+        found = [one.segment for one in candidates if cursor.head_hash and one.begins_like(cursor)]
         if len(found) == 1:
-            moves[cursor.name] = found[0]
-            heirs.setdefault(found[0].name, []).append(cursor)
-    return {old: file for old, file in moves.items() if len(heirs[file.name]) == 1}
+            renamed[cursor.name] = found[0]
+            claims[found[0].name] = claims.get(found[0].name, 0) + 1
+    return {old: segment for old, segment in renamed.items() if claims[segment.name] == 1}
 
 
-def was_replaced(file: Segment, cursor: Cursor) -> bool:
-    """Whether a file's name has gone over to another file, as far as can be told at a glance.
+def was_replaced(segment: Segment, cursor: Cursor) -> bool:
+    """Whether a segment's name now belongs to another file, as far as a glance can say.
 
-    So it is where a day was compressed and a late event made its plain file anew. What this does
-    not see, the reading does: it only finds no heir for it.
+    As when a day was compressed and a late event created its plain segment again. What this does
+    not see, the reading does: it only finds no new name for the old file.
     """
-    is_same = (file.device, file.inode) == (cursor.device, cursor.inode)
-    if not cursor.head_hash or (is_same and (file.is_compressed or file.size >= cursor.offset)):
+    is_same = (segment.device, segment.inode) == (cursor.device, cursor.inode)
+    if not cursor.head_hash or (
+        is_same and (segment.is_compressed or segment.size >= cursor.offset)
+    ):
         return False
-    return _begins_like(file, cursor) is False
+    return _Candidate(segment).begins_like(cursor) is False
 
 
-def preserves_order(known: Mapping[str, Cursor], moves: Mapping[str, Segment]) -> bool:
-    """Whether the moves change nothing about which of two files has an event that both hold.
+def preserves_order(known: Mapping[str, Cursor], renamed: Mapping[str, Segment]) -> bool:
+    """Whether the new names change nothing about which of two segments owns a repeated event.
 
     That is the first of them by name.
     """
     if not any(cursor.duplicate for cursor in known.values()):
         return True
-    names = [moves[name].name if name in moves else name for name in sorted(known)]
+    names = [renamed[name].name if name in renamed else name for name in sorted(known)]
     return names == sorted(names)
 
 
-def _is_heir(file: Segment, cursor: Cursor) -> bool:
-    is_related = parse_segment_name(file.name).stem == parse_segment_name(cursor.name).stem
-    return bool(cursor.head_hash) and is_related and _begins_like(file, cursor) is True
+class _Candidate:
+    """A file that may be a renamed segment; its first bytes are read once."""
 
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+        self._head: Optional[bytes] = None
+        self._is_readable = True
 
-def _begins_like(file: Segment, cursor: Cursor) -> Optional[bool]:
-    """Whether a file begins with what the cursor knows; None if it can't be read."""
-    try:
-        return fingerprint(read_head(file)[: cursor.head_length]) == cursor.head_hash
-    except (OSError, StreamUnsupported):
-        # Whoever reads it next says why.
-        return None
+    def begins_like(self, cursor: Cursor) -> Optional[bool]:
+        """Whether it begins with the bytes that the cursor knows; None if it cannot be read."""
+        if self._head is None and self._is_readable:
+            try:
+                self._head = read_head(self.segment)
+            except (OSError, StreamUnsupported):
+                # Whoever reads it next reports why.
+                self._is_readable = False
+        if self._head is None:
+            return None
+        return fingerprint(self._head[: cursor.head_length]) == cursor.head_hash

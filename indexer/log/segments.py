@@ -1,8 +1,7 @@
-"""The log files: which files the log consists of, and which file each of them is.
+"""Segments: which files the log consists of, and which file each of them is.
 
-Called by the ingest pass, by verify and by tail. A file is known by its name; device, inode,
-and fingerprints of its first and last bytes read tell whether it is still the same one.
-It never opens a file for writing.
+A segment is known by its name; device, inode, and fingerprints of its first and last bytes read
+say whether it is still the same file. No file is ever opened for writing here.
 """
 
 from __future__ import annotations
@@ -11,32 +10,32 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
-SUFFIXES = (".ndjson", ".ndjson.gz", ".ndjson.zst")
+from indexer.log.names import COMPRESSED, is_segment_name
 
 HEAD_BYTES = 1024
-"""A file is recognised by this many bytes of its beginning, or by all that were read of it."""
+"""A segment is recognised by this many bytes of its beginning, or by all that were read of it."""
 GUARD_BYTES = 256
 """... and by up to this many bytes of the last line before the cursor."""
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-"""How Python shows the bytes of a name that are no UTF-8."""
+"""How Python shows the bytes of a name that are not UTF-8."""
 
 
 class Segment(NamedTuple):
-    """A file of the log as the directory shows it now."""
+    """One segment as the directory shows it now."""
 
     name: str
     location: str
-    """Its path; a text, for most files of a listing are never opened."""
+    """Its path; as text, for most segments of a listing are never opened."""
     device: int
     inode: int
     size: int
-    """Bytes on disk, compressed if the file is."""
+    """Bytes on disk, compressed if the segment is."""
     changed: int
-    """When the system says that it was last changed, in nanoseconds; zeros if out of reach."""
+    """When the system says that it was last changed, in nanoseconds; 0 if out of reach."""
 
     @property
     def path(self) -> Path:
@@ -45,64 +44,98 @@ class Segment(NamedTuple):
 
     @property
     def is_compressed(self) -> bool:
-        """Whether what is read from it differs from what stands on disk."""
-        return not self.name.endswith(".ndjson")
+        """Whether what is read from it differs from its bytes on disk."""
+        return self.name.endswith(COMPRESSED)
+
+
+class UnreadFile(NamedTuple):
+    """Something in the log's directory that is not part of the log."""
+
+    name: str
+    reason: str
+
+
+class Listing(NamedTuple):
+    """The log's directory, looked at once."""
+
+    segments: list[Segment]
+    """In order of name."""
+    unread: list[UnreadFile]
+    """What is neither a segment nor a file of ours: it may hold events that nobody reads."""
 
 
 def list_segments(directory: Path) -> list[Segment]:
-    """Return the log's files in order of name; none if the directory is not there yet.
+    """Return the segments in order of name; none if the directory does not exist.
 
-    Raises OSError where the directory is there but can't be read.
+    Raises OSError where the directory exists but cannot be read.
     """
+    return list_log(directory).segments
+
+
+def list_log(directory: Path) -> Listing:
+    """Return the segments of a directory, and what else is in it. Raises OSError."""
+    segments: list[Segment] = []
+    unread: list[UnreadFile] = []
     try:
         with os.scandir(directory) as entries:
-            found = [_as_log_file(entry) for entry in entries if is_segment_name(entry.name)]
+            for entry in entries:
+                if is_segment_name(entry.name):
+                    found = _segment_or_unread(entry.name, entry.path)
+                    if isinstance(found, Segment):
+                        segments.append(found)
+                    elif found is not None:
+                        unread.append(found)
+                # Locks, notes and temporary files of ours begin with a dot.
+                elif not entry.name.startswith("."):
+                    unread.append(UnreadFile(_storable(entry.name), "its name is not a segment's"))
     except FileNotFoundError:
-        return []
-    return sorted(file for file in found if file is not None)
+        return Listing([], [])
+    return Listing(sorted(segments), sorted(unread))
 
 
 def file_id(name: str) -> int:
-    """Return the number that stands for a file's name in `run_events`.
+    """Return the number that stands for a segment's name in `run_events`.
 
-    Made of the name alone, so that a rebuild, which meets the files in another order, gives
-    every event the same.
+    It depends on the name alone, so that a rebuild, which meets the segments in another order,
+    gives every event the same.
     """
     return int(fingerprint(os.fsencode(name)), 16) >> 1
 
 
 def fingerprint(data: bytes) -> str:
-    """Return a short hash of some bytes of a file."""
+    """Return a short hash of some bytes of a segment."""
     # Imported here: it loads OpenSSL, and a command that finds nothing new needs no hash.
     import hashlib
 
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
-def is_segment_name(name: str) -> bool:
-    """Whether a file of this name in the log's directory is part of the log."""
-    return name.endswith(SUFFIXES) and not name.startswith(".")
+def segment_at(path: Path) -> Optional[Segment]:
+    """Return the segment at `path` as it is now; None if it is gone."""
+    found = _segment_or_unread(path.name, os.fspath(path))
+    return found if isinstance(found, Segment) else None
 
 
-def _as_log_file(entry: os.DirEntry[str]) -> Segment | None:
-    name, location = _storable(entry.name), entry.path
+def _segment_or_unread(file_name: str, location: str) -> Segment | UnreadFile | None:
+    name = _storable(file_name)
     try:
         status = os.stat(location)
     except FileNotFoundError:
-        # Gone between the listing and the look: the next pass will see what became of it.
-        return None
+        # Gone between the listing and the look, unless it is a link that leads nowhere.
+        is_link = os.path.islink(location)
+        return UnreadFile(name, "it is a link that leads nowhere") if is_link else None
     except OSError:
-        # Not gone, only out of reach: whoever opens it will be told why.
+        # Not gone, only out of reach: whoever opens it gets the reason.
         return Segment(name, location, 0, 0, 0, 0)
     if not stat.S_ISREG(status.st_mode):
-        return None
+        return UnreadFile(name, "it is not a regular file")
     # On Windows `st_ctime` is when the file was made.
     changed = status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
     return Segment(name, location, status.st_dev, status.st_ino, status.st_size, changed)
 
 
 def _storable(name: str) -> str:
-    """Return a file's name as text that SQLite takes: a byte that is no UTF-8 becomes `/dcff`.
+    """Return a file's name as text that SQLite takes: a byte that is not UTF-8 becomes `/dcff`.
 
     No name has a slash in it, so no two names become one.
     """

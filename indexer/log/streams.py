@@ -1,7 +1,7 @@
-"""The streams: the bytes of a log file as the writers wrote them, whatever it is kept in.
+"""Streams: the plain bytes of a segment, however it is compressed.
 
-Called by the tail. Offsets count these bytes, so a file keeps its cursor's meaning when it is
-compressed. It reads in the order asked and never holds more than a chunk.
+Offsets count these bytes, so a cursor keeps its meaning when its segment is compressed. A stream
+reads in order and never holds more than a chunk.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ UNFINISHED = "ends in the middle: it is still being compressed, or was cut"
 
 _SKIP_CHUNK = 1024 * 1024
 _PACKED_BYTES = 1024
-"""What is decoded at once: at worst it holds 30,000 times as much."""
+"""Decoded at once: at worst it expands 30,000 times."""
 
 
 class StreamBroken(TelemetryError):
-    """A compressed file can't be decoded any further."""
+    """A compressed segment cannot be decoded any further."""
 
-    hint = "Restore the file from a backup; what stands before the break is indexed"
+    hint = "Restore the segment from a backup; everything before the damage is indexed"
 
 
 class StreamUnfinished(TelemetryError):
-    """A compressed file ends in the middle: it is still being written, or was cut."""
+    """A compressed segment ends in the middle: it is still being written, or was cut."""
 
 
 class StreamUnsupported(TelemetryError):
-    """The library that decodes this kind of file is not installed."""
+    """The library that decodes this kind of segment is not installed."""
 
     hint = "pip install 'local-telemetry[zstd]'"
 
 
 def open_stream(path: Path) -> BinaryIO:
-    """Open a log file for reading its plain bytes. Raises OSError or StreamUnsupported."""
+    """Open a segment to read its plain bytes. Raises OSError or StreamUnsupported."""
     if path.name.endswith(".gz"):
         return cast("BinaryIO", gzip.open(path, "rb"))
     raw = cast("BinaryIO", io.FileIO(path, "rb", opener=_open_without_waiting))
@@ -56,15 +56,16 @@ def read_chunk(stream: BinaryIO, size: int) -> bytes:
         raise StreamUnfinished(UNFINISHED) from error
     except gzip.BadGzipFile as error:
         raise StreamBroken(str(error)) from error
-    except OSError:
+    except (OSError, MemoryError):
+        # Neither says anything about the file.
         raise
     except Exception as error:
-        # The libraries' own errors; zstandard's can't be named where it is not installed.
+        # The libraries' own errors; zstandard's cannot be named where it is not installed.
         raise StreamBroken(str(error)) from error
 
 
 def skip(stream: BinaryIO, count: int) -> bool:
-    """Move a stream that stands at its beginning to `count`; say whether it is that long."""
+    """Move a stream from its beginning to `count`; return whether it is that long."""
     if isinstance(stream, io.FileIO):
         stream.seek(count)
         return True
@@ -77,7 +78,7 @@ def skip(stream: BinaryIO, count: int) -> bool:
 
 
 def _open_without_waiting(name: str, flags: int) -> int:
-    # Lest a FIFO that was put in a file's place stops the indexer.
+    # A FIFO in place of a file must not stop the indexer.
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -93,8 +94,8 @@ def _open_zstandard(raw: BinaryIO) -> BinaryIO:
 class _Zstandard(io.RawIOBase):
     """The plain bytes of a file of zstandard frames.
 
-    The library's own reader keeps back, and at the end of a file that is still being written
-    drops, what did not fit into an earlier read: how much was seen hung on how it was read.
+    The library's own reader holds back what did not fit into an earlier read, and drops it at the
+    end of a file that is still being written: how much was seen depended on how it was read.
     """
 
     def __init__(self, packed: BinaryIO, decompressor: Any) -> None:

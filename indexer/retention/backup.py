@@ -18,6 +18,7 @@ from typing import BinaryIO, Callable, NamedTuple, Optional
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.log.segments import Segment, list_segments
 from indexer.store import connection as database
+from indexer.store.schema.check import is_ours
 from indexer.system.base import Base
 from indexer.system.file_changes import delete, replace
 from telemetry_core.append_file import sync_path
@@ -106,7 +107,7 @@ def check_database(connection: sqlite3.Connection, path: Path) -> None:
     (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok":
         raise DatabaseDamaged(f"{path}: {found}")
-    if not database.is_ours(connection):
+    if not is_ours(connection):
         raise DatabaseUnusable(f"{path} is no view of a log")
 
 

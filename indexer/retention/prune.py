@@ -33,6 +33,7 @@ from indexer.retention.removal import (
 from indexer.store import connection as database
 from indexer.store import cursors
 from indexer.store.events.table import has_alternative_ids
+from indexer.store.schema.check import has_our_schema
 from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
 
@@ -118,7 +119,7 @@ def _writer(base: Base) -> Iterator[sqlite3.Connection]:
     path = base.database_path
     connection = database.open_writer(path, base.config.journal_mode)
     with closing(connection), database.translated(path):
-        if not database.has_our_schema(connection):
+        if not has_our_schema(connection):
             raise DatabaseUnusable(f"{path} is not the view of this version")
         yield connection
 
@@ -128,7 +129,7 @@ def _look(
 ) -> tuple[list[Segment], dict[str, str]]:
     """Index what is new, and return those of the files that may go, and why the others may not."""
     due = OutboxProjection(connection, load_targets(base).targets)
-    Ingest(connection, base.log_directory, on_folded=due.update).run_pass()
+    Ingest(connection, base.log_directory, listeners=[due.update]).run_pass()
     named = [file for file in list_segments(base.log_directory) if file.name in names]
     return _indexed_files(connection, named)
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from indexer.database.freshness import refresh_database
-from indexer.database.rebuild import page_size_of, put_in_place
+from indexer.database.swap import page_size_of, put_in_place
 from indexer.errors import BackupUnusable, DatabaseUnusable
-from indexer.log.names import free_name, parse_segment_name
-from indexer.log.segments import is_segment_name
+from indexer.log.names import free_name, is_segment_name, parse_segment_name
 from indexer.retention.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_view, stamp
 from indexer.retention.compression import length_of_beginning
 from indexer.store import connection as database
+from indexer.store.schema.check import has_our_schema
 from indexer.system.atomic_file import link_into_place
 from indexer.system.base import Base
 from indexer.system.file_changes import delete
@@ -162,7 +162,7 @@ def _contents(shadow: Path, path: Path, names: Optional[list[str]]) -> Contents:
         runs, events = connection.execute(
             "SELECT (SELECT count(*) FROM agent_runs), (SELECT count(*) FROM run_events)"
         ).fetchone()
-        return Contents(runs, events, database.has_our_schema(connection), names)
+        return Contents(runs, events, has_our_schema(connection), names)
 
 
 def _restore_view(base: Base, shadow: Path) -> Optional[str]:

@@ -1,7 +1,7 @@
-"""The database file: opening it, for the one writer and for all the readers.
+"""Open the database file: for the one writer, and for all the readers.
 
-Called by the store, rebuild, verify and the reading commands. Errors of SQLite are turned into
-ours here. A reader can't write, whatever SQL it is given.
+SQLite's errors are translated into ours here, and nowhere else. A reader cannot write, whatever
+SQL it is given.
 """
 
 from __future__ import annotations
@@ -9,27 +9,34 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Optional
 
-from indexer.errors import DatabaseDamaged, DatabaseOutOfReach, DatabaseUnusable
-from indexer.store.schema.script import APPLICATION_ID, schema_sql
+from indexer.errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseUnreachable,
+    DatabaseUnusable,
+    NotOurDatabase,
+)
+from indexer.store.schema.check import is_empty, is_ours
 from indexer.system.file_changes import delete
 from indexer.system.filesystem import journal_mode_for
 from telemetry_core.config import JOURNAL_MODES
-from telemetry_core.fields import SCHEMA_VERSION
 from telemetry_core.storage import make_directory
 
 BUSY_SECONDS = 10.0
 
 PAGE_BYTES = 8192
-"""Of a database that is made here. Larger than SQLite's own 4096: rows of events are long, and
+"""Of a database that is created here. Larger than SQLite's own 4096: rows of events are long, and
 where many runs interleave each touches a page, whatever its size."""
 
-# SQLite's own words for one of its codes; Python tells the codes themselves from 3.11 on.
+# SQLite's own words for one of its codes; Python has the codes themselves from 3.11 on.
 _CANT_OPEN = "unable to open database file"
+_LOCKED = "locked"
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database, named by what it appends to the name."""
@@ -39,13 +46,15 @@ WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
 
 def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Connection:
-    """Open the database for writing, made with mode 0600 if it is not there.
+    """Open the database for writing, created with mode 0600 if missing.
 
-    `journal_mode` is the user's word; without one the file system decides. Raises
+    `journal_mode` is the user's choice; without one the file system decides. Raises
+    NotOurDatabase before anything is written to another program's file, or another
     DatabaseUnusable. Every transaction is begun by hand, IMMEDIATE.
     """
     make_directory(path.parent)
-    _make_file(path)
+    _create_file(path)
+    check_ownership(path)
     with translated(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         with closed_on_error(connection):
@@ -56,18 +65,41 @@ def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Conne
     return connection
 
 
-def _make_file(path: Path) -> None:
+def check_ownership(path: Path) -> None:
+    """Check that a database is ours, or still empty. Raises NotOurDatabase or DatabaseUnusable."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with closing(open_reader(path)) as connection, translated(path):
+        if not is_empty(connection) and not is_ours(connection):
+            raise NotOurDatabase(f"{path} is another program's database")
+
+
+def _create_file(path: Path) -> None:
     if not path.exists():
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    # One that is there is not opened: to close a descriptor of a file gives up all locks that
-    # the process has on it, those of its other connections included.
+        _create_for_owner_of_directory(path)
+    # An existing one is not opened: to close a descriptor of a file gives up all locks that the
+    # process has on it, those of its other connections included.
     elif not os.access(path, os.R_OK | os.W_OK):
         # SQLite would open it for reading, and fail at the first write.
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     for companion in (Path(f"{path}{suffix}") for suffix in COMPANIONS):
         if companion.exists() and not os.access(companion, os.R_OK | os.W_OK):
-            # Made by a reader, with the mode of the database, while that might not be written.
+            # Created by a reader, with the mode of the database, while that was read-only.
             companion.chmod(0o600)
+
+
+def _create_for_owner_of_directory(path: Path) -> None:
+    """Create an empty file; what root creates in somebody's base belongs to them.
+
+    SQLite gives its companions the owner of the database.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        if sys.platform != "win32" and os.geteuid() == 0:
+            owner = os.stat(path.parent)
+            os.fchown(fd, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(fd)
 
 
 @contextmanager
@@ -81,10 +113,10 @@ def closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def set_journal_mode(connection: sqlite3.Connection, wanted: str) -> None:
-    """Set the journal mode; where WAL is not to be had, SQLite stays with what it can.
+    """Set the journal mode; where WAL is not possible, SQLite keeps what is.
 
-    Under WAL a power cut may take the last commits but never harms the file, and the log has
-    them still; in the other modes only FULL is as safe.
+    Under WAL a power cut may take the last commits but never damages the file, and the log still
+    has them; in the other modes only FULL is as safe.
     """
     mode = wanted.upper() if wanted.upper() in JOURNAL_MODES else "DELETE"
     (effective,) = connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
@@ -95,21 +127,34 @@ def set_journal_mode(connection: sqlite3.Connection, wanted: str) -> None:
 def open_reader(
     path: Path, timeout: float = BUSY_SECONDS, any_thread: bool = False
 ) -> sqlite3.Connection:
-    """Open the database read-only. Raises DatabaseUnusable if there is none.
+    """Open the database read-only, wherever its bytes can be read.
 
-    With `any_thread` the connection may be passed between threads, one at a time.
+    With `any_thread` the connection may be passed between threads, one at a time. Raises
+    DatabaseUnusable if there is no database, or one that is damaged.
     """
     if not path.is_file():
         raise DatabaseUnusable(f"no database at {path}")
     with translated(path):
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=timeout,
-            isolation_level=None,
-            check_same_thread=not any_thread,
-        )
+        try:
+            connection = _connect(f"{path.absolute().as_uri()}?mode=ro", timeout, any_thread)
+        except sqlite3.OperationalError as error:
+            if str(error) != _CANT_OPEN or not os.access(path, os.R_OK):
+                raise
+            # Imported here: it is rarely needed, and copying files is large to import.
+            from indexer.system.sqlite_copy import connect_without_shared_memory
+
+            connection = connect_without_shared_memory(path, not any_thread)
         connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _connect(uri: str, timeout: float, any_thread: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=not any_thread
+    )
+    with closed_on_error(connection):
+        # The first read opens the write-ahead log, which fails where its index cannot be made.
+        connection.execute("PRAGMA schema_version").fetchone()
     return connection
 
 
@@ -133,9 +178,9 @@ def wal_bytes(path: Path) -> int:
 
 
 def empty_wal(connection: sqlite3.Connection) -> None:
-    """Move what the write-ahead log holds into the database and cut the file to nothing.
+    """Move what the write-ahead log contains into the database and truncate the file.
 
-    Where a reader still needs what is in it, as much is done as can be: it waits for nobody.
+    Where a reader still needs what is in it, as much is done as is possible: it waits for nobody.
     """
     connection.execute("PRAGMA busy_timeout = 0")
     try:
@@ -159,33 +204,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def create_schema(connection: sqlite3.Connection) -> None:
-    """Make all tables and views in an empty database."""
-    with transaction(connection):
-        for statement in schema_sql().split(";\n"):
-            if statement.strip():
-                connection.execute(statement)
-
-
-def is_empty(connection: sqlite3.Connection) -> bool:
-    """Whether the database has no tables at all: it has just been made."""
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    return bool(tables == 0)
-
-
-def has_our_schema(connection: sqlite3.Connection) -> bool:
-    """Whether the database is ours and of this version."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    return bool((application, version) == (APPLICATION_ID, SCHEMA_VERSION))
-
-
-def is_ours(connection: sqlite3.Connection) -> bool:
-    """Whether the database is ours, of whatever version."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    return bool(application == APPLICATION_ID)
-
-
 def remove_database(path: Path) -> None:
     """Delete a database with all that SQLite keeps beside it."""
     # The companions go first: a leftover WAL would be played into the next file of this name.
@@ -195,19 +213,34 @@ def remove_database(path: Path) -> None:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, with the file they are about."""
+    """Turn SQLite's errors into ours, with the file that they are about."""
     try:
         yield
     except sqlite3.Error as error:
-        if is_damage(error):
-            raise DatabaseDamaged(f"{path}: {error}") from error
-        if str(error) == _CANT_OPEN:
-            raise DatabaseOutOfReach(f"{path}: {error}") from error
-        raise DatabaseUnusable(f"{path}: {error}") from error
+        raise _translate(path, error) from error
+
+
+def _translate(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
+    if is_damage(error):
+        return DatabaseDamaged(f"{path}: {error}")
+    if str(error) == _CANT_OPEN:
+        return DatabaseUnreachable(f"{path}: {error}")
+    if isinstance(error, sqlite3.OperationalError) and _LOCKED in str(error):
+        return busy(path)
+    return DatabaseUnusable(f"{path}: {error}")
+
+
+def busy(path: Path) -> DatabaseBusy:
+    """Return the error for a database that stayed locked, with who holds the lock."""
+    # Imported here: only an error needs it.
+    from indexer.system.lock_holders import lock_holders
+
+    holders = lock_holders(path, Path(f"{path}-shm"))
+    return DatabaseBusy(f"{path} is locked by {', '.join(holders) or 'another process'}")
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error says that the file is no database, or a broken one."""
+    """Whether an error says that the file is not a database, or is damaged."""
     # The bare class is what SQLite's "not a database" and "malformed" come as; a full disk,
     # a lock or a missing permission comes as a subclass and says nothing about the file.
     return type(error) is sqlite3.DatabaseError

@@ -16,11 +16,13 @@ from indexer.log.cursor import Cursor
 from indexer.log.segments import Segment, file_id
 
 NO_FILE = 0
-"""The file id of an event whose place in the log is gone."""
+"""The file id of an event whose segment is gone."""
+
+UNPLACED = "unplaced_events"
 
 
 class Tally(NamedTuple):
-    """What some lines of one file came to; duplicates are told from the indexed only later."""
+    """What some lines of one segment amount to; duplicates are found only later."""
 
     indexed: int
     indexed_bytes: int
@@ -48,7 +50,7 @@ _MOVE = (
 
 
 def all_cursors(connection: sqlite3.Connection) -> dict[str, Cursor]:
-    """Return every file's cursor, by name."""
+    """Return the cursor of every segment, by name."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM log_files")
     return {row[0]: Cursor(*row) for row in rows}
 
@@ -56,10 +58,10 @@ def all_cursors(connection: sqlite3.Connection) -> dict[str, Cursor]:
 def advance(
     connection: sqlite3.Connection, before: Optional[Cursor], after: Cursor, tally: Tally
 ) -> None:
-    """Move a file's cursor and count what was read. Raises CursorMoved.
+    """Move a segment's cursor and count what was read. Raises CursorMoved.
 
-    `before` is the cursor that the reading began from, None for a file that has none: if the
-    database has another by now, what was read does not belong behind it.
+    `before` is the cursor that the reading began from, None for a segment that has none: if the
+    database has another by now, what was read does not follow it.
     """
     counts = (tally.indexed, tally.indexed_bytes, tally.quarantined, tally.quarantined_bytes)
     if before is None:
@@ -69,11 +71,11 @@ def advance(
             _MOVE, (*after[1:10], after.fault, *counts, after.name, before.offset)
         ).rowcount
     if changed != 1:
-        raise CursorMoved(f"the cursor of {after.name} was moved by somebody else")
+        raise CursorMoved(f"the cursor of {after.name} was moved by another process")
 
 
 def count_as_duplicates(connection: sqlite3.Connection, lines: Iterable[tuple[int, int]]) -> None:
-    """Count lines as duplicates that count as indexed: file id and length of each."""
+    """Count lines as duplicates that were counted as indexed: file id and length of each."""
     counts: Counter[int] = Counter()
     lengths: Counter[int] = Counter()
     for file, length in lines:
@@ -88,11 +90,11 @@ def count_as_duplicates(connection: sqlite3.Connection, lines: Iterable[tuple[in
 
 
 def forget_segments(connection: sqlite3.Connection, names: Iterable[str]) -> None:
-    """Drop files that are gone or are no longer what they were; their events stay, placeless.
+    """Drop segments that are gone or are no longer what they were; their events stay, unplaced.
 
-    Every file with duplicates is dropped too, to be read again: what it repeats may have been
-    counted for a file that is gone, and now counts for itself. Its events lose their places as
-    well, for without its cursor nobody could tell whether it changed meanwhile.
+    Every segment with duplicates is dropped too, to be read again: what it repeats may have been
+    counted for a segment that is gone, and now counts for itself. Its events lose their positions
+    as well, for without its cursor nobody could say whether it changed meanwhile.
     """
     names = set(names)
     if not names:
@@ -100,24 +102,41 @@ def forget_segments(connection: sqlite3.Connection, names: Iterable[str]) -> Non
         return
     repeating = connection.execute("SELECT name FROM log_files WHERE duplicate > 0").fetchall()
     drop_segments(connection, names.union(row[0] for row in repeating))
-    connection.execute(
+    changed = connection.execute(
         f"UPDATE run_events SET file_id = {NO_FILE}"
         f" WHERE file_id <> {NO_FILE} AND file_id NOT IN (SELECT file_id FROM log_files)"
-    )
+    ).rowcount
+    add_unplaced_events(connection, changed)
+
+
+def unplaced_events(connection: sqlite3.Connection) -> int:
+    """Return how many events are in the database whose segment is gone."""
+    row = connection.execute(f"SELECT value FROM settings WHERE name = '{UNPLACED}'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def add_unplaced_events(connection: sqlite3.Connection, change: int) -> None:
+    """Count events that lost their segment, or, as a negative number, found one again."""
+    if change:
+        connection.execute(
+            "INSERT INTO settings (name, value) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            (UNPLACED, change),
+        )
 
 
 def drop_segments(connection: sqlite3.Connection, names: Iterable[str]) -> None:
-    """Delete the cursors of files, and what was quarantined of them."""
+    """Delete the cursors of segments, and what was quarantined of them."""
     rows = [(name,) for name in names]
     connection.executemany("DELETE FROM log_files WHERE name = ?", rows)
     connection.executemany("DELETE FROM quarantine WHERE file = ?", rows)
 
 
 def rename_segments(connection: sqlite3.Connection, moves: Mapping[str, Segment]) -> None:
-    """Let what is known of files go over to the files that they have become, by old name.
+    """Have everything known of segments follow them to their new names, by old name.
 
     The cursors don't say that the new files were read to their end: the next reading finds out
-    whether they hold what was read of the old ones.
+    whether they contain what was read of the old ones.
     """
     connection.executemany(
         "UPDATE log_files SET name = ?, file_id = ?, device = ?, inode = ?, size = 0, changed = 0"
@@ -128,7 +147,7 @@ def rename_segments(connection: sqlite3.Connection, moves: Mapping[str, Segment]
         "UPDATE quarantine SET file = ? WHERE file = ?",
         [(new.name, old) for old, new in moves.items()],
     )
-    # In one go, for no index leads from a file to its events.
+    # In one statement, for no index leads from a segment to its events.
     numbers = {file_id(old): file_id(new.name) for old, new in moves.items()}
     cases = " ".join(f"WHEN {old} THEN {new}" for old, new in numbers.items())
     connection.execute(

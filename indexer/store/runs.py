@@ -1,6 +1,6 @@
-"""The runs table: rows of `agent_runs`, read and written.
+"""The table `agent_runs`: read rows and write rows.
 
-Called by the ingest pass, inside its transactions. It knows nothing of what a row means.
+Called inside the transactions of an ingest pass. It does not know what a row means.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from indexer.store.schema.columns import RUN_COLUMNS
 
 _NAMES = ", ".join(RUN_COLUMNS)
+_ALL_COLUMNS = ", ".join(f"{name} = excluded.{name}" for name in RUN_COLUMNS[1:])
 # SQLite takes 999 parameters in its oldest builds.
 _CHUNK = 500
 
@@ -36,17 +37,18 @@ def load_runs(
 
 
 def save_runs(connection: sqlite3.Connection, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows, over what stood there."""
-    # Of fifty-six columns most are empty in most rows, and to say so of each takes SQLite twice
-    # as long as writing the others.
+    """Write rows, replacing earlier rows of the same runs."""
+    # Of fifty-six columns most are empty in most rows, and binding those takes SQLite twice as
+    # long as writing the others.
     alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for row in rows:
         given = {name: value for name, value in row.items() if value is not None}
         alike.setdefault(tuple(given), []).append(tuple(given.values()))
     for names, values in alike.items():
+        # Not OR REPLACE: it would delete another run that a user's unique index conflicts with.
         connection.executemany(
-            f"INSERT OR REPLACE INTO agent_runs ({', '.join(names)})"
-            f" VALUES ({', '.join('?' * len(names))})",
+            f"INSERT INTO agent_runs ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+            f" ON CONFLICT (run_id) DO UPDATE SET {_ALL_COLUMNS}",
             values,
         )
 
@@ -54,7 +56,7 @@ def save_runs(connection: sqlite3.Connection, rows: Iterable[dict[str, Any]]) ->
 def update_runs(
     connection: sqlite3.Connection, rows: Iterable[dict[str, Any]], columns: Sequence[str]
 ) -> None:
-    """Write some columns of rows that are there; `columns` begin with the run id."""
+    """Write some columns of existing rows; `columns` begin with the run id."""
     changes = ", ".join(f"{name} = ?" for name in columns[1:])
     connection.executemany(
         f"UPDATE agent_runs SET {changes} WHERE run_id = ?",

@@ -1,23 +1,29 @@
-"""The indexer's own state: heartbeat, lag, last error, settings, processes that are gone.
+"""The tables `indexer_status`, `settings` and `gone_processes`: what the indexer itself knows.
 
-Called by the daemon and by single passes. These tables say nothing of the log, so a rebuild
-carries them over rather than making them anew.
+They are no function of the log, so a rebuild carries them over.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from typing import Any, Optional
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Optional
 
-from indexer.store.connection import transaction
+from indexer.store.connection import is_damage, transaction
+from indexer.store.cursors import UNPLACED
 from indexer.store.schema.script import INDEXER_TABLES
-from telemetry_core.process import host_name, process_is_gone
 
 HEARTBEAT_SECONDS = 10.0
-"""How often at most a daemon says that it is at work; it says nothing while nothing comes."""
+"""How often at most a daemon writes that it is at work; it writes nothing while nothing comes."""
 
-_PID = re.compile(r"[0-9]{1,10}", re.ASCII)
+
+class RunningProcess(NamedTuple):
+    """A process that running runs say they belong to."""
+
+    source: str
+    start: str
+    """As `telemetry_core.process` spells it; empty where the runs do not say."""
+    last_event_time: str
 
 
 def update_status(connection: sqlite3.Connection, **columns: Any) -> None:
@@ -40,7 +46,7 @@ def read_status(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def set_stale_after(connection: sqlite3.Connection, seconds: float) -> None:
-    """Tell the view `stale_runs` after how long a silence a running run is stale."""
+    """Set after how long a silence a running run is stale, for the view `run_states`."""
     connection.execute(
         "INSERT INTO settings (name, value) VALUES ('stale_after', ?)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
@@ -50,48 +56,78 @@ def set_stale_after(connection: sqlite3.Connection, seconds: float) -> None:
 
 
 def queued_for(connection: sqlite3.Connection) -> Optional[str]:
-    """Return for which targets the outbox holds all that is due; None if that is not known."""
+    """Return for which targets the outbox has everything due; None if that is not known."""
     row = connection.execute("SELECT value FROM settings WHERE name = 'queued_for'").fetchone()
     return None if row is None else str(row[0])
 
 
 def set_queued_for(connection: sqlite3.Connection, choice: Optional[str]) -> None:
-    """Note for which targets the outbox holds all that is due; None for none."""
+    """Note for which targets the outbox has everything due; None for none."""
     if choice is None:
         connection.execute("DELETE FROM settings WHERE name = 'queued_for'")
     else:
         connection.execute("INSERT OR REPLACE INTO settings VALUES ('queued_for', ?)", (choice,))
 
 
-def refresh_gone_processes(connection: sqlite3.Connection) -> None:
-    """Find out which running runs of this host have lost their process; `stale_runs` shows them."""
-    known = set(connection.execute("SELECT source, process_start FROM gone_processes"))
-    running = connection.execute(
-        "SELECT DISTINCT source, ifnull(process_start, '') FROM agent_runs"
-        " WHERE status = 'running' AND source IS NOT NULL"
+def running_processes(connection: sqlite3.Connection) -> Iterator[RunningProcess]:
+    """Yield the processes of all running runs."""
+    rows = connection.execute(
+        "SELECT source, ifnull(process_start, ''), max(last_event_time) FROM agent_runs"
+        " WHERE status = 'running' AND source IS NOT NULL GROUP BY 1, 2"
     )
-    gone = {(source, start) for source, start in running if _is_gone(source, start or None)}
-    if gone != known:
-        with transaction(connection):
-            connection.execute("DELETE FROM gone_processes")
-            connection.executemany("INSERT INTO gone_processes VALUES (?, ?)", gone)
+    for row in rows:
+        yield RunningProcess(*row)
+
+
+def gone_processes(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """Return the processes known to have ended, by source and start, and when that was noted."""
+    rows = connection.execute("SELECT source, process_start, noted_at FROM gone_processes")
+    return {(source, start): noted_at for source, start, noted_at in rows}
+
+
+def replace_gone_processes(
+    connection: sqlite3.Connection, gone: Mapping[tuple[str, str], str]
+) -> None:
+    """Replace all of the processes known to have ended."""
+    with transaction(connection):
+        connection.execute("DELETE FROM gone_processes")
+        connection.executemany(
+            "INSERT INTO gone_processes (source, process_start, noted_at) VALUES (?, ?, ?)",
+            [(source, start, noted_at) for (source, start), noted_at in gone.items()],
+        )
 
 
 def copy_indexer_tables(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    """Carry the indexer's own tables over to a database that is about to replace theirs."""
+    """Copy the indexer's own tables to a database that is about to replace theirs.
+
+    What is missing or cannot be read in the old one is left behind.
+    """
+    for table in INDEXER_TABLES:
+        try:
+            with transaction(new):
+                _copy_table(old, new, table)
+        except sqlite3.DatabaseError as error:
+            # Damaged, or with other columns: the new one starts empty. A lock is neither.
+            if not is_damage(error) and not isinstance(error, sqlite3.IntegrityError):
+                raise
     with transaction(new):
-        for table in INDEXER_TABLES:
-            # Row by row: after a long outage of a receiver the outbox is no small table.
-            rows = old.execute(f"SELECT * FROM {table}")
-            new.execute(f"DELETE FROM {table}")
-            marks = ", ".join("?" * len(rows.description))
-            new.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
-        # It was queued of the old rows, and not of what came since.
+        # The rows were queued from the old runs, and say nothing of what came since.
         set_queued_for(new, None)
+        # Every event of a database that was just built has its segment.
+        new.execute("DELETE FROM settings WHERE name = ?", (UNPLACED,))
 
 
-def _is_gone(source: str, start: Optional[str]) -> bool:
-    host, _, pid = source.rpartition("/")
-    # `isdigit` would do for neither: it takes superscripts, and numbers too long for `int`.
-    known = host == host_name() and _PID.fullmatch(pid) is not None
-    return known and process_is_gone(int(pid), start)
+def _copy_table(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> None:
+    names = _columns(new, table) & _columns(old, table)
+    if not names:
+        return
+    listed = ", ".join(sorted(names))
+    # Row by row: after a long outage of a receiver the outbox is no small table.
+    rows = old.execute(f"SELECT {listed} FROM {table}")
+    new.execute(f"DELETE FROM {table}")
+    marks = ", ".join("?" * len(names))
+    new.executemany(f"INSERT INTO {table} ({listed}) VALUES ({marks})", rows)
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Optional
 
 from indexer.errors import DatabaseUnusable
-from indexer.store.connection import create_schema, has_our_schema, open_reader, translated
+from indexer.store.connection import open_reader, translated
+from indexer.store.schema.check import create_schema, has_our_schema
 from indexer.system.filesystem import identity
 
 _CONNECTIONS = 4

@@ -17,9 +17,9 @@ import pytest
 
 from indexer.daemon.loop import Daemon
 from indexer.database.freshness import index_once
+from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
-from indexer.database.session import Session
-from indexer.errors import DatabaseOutOfReach
+from indexer.errors import DatabaseUnreachable
 from indexer.health.health import health
 from indexer.store.connection import open_reader, open_writer
 from indexer.store.status import read_status
@@ -212,7 +212,7 @@ def test_a_process_without_descriptors_does_not_take_its_database_for_damaged(
     import resource
 
     client.start_run("agent", "job")
-    with closing(Session(Base(client.config))) as view:
+    with closing(open_or_rebuild(Base(client.config))) as view:
         view.run_pass()
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         # Room for the lease, and none for a reader.
@@ -220,7 +220,7 @@ def test_a_process_without_descriptors_does_not_take_its_database_for_damaged(
         os.close(lowest)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
         try:
-            with pytest.raises(DatabaseOutOfReach, match="unable to open"):
+            with pytest.raises(DatabaseUnreachable, match="unable to open"):
                 view.check_readers_see_writes()
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -231,12 +231,12 @@ _FORKS = """
     import os, signal, sys, warnings
     from pathlib import Path
     from indexer.store.connection import open_reader
-    from indexer.database.session import Session
+    from indexer.database.opening import open_or_rebuild
     from indexer.system.base import Base
     from telemetry_core import TelemetryClient, TelemetryConfig
     config = TelemetryConfig.for_base(Path(sys.argv[1]))
     client = TelemetryClient(config)
-    view = Session(Base(config))
+    view = open_or_rebuild(Base(config))
     reader = open_reader(config.database_path)
     for round_number in range(5):
         client.start_run("agent", "job")
@@ -364,7 +364,6 @@ def test_a_clock_set_back_does_not_stop_the_heart(
     ahead = int((datetime.now(timezone.utc).timestamp() + 2 * 86_400) * 1_000_000)
     monkeypatch.setattr(CLOCK, "_last", ahead)
     daemon = Daemon(Base(client.config))
-    monkeypatch.setattr(daemon, "_handle_signals", lambda: None)
     monkeypatch.setattr(daemon, "_wait", daemon.stop)
     client.start_run("agent", "job")
     daemon.run()

@@ -123,7 +123,6 @@ def test_without_any_events_polling_finds_everything(
             client.start_run("agent", "job")
 
     monkeypatch.setattr(daemon, "_wait", next_run)
-    monkeypatch.setattr(daemon, "_handle_signals", lambda: None)
     daemon.run()
     assert count_runs(client.config) == 5
     assert _status(client.config)["watching"] == 0
@@ -197,7 +196,6 @@ def test_a_daemon_with_nothing_to_do_writes_nothing(
         if len(seen) == 8:
             daemon.stop()
 
-    monkeypatch.setattr(daemon, "_handle_signals", lambda: None)
     monkeypatch.setattr(daemon, "_wait", look)
     daemon.run()
     assert len(looks) == 8
@@ -228,7 +226,6 @@ def test_a_heartbeat_follows_work_at_once_after_a_rest(
         if len(beats) == 3:
             daemon.stop()
 
-    monkeypatch.setattr(daemon, "_handle_signals", lambda: None)
     monkeypatch.setattr(daemon, "_wait", look)
     daemon.run()
     assert beats[0] == beats[1] != beats[2]
@@ -335,7 +332,7 @@ def test_a_view_that_may_not_be_written_is_read_with_a_warning(
         raise PermissionError(13, "refused")
 
     monkeypatch.setattr("indexer.database.freshness.index_once", refuse)
-    assert "may be stale" in refresh_database(Base(client.config))
+    assert "may be out of date" in refresh_database(Base(client.config))
     assert tables(client.config.database_path) == before
 
 

@@ -16,11 +16,12 @@ from typing import Callable
 
 import pytest
 
-from indexer.database import rebuild as rebuild_module
+from indexer.database import swap
 from indexer.database.freshness import index_once
+from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
 from indexer.database.verify import verify
-from indexer.errors import AlreadyRunning, DatabaseUnusable, Interrupted
+from indexer.errors import AlreadyRunning, DatabaseUnusable, Interrupted, NotOurDatabase
 from indexer.store.connection import PAGE_BYTES, open_writer, wal_bytes
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
@@ -173,19 +174,26 @@ def test_rubbish_in_the_databases_place_is_kept_aside(config: TelemetryConfig) -
     assert kept.read_bytes().startswith(b"this is no database")
 
 
-def test_a_database_of_somebody_else_is_not_trusted(config: TelemetryConfig) -> None:
-    """An SQLite file with other tables is replaced by the view."""
+@pytest.mark.parametrize("use", [index_once, rebuild, open_or_rebuild])
+def test_another_programs_database_is_never_written_to(
+    config: TelemetryConfig, use: Callable[[Base], object]
+) -> None:
+    """Not by a pass, not by a rebuild: it stays as it is, and the error says what to do."""
     config.database_path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(config.database_path)) as other:
-        other.execute("PRAGMA page_size = 16384")
         other.execute("CREATE TABLE agent_runs (x)")
         other.commit()
-    assert rows(config, _COUNT) == [(20,)]
+    before = config.database_path.read_bytes()
+    with pytest.raises(NotOurDatabase, match="another program") as raised:
+        use(Base(config))
+    assert "TELEMETRY_DB_PATH" in raised.value.hint
+    assert config.database_path.read_bytes() == before
+    assert sorted(config.database_path.parent.glob("*.sqlite*")) == [config.database_path]
 
 
 @pytest.mark.parametrize("make_anew", [index_once, rebuild])
 def test_a_leftover_write_ahead_log_is_not_played_into_the_new_view(
-    config: TelemetryConfig, make_anew: Callable[[TelemetryConfig], object]
+    config: TelemetryConfig, make_anew: Callable[[Base], object]
 ) -> None:
     """A -wal file without its database would corrupt the next one of that name."""
     index_once(Base(config))
@@ -196,7 +204,7 @@ def test_a_leftover_write_ahead_log_is_not_played_into_the_new_view(
     writer.close()
     config.database_path.unlink()
     wal.write_bytes(stale)
-    make_anew(config)
+    make_anew(Base(config))
     assert rows(config, "SELECT DISTINCT agent_name FROM agent_runs") == [("agent",)]
 
 
@@ -220,13 +228,13 @@ def test_events_written_while_it_builds_are_in(
 ) -> None:
     """The last pass before the swap takes what came meanwhile."""
     index_once(Base(config))
-    real = rebuild_module.write_lease
+    real = Base.write_lease
 
-    def write_first(given: TelemetryConfig) -> object:
-        TelemetryClient(given).start_run("meanwhile", "job")
+    def write_first(given: Base) -> object:
+        TelemetryClient(given.config).start_run("meanwhile", "job")
         return real(given)
 
-    monkeypatch.setattr(rebuild_module, "write_lease", write_first)
+    monkeypatch.setattr(Base, "write_lease", write_first)
     rebuild(Base(config))
     with closing(_reader(config)) as reader:
         assert reader.execute(_COUNT).fetchone() == (21,)
@@ -323,7 +331,7 @@ def test_a_database_that_is_busy_is_not_taken_for_broken(
     def refuse(*_: object) -> None:
         raise sqlite3.OperationalError("database is locked")
 
-    monkeypatch.setattr(rebuild_module, "copy_indexer_tables", refuse)
+    monkeypatch.setattr(swap, "copy_indexer_tables", refuse)
     with pytest.raises(DatabaseUnusable, match="locked"):
         rebuild(Base(config))
 
@@ -334,14 +342,14 @@ def test_a_rebuild_says_what_all_of_its_passes_found(
     """What came while it built is counted with the rest, whatever kind of line it is."""
     first, *_ = config.ndjson_dir.glob("events_*")
     shutil.copyfile(first, config.ndjson_dir / "events_20200101.ndjson")
-    real, late = rebuild_module.write_lease, b"not an event\n"
+    real, late = Base.write_lease, b"not an event\n"
 
-    def write_first(given: TelemetryConfig) -> object:
-        (given.ndjson_dir / "events_20200102.ndjson").write_bytes(late)
-        TelemetryClient(given).start_run("meanwhile", "job")
+    def write_first(given: Base) -> object:
+        (given.log_directory / "events_20200102.ndjson").write_bytes(late)
+        TelemetryClient(given.config).start_run("meanwhile", "job")
         return real(given)
 
-    monkeypatch.setattr(rebuild_module, "write_lease", write_first)
+    monkeypatch.setattr(Base, "write_lease", write_first)
     told: list[int] = []
     result = rebuild(Base(config), told.append)
     assert result.lines == {"indexed": 61, "duplicate": 60, "quarantined": 1}

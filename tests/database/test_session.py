@@ -14,10 +14,13 @@ from typing import Callable
 
 import pytest
 
+from indexer.database.freshness import index_once
+from indexer.database.opening import open_or_rebuild
 from indexer.database.session import Session
-from indexer.errors import DatabaseDamaged
+from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.store import connection as database
 from indexer.store.connection import empty_wal, open_writer, wal_bytes
+from indexer.store.schema.check import create_schema
 from indexer.store.status import queued_for, read_status
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
@@ -31,7 +34,7 @@ from tests.support.forward import a_run, start_targets
 def view(client: TelemetryClient) -> Iterator[Session]:
     """A view of one run, open as a daemon has it."""
     client.start_run("agent", "job")
-    with closing(Session(Base(client.config))) as made:
+    with closing(open_or_rebuild(Base(client.config))) as made:
         made.run_pass()
         yield made
 
@@ -108,7 +111,7 @@ def test_a_file_with_old_rows_where_it_stands_is_not_what_was_written(
 def test_a_database_without_its_file_is_damaged(view: Session, client: TelemetryClient) -> None:
     """That it can't be opened is a matter for a rebuild, if nothing else is wrong."""
     client.config.database_path.unlink()
-    with pytest.raises(DatabaseDamaged, match="readers can't open"):
+    with pytest.raises(DatabaseDamaged, match="readers cannot open"):
         view.check_readers_see_writes()
 
 
@@ -140,7 +143,7 @@ def test_runs_that_lost_their_process_are_found(base: Path, client: TelemetryCli
     (base / "raw" / "events_20260101.ndjson").write_bytes(
         lines_of([event(1, "run.started")._replace(source=source)])
     )
-    with closing(Session(Base(client.config))) as view:
+    with closing(open_or_rebuild(Base(client.config))) as view:
         view.run_pass()
         view.refresh_gone_processes()
         gone = view.connection.execute("SELECT source FROM gone_processes").fetchall()
@@ -160,11 +163,83 @@ def _rubbish(path: Path) -> None:
 
 def _another_version(path: Path) -> None:
     with closing(open_writer(path)) as connection:
+        create_schema(connection)
         connection.execute("PRAGMA user_version = 1")
-        connection.execute("CREATE TABLE agent_runs (run_id)")
 
 
-@pytest.mark.parametrize("harm", [_rubbish, _another_version])
+def _another_column(path: Path) -> None:
+    with closing(open_writer(path)) as connection:
+        create_schema(connection)
+        connection.execute("ALTER TABLE agent_runs ADD COLUMN mine")
+
+
+def _a_missing_table(path: Path) -> None:
+    with closing(open_writer(path)) as connection:
+        create_schema(connection)
+        connection.execute("DROP TABLE gone_processes")
+
+
+def _a_view_of_theirs(path: Path) -> None:
+    with closing(open_writer(path)) as connection:
+        create_schema(connection)
+        connection.execute("DROP VIEW failed_runs")
+        connection.execute("CREATE VIEW failed_runs AS SELECT 1")
+
+
+def _a_trigger(path: Path) -> None:
+    with closing(open_writer(path)) as connection:
+        create_schema(connection)
+        connection.execute(
+            "CREATE TRIGGER t AFTER INSERT ON agent_runs BEGIN DELETE FROM agent_runs; END"
+        )
+
+
+def _a_unique_index(path: Path) -> None:
+    with closing(open_writer(path)) as connection:
+        create_schema(connection)
+        connection.execute("CREATE UNIQUE INDEX one_each ON agent_runs (agent_name)")
+
+
+def test_tables_and_indexes_of_users_are_no_difference(client: TelemetryClient) -> None:
+    """Only what could refuse or change an event is."""
+    path = client.config.database_path
+    with closing(open_writer(path)) as connection:
+        create_schema(connection)
+        connection.execute("CREATE TABLE notes (text, run_id UNIQUE)")
+        connection.execute("CREATE INDEX by_host ON agent_runs (host)")
+    with closing(Session.open(Base(client.config))) as session:
+        assert session.connection.execute("SELECT count(*) FROM notes").fetchone() == (0,)
+
+
+def test_a_unique_index_that_is_added_under_a_session_deletes_no_run(
+    client: TelemetryClient,
+) -> None:
+    """The pass fails instead, and the next session rebuilds without the index."""
+    client.start_run("agent", "job")
+    base = Base(client.config)
+    with closing(open_or_rebuild(base)) as session:
+        session.run_pass()
+        session.connection.execute("CREATE UNIQUE INDEX one_each ON agent_runs (agent_name)")
+        client.start_run("agent", "job")
+        with pytest.raises(DatabaseUnusable, match="UNIQUE"):
+            session.run_pass()
+        assert count_runs(client.config) == 1
+    index_once(base)
+    assert count_runs(client.config) == 2
+
+
+_HARMS = [
+    _rubbish,
+    _another_version,
+    _another_column,
+    _a_missing_table,
+    _a_view_of_theirs,
+    _a_trigger,
+    _a_unique_index,
+]
+
+
+@pytest.mark.parametrize("harm", _HARMS)
 def test_what_is_no_view_of_ours_is_rebuilt_as_it_is_opened(
     client: TelemetryClient, harm: Callable[[Path], None]
 ) -> None:
@@ -174,7 +249,7 @@ def test_what_is_no_view_of_ours_is_rebuilt_as_it_is_opened(
     path.parent.mkdir()
     harm(path)
     told: list[int] = []
-    with closing(Session(Base(client.config), on_progress=told.append)):
+    with closing(open_or_rebuild(Base(client.config), on_progress=told.append)):
         assert count_runs(client.config) == 1
     assert sum(told) > 0
 
@@ -183,7 +258,7 @@ def test_a_view_opened_again_is_the_one_that_was_there(client: TelemetryClient) 
     """Nothing is rebuilt: what the log does not say is still in it."""
     client.start_run("agent", "job")
     for _ in range(2):
-        with closing(Session(Base(client.config))) as view:
+        with closing(open_or_rebuild(Base(client.config))) as view:
             view.run_pass()
             view.connection.execute("UPDATE agent_runs SET agent_name = agent_name || '+'")
     with closing(database.open_reader(client.config.database_path)) as reader:
@@ -204,12 +279,12 @@ def _waiting(view: Session) -> list[tuple[str]]:
 
 def test_what_is_due_is_queued_once_the_log_was_read(forwarding: TelemetryConfig) -> None:
     """Not before: a view just opened knows nothing of what came while nobody looked."""
-    with closing(Session(Base(forwarding))) as view:
+    with closing(open_or_rebuild(Base(forwarding))) as view:
         assert not view.is_outbox_complete()
         view.run_pass()
         assert view.is_outbox_complete()
         assert _waiting(view) == [("r",), ("s",)]
-    with closing(Session(Base(forwarding))) as again:
+    with closing(open_or_rebuild(Base(forwarding))) as again:
         assert queued_for(again.connection) is not None
         assert not again.is_outbox_complete()
         again.run_pass()
@@ -219,7 +294,9 @@ def test_what_is_due_is_queued_once_the_log_was_read(forwarding: TelemetryConfig
 def test_half_a_log_makes_nothing_due(forwarding: TelemetryConfig) -> None:
     """Its states never lasted: a pass that is told to stop queues nothing."""
     answers = iter([True])
-    with closing(Session(Base(forwarding), should_stop=lambda: next(answers, False))) as view:
+    with closing(
+        open_or_rebuild(Base(forwarding), should_stop=lambda: next(answers, False))
+    ) as view:
         with small_batches(1):
             assert not view.run_pass().is_complete
         assert not view.is_outbox_complete()
@@ -233,7 +310,9 @@ def test_a_queue_that_was_not_filled_to_the_end_does_not_hold_all(
 ) -> None:
     """Told to stop after the log was read: the next pass makes up for it."""
     answers = iter([False, True])
-    with closing(Session(Base(forwarding), should_stop=lambda: next(answers, False))) as view:
+    with closing(
+        open_or_rebuild(Base(forwarding), should_stop=lambda: next(answers, False))
+    ) as view:
         assert view.run_pass().is_complete
         assert not view.is_outbox_complete()
         view.run_pass()
@@ -242,10 +321,10 @@ def test_a_queue_that_was_not_filled_to_the_end_does_not_hold_all(
 
 def test_what_is_folded_without_a_target_is_queued_for_none(forwarding: TelemetryConfig) -> None:
     """The mark goes, so that whoever has a target again makes up for it."""
-    with closing(Session(Base(forwarding))) as view:
+    with closing(open_or_rebuild(Base(forwarding))) as view:
         view.run_pass()
     without = TelemetryConfig.for_base(forwarding.metrics_dir)
-    with closing(Session(Base(without))) as view:
+    with closing(open_or_rebuild(Base(without))) as view:
         view.run_pass()
         assert queued_for(view.connection) is not None, "nothing was folded yet"
         TelemetryClient(without).start_run("agent", "job")

@@ -287,9 +287,9 @@ def test_the_first_revision_can_be_posted_and_none_cannot() -> None:
     ("given", "kept"),
     [
         (2**63 - 1, 2**63 - 1),
-        (2**63, str(2**63)),
+        (2**63, float(2**63)),
         (-(2**63), -(2**63)),
-        (-(2**63) - 1, str(-(2**63) - 1)),
+        (-(2**63) - 1, float(-(2**63) - 1)),
         (4.0, 4),
         (1.5, 1.5),
         (2.0**53, 2.0**53),
@@ -297,17 +297,73 @@ def test_the_first_revision_can_be_posted_and_none_cannot() -> None:
         ("007", 7),
         ("-7", -7),
         ("9" * 18, int("9" * 18)),
-        ("9" * 19, "9" * 19),
-        ("1.5", "1.5"),
-        ("", ""),
+        ("9" * 19, float("9" * 19)),
+        ("1.5", 1.5),
+        (" 2e3 ", 2000),
         (True, 1),
-        ([1], "[1]"),
     ],
 )
 def test_numbers_are_whole_where_they_can_be_and_kept_where_not(given: Any, kept: Any) -> None:
-    """What SQLite has no integer for, or what would lose digits, stays as it came."""
+    """Numbers in text are numbers; beyond SQLite's integers they are fractions."""
     found = _fold([event(1, "run.updated", items_failed=given)])["items_failed"]
     assert (found, type(found)) == (kept, type(kept))
+
+
+@pytest.mark.parametrize("given", ["", "seven", "nan", "1e999", [1], {"a": 1}])
+def test_what_is_not_a_number_is_kept_and_leaves_the_column_empty(given: Any) -> None:
+    """It is in `context_json` by its name, where it breaks no sum."""
+    row = _fold([event(1, "run.updated", items_failed=given)])
+    assert row["items_failed"] is None
+    assert orjson.loads(row["context_json"]) == {"items_failed": given}
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("Status.FAILED", "failed"),
+        ("JobStatus.Succeeded", "success"),
+        ("Failed", "failed"),
+        ("halted", "halted"),
+        ("v1.2", "v1.2"),
+    ],
+)
+def test_a_status_of_an_enumeration_is_its_own(given: str, stored: str) -> None:
+    """The member's name counts, in any case; a status nobody has heard of stays as it is."""
+    assert _fold([event(1, "run.ended", status=given)])["status"] == stored
+    assert _fold([event(1, "run.updated", status=given)])["status"] == stored
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [('{"loss": NaN}', '{"loss":null}'), ("{broken", '"{broken"'), ('{"a": 1}', '{"a":1}')],
+)
+def test_json_columns_contain_valid_json(given: str, stored: str) -> None:
+    """NaN becomes null, as everywhere; text that is no JSON becomes a JSON string."""
+    assert _fold([event(1, "run.updated", metrics_json=given)])["metrics_json"] == stored
+
+
+def test_times_that_are_corrected_after_the_end_correct_the_duration() -> None:
+    """Unless the agent gives one: what it measured stands."""
+    run = [event(0, "run.started"), event(2_000_000, "run.ended")]
+    assert _fold(run)["duration_ms"] == 2000
+    backdated = event(3_000_000, "run.updated", start_time="2025-12-31T23:59:50Z")
+    assert _fold([*run, backdated])["duration_ms"] == 12_000
+    moved = event(3_000_000, "run.updated", end_time="2026-01-01T00:00:05Z")
+    assert _fold([*run, moved])["duration_ms"] == 5_000
+    given = event(3_000_000, "run.updated", end_time="2026-01-01T00:00:05Z", duration_ms=7)
+    assert _fold([*run, given])["duration_ms"] == 7
+
+
+def test_the_indexers_own_events_are_not_the_agents() -> None:
+    """Receipts count neither as events of the run nor as a sign of life, in whichever order."""
+    own = [event(1, "run.started"), event(2, "run.ended")]
+    receipts = [event(3, "run.delivery_failed"), event(4, "run.delivered", revision=2)]
+    row = _fold([*own, *receipts])
+    assert (row["event_count"], row["last_event_id"]) == (2, own[1].id)
+    assert row["api_posted"] == 1
+    early = event(0, "run.delivered", revision=1)
+    together = _fold([early, *own])
+    assert fold(_fold(own), [early]) == together
 
 
 @pytest.mark.parametrize(
@@ -390,7 +446,7 @@ def test_metrics_that_are_no_object_give_way_to_some_that_are() -> None:
     """But those of a start take nothing away."""
     late = _fold([event(1, "run.updated", metrics_json="words"), event(2, "run.started", n=1)])
     later = _fold([event(1, "run.updated", metrics_json="words"), event(2, "run.updated", n=1)])
-    assert (late["metrics_json"], later["metrics_json"]) == ("words", '{"n":1}')
+    assert (late["metrics_json"], later["metrics_json"]) == ('"words"', '{"n":1}')
 
 
 def test_counters_add_to_fields_and_to_metrics() -> None:
@@ -415,7 +471,7 @@ def test_what_is_no_number_is_not_counted_and_no_sum_leaves_the_range() -> None:
             event(4, "run.incremented", items_succeeded=1),
         ]
     )
-    assert (row["items_failed"], row["agent_name"], row["duration_ms"]) == ("seven", None, None)
+    assert (row["items_failed"], row["agent_name"], row["duration_ms"]) == (1, None, None)
     assert (row["items_succeeded"], row["metrics_json"]) == (float(2**63), None)
 
 

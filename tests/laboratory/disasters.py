@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 
 from indexer.database import rebuild as rebuild_module
 from indexer.database.freshness import index_once
+from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.database.verify import verify
@@ -197,7 +198,7 @@ class Disasters(RuleBasedStateMachine):
         """The same view stays open, and with it what it remembers, unless it was replaced."""
         if self.view is not None and not self.view.is_in_place():
             self.drop_view()
-        self.view = self.view or Session(Base(self.config))
+        self.view = self.view or open_or_rebuild(Base(self.config))
         self.view.run_pass()
         self.check()
 
@@ -205,7 +206,7 @@ class Disasters(RuleBasedStateMachine):
     def index_and_stop_early(self, batches: int) -> None:
         left = iter(range(batches))
         base = Base(self.config)
-        with closing(Session(base, should_stop=lambda: next(left, None) is None)) as view:
+        with closing(open_or_rebuild(base, should_stop=lambda: next(left, None) is None)) as view:
             view.run_pass()
 
     @rule(after=st.integers(0, 300))

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from indexer.log import segments as log_files
-from indexer.log.segments import Segment, file_id, fingerprint, list_segments
+from indexer.log.segments import Segment, file_id, fingerprint, list_segments, segment_at
 from indexer.log.streams import (
     StreamBroken,
     StreamUnfinished,
@@ -117,10 +116,8 @@ def test_closing_a_stream_closes_its_file(tmp_path: Path) -> None:
 def test_a_file_gone_between_the_listing_and_the_look_is_none(tmp_path: Path) -> None:
     """The next pass will see what became of it."""
     path = _made(tmp_path, ".ndjson", b"")
-    with os.scandir(tmp_path) as entries:
-        (entry,) = entries
     path.unlink()
-    assert log_files._as_log_file(entry) is None
+    assert segment_at(path) is None
     assert list_segments(tmp_path) == []
     assert list_segments(tmp_path / "nowhere") == []
 

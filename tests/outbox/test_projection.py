@@ -74,7 +74,7 @@ def test_a_run_is_queued_with_its_row_or_not_at_all(
         assert queue.waiting() == {"r": [2]}, "inside the transaction it is there"
         raise CursorMoved("on purpose")
 
-    monkeypatch.setattr(queue.ingest, "_on_folded", fail)
+    monkeypatch.setattr(queue.ingest, "_listeners", [fail])
     with pytest.raises(CursorMoved):
         queue.index(*a_run("r"))
     assert queue.waiting() == {}
@@ -214,7 +214,7 @@ def test_a_first_pass_queues_nothing_before_it_has_read_the_whole_log(
         take(placed)
         seen.append(queue.waiting())
 
-    monkeypatch.setattr(queue.ingest, "_on_folded", watched)
+    monkeypatch.setattr(queue.ingest, "_listeners", [watched])
     with small_batches(1):
         queue.index()
     assert len(seen) >= 4

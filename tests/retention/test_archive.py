@@ -470,8 +470,8 @@ def test_a_verification_during_which_a_day_is_archived_looks_again(config: Telem
     real = verify_module.refresh_database
     archived = iter([lambda: archive(Base(config), MONTH, packing.GZIP, NOW)])
 
-    def then_archived(config: TelemetryConfig) -> str:
-        warning = real(Base(config))
+    def then_archived(base: Base) -> str:
+        warning = real(base)
         next(archived, lambda: None)()
         return warning
 

@@ -17,15 +17,12 @@ from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.store.connection import (
     closed_on_error,
-    create_schema,
-    has_our_schema,
-    is_empty,
-    is_ours,
     open_reader,
     open_writer,
     transaction,
     translated,
 )
+from indexer.store.schema.check import create_schema, has_our_schema, is_empty, is_ours
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.database import rows
@@ -224,11 +221,13 @@ _POWERLESS = """
     from contextlib import closing
     from pathlib import Path
     from indexer.store.connection import open_writer
+    from indexer.store.schema.check import create_schema
     path = Path(sys.argv[1]) / "telemetry.sqlite"
     # Permissions don't apply to root.
     if os.geteuid() == 0:
         os.setuid(65534)
     with closing(open_writer(path, "WAL")) as connection:
+        create_schema(connection)
         connection.execute("CREATE TABLE kept (number)")
     for suffix in ("-wal", "-journal"):
         os.close(os.open(f"{path}{suffix}", os.O_WRONLY | os.O_CREAT, 0o400))

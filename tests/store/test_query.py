@@ -15,8 +15,9 @@ import pytest
 
 from indexer.database.freshness import index_once
 from indexer.errors import QueryFailed
-from indexer.store.connection import create_schema, open_reader
+from indexer.store.connection import open_reader
 from indexer.store.query import Query
+from indexer.store.schema.check import create_schema
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 

@@ -12,7 +12,8 @@ from typing import Optional
 
 import pytest
 
-from indexer.store import status as own_state
+from indexer.database import gone_processes
+from indexer.store.status import RunningProcess
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.line import encode
@@ -73,11 +74,44 @@ def test_a_pid_used_again_does_not_pass_for_the_old_process(
     config.ndjson_dir.mkdir(parents=True)
     extensions = {"processstart": start_of_process} if start_of_process else None
     source = f"{host_name()}/{os.getpid()}"
-    event = Event("i", source, "run.started", "r", "2999-01-01T00:00:00.000000Z", {}, extensions)
+    # Heard of before this machine started, so it is no other machine of the same name.
+    event = Event("i", source, "run.started", "r", "1999-01-01T00:00:00.000000Z", {}, extensions)
     (config.ndjson_dir / "events_20260101.ndjson").write_bytes(encode(event))
+    config.stale_after = 1e12
     expected = [("process gone",)] if start_of_process else []
     assert rows(config, "SELECT reason FROM stale_runs") == expected
-    assert own_state._is_gone("not a source", None) is False
+
+
+def test_a_living_run_of_another_machine_of_the_same_name_is_not_gone(
+    client: TelemetryClient,
+) -> None:
+    """It is of another boot, and was heard of since this machine started."""
+    config = client.config
+    config.ndjson_dir.mkdir(parents=True)
+    extensions = {"processstart": "another-boot:1"}
+    source = f"{host_name()}/{os.getpid()}"
+    event = Event("i", source, "run.started", "r", "2999-01-01T00:00:00.000000Z", {}, extensions)
+    (config.ndjson_dir / "events_20260101.ndjson").write_bytes(encode(event))
+    assert rows(config, "SELECT reason FROM stale_runs") == []
+
+
+def test_a_new_event_shows_that_a_run_lives(client: TelemetryClient) -> None:
+    """Whatever was concluded from its process before."""
+    config = client.config
+    config.ndjson_dir.mkdir(parents=True)
+    config.stale_after = 1e12
+    source, path = f"{host_name()}/4194304", config.ndjson_dir / "events_20260101.ndjson"
+    started = Event("i", source, "run.started", "r", "1999-01-01T00:00:00.000000Z", {})
+    path.write_bytes(encode(started))
+    assert rows(config, "SELECT reason FROM stale_runs") == [("process gone",)]
+    client.log_event("r", "still", "here")
+    assert rows(config, "SELECT reason FROM stale_runs") == []
+
+
+def test_what_is_no_source_of_this_host_is_not_called_gone() -> None:
+    """A name without a number, another host's, a number that no process has."""
+    for source in ("not a source", f"{host_name()}/²", "elsewhere/1"):
+        assert not gone_processes._is_gone(RunningProcess(source, "", "2026"))
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from indexer.database.freshness import index_once
+from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.health import findings
@@ -40,7 +41,7 @@ def config(client: TelemetryClient, monkeypatch: pytest.MonkeyPatch) -> Telemetr
 @pytest.fixture
 def view(config: TelemetryConfig) -> Iterator[Session]:
     """The view, open as a daemon has it."""
-    with closing(Session(Base(config))) as made:
+    with closing(open_or_rebuild(Base(config))) as made:
         yield made
 
 

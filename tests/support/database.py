@@ -13,7 +13,8 @@ import orjson
 
 from indexer.database.freshness import index_once
 from indexer.ingest.ingest import Ingest, PassResult
-from indexer.store.connection import create_schema, open_writer
+from indexer.store.connection import open_writer
+from indexer.store.schema.check import create_schema
 from indexer.store.schema.script import TABLES
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig

@@ -92,7 +92,7 @@ class Queue:
         # Neither is this database what survives anything here: the log is.
         self.connection.execute("PRAGMA synchronous = OFF")
         self.due = OutboxProjection(self.connection, targets)
-        self.ingest = Ingest(self.connection, directory, on_folded=self.due.update)
+        self.ingest = Ingest(self.connection, directory, listeners=[self.due.update])
 
     def append(self, *events: Event, file: str = "events_20260101.ndjson") -> None:
         with open(self.directory / file, "ab") as log:

@@ -12,7 +12,13 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from indexer.store.cursors import DUPLICATE, INDEXED, count_as_duplicates
+from indexer.store.cursors import (
+    DUPLICATE,
+    INDEXED,
+    NO_FILE,
+    add_unplaced_events,
+    count_as_duplicates,
+)
 from indexer.store.events.codec import FILE_ID, LENGTH, EventRow, StoredEvent, alternative_id
 from indexer.store.events.table import (
     delete_event,
@@ -49,6 +55,7 @@ def store_events(connection: sqlite3.Connection, rows: list[EventRow]) -> StoreR
     settler = _Settler(connection, [row for row in rows if row[_POSITION] not in taken])
     for row in inserted.id_taken:
         settler.store(StoredEvent._make(row))
+    add_unplaced_events(connection, -settler.placed_again)
     count_as_duplicates(connection, [(one.file_id, one.length) for one in settler.duplicates])
     return StoreResult(settler.new, len(settler.duplicates), settler.refold | inserted.read_again)
 
@@ -64,6 +71,7 @@ class _Settler:
         self.new = new
         self.duplicates: list[StoredEvent] = []
         self.refold: set[str] = set()
+        self.placed_again = 0
 
     def store(self, row: StoredEvent) -> None:
         """Store one event, or note that it is known."""
@@ -110,5 +118,7 @@ class _Settler:
         if known_name is not None and (known_name, known.offset) < (name, row.offset):
             return DUPLICATE
         move_event(self._connection, row)
+        if known.file_id == NO_FILE:
+            self.placed_again += 1
         self._note_duplicate(known)
         return INDEXED

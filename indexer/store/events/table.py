@@ -18,7 +18,8 @@ from telemetry_core.event import RUN_EVENT, Event
 
 _NAMES = ", ".join(EVENT_COLUMNS)
 _VALUES = f"({', '.join('?' * len(EVENT_COLUMNS))})"
-_INSERT = f"INSERT OR IGNORE INTO run_events ({_NAMES}) VALUES {_VALUES}"
+_INSERT_ONE = f"INSERT INTO run_events ({_NAMES}) VALUES {_VALUES}"
+_INSERT = _INSERT_ONE.replace("INSERT", "INSERT OR IGNORE")
 # Rows to a statement: more are no quicker, and SQLite takes 999 parameters in its oldest builds.
 _AT_ONCE = 50
 _INSERT_MANY = f"{_INSERT}{f', {_VALUES}' * (_AT_ONCE - 1)}"
@@ -64,7 +65,7 @@ def insert_events(connection: sqlite3.Connection, rows: list[EventRow]) -> Inser
 
 def insert_event(connection: sqlite3.Connection, row: StoredEvent) -> None:
     """Insert one row whose id is free."""
-    connection.execute(_INSERT, row)
+    connection.execute(_INSERT_ONE, row)
 
 
 def delete_event(connection: sqlite3.Connection, run_id: str, event_id: str) -> None:

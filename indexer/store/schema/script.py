@@ -84,7 +84,12 @@ VIEWS = {
 
 def schema_sql() -> str:
     """Return the whole schema as one SQL script."""
-    statements = [
+    return ";\n\n".join(schema_statements()) + ";\n"
+
+
+def schema_statements() -> list[str]:
+    """Return the statements that create the schema, in order."""
+    return [
         *TABLES.values(),
         *INDEXER_TABLES.values(),
         RUNS_BY_START,
@@ -99,4 +104,3 @@ def schema_sql() -> str:
         f"PRAGMA application_id = {APPLICATION_ID}",
         f"PRAGMA user_version = {SCHEMA_VERSION}",
     ]
-    return ";\n\n".join(statements) + ";\n"

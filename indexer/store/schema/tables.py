@@ -105,7 +105,6 @@ INDEXER_STATUS = """CREATE TABLE indexer_status (
   started_at TEXT,
   heartbeat TEXT,
   stopped_at TEXT,
-  last_pass TEXT,
   lag_bytes INTEGER,
   watching INTEGER,
   last_error TEXT,
@@ -115,6 +114,7 @@ INDEXER_STATUS = """CREATE TABLE indexer_status (
 GONE_PROCESSES = """CREATE TABLE gone_processes (
   source TEXT NOT NULL,
   process_start TEXT NOT NULL,
+  noted_at TEXT NOT NULL,
   PRIMARY KEY (source, process_start)
 ) WITHOUT ROWID"""
 

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+
+def number(column: str) -> str:
+    """Return SQL for a column where it is a number, NULL where it is anything else."""
+    return f"CASE WHEN typeof({column}) IN ('integer', 'real') THEN {column} END"
+
+
+def whole_sum(column: str) -> str:
+    """Return SQL for a sum that cannot overflow; NULL where no row has a number."""
+    value = number(column)
+    return f"CAST(CASE WHEN count({value}) THEN total({value}) END AS INTEGER) AS {column}"
+
+
 # Every run counts in one of the columns from `succeeded` to `other`. A run that only its record
 # has as running is stale, and counts among those that did not succeed.
 _STALE = "sum(runs.run_id IN (SELECT run_id FROM stale_runs))"
@@ -56,8 +68,8 @@ RUNS_BY_DAY = f"""CREATE VIEW runs_by_day AS
 SELECT substr(start_time, 1, 10) AS day,
   {COUNTS},
   count(DISTINCT agent_name) AS agents,
-  total(items_succeeded) AS items_succeeded,
-  total(items_failed) AS items_failed
+  {whole_sum("items_succeeded")},
+  {whole_sum("items_failed")}
 FROM agent_runs AS runs
 GROUP BY day"""
 
@@ -68,7 +80,8 @@ FROM agent_runs
 WHERE status IN ('failed', 'timeout')
 ORDER BY start_time DESC"""
 
-# `now` is asked of SQLite when the view is read: a stale run is never written as one.
+# `now` is asked of SQLite when the view is read: a stale run is never written as one. An event
+# that is newer than the look at its process shows that a run lives, wherever it is.
 STALE_RUNS = """CREATE VIEW stale_runs AS
 SELECT run_id, agent_name, job_type, start_time, last_event_time, host, source,
   CASE WHEN gone THEN 'process gone' ELSE 'silent' END AS reason,
@@ -82,6 +95,7 @@ FROM (
     EXISTS (
       SELECT 1 FROM gone_processes AS dead
       WHERE dead.source = runs.source AND dead.process_start = ifnull(runs.process_start, '')
+        AND dead.noted_at >= runs.last_event_time
     ) AS gone
   FROM agent_runs AS runs
   WHERE status = 'running'
@@ -89,18 +103,54 @@ FROM (
 WHERE gone OR last_event_time < strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || ifnull(
   (SELECT value FROM settings WHERE name = 'stale_after'), 3600) || ' seconds')"""
 
-RUN_TREE = """CREATE VIEW run_tree AS
-WITH RECURSIVE tree (run_id, root_run_id, depth, path) AS (
-  SELECT run_id, run_id, 0, start_time || ' ' || run_id
-  FROM agent_runs
-  WHERE parent_run_id IS NULL OR parent_run_id NOT IN (SELECT run_id FROM agent_runs)
+_DEEPEST = 100
+"""Deeper runs are shown at this depth, so that a path stays bounded."""
+
+
+def _branches(name: str, roots: str) -> str:
+    """Return a recursive table of everything below some roots."""
+    step = f"CASE WHEN {name}.depth < {_DEEPEST} THEN {name}.path ELSE {name}.stem END"
+    return f"""{name} (run_id, root_run_id, depth, stem, path) AS (
+  SELECT run_id, run_id, 0, '', ifnull(start_time, '') || ' ' || run_id
+  FROM agent_runs WHERE {roots}
   UNION ALL
-  SELECT child.run_id, tree.root_run_id, tree.depth + 1,
-    tree.path || ' / ' || child.start_time || ' ' || child.run_id
-  FROM agent_runs AS child JOIN tree ON child.parent_run_id = tree.run_id
-  WHERE tree.depth < 100
-)
+  SELECT child.run_id, {name}.root_run_id, min({name}.depth + 1, {_DEEPEST}),
+    {step}, {step} || ' / ' || ifnull(child.start_time, '') || ' ' || child.run_id
+  FROM agent_runs AS child JOIN {name} ON child.parent_run_id = {name}.run_id
+  WHERE child.run_id <> {name}.run_id AND child.run_id <> {name}.root_run_id
+)"""
+
+
+# Runs whose parents lead in a circle hang below the earliest of them.
+RUN_TREE = f"""CREATE VIEW run_tree AS
+WITH RECURSIVE {
+    _branches(
+        "tree",
+        "parent_run_id IS NULL OR parent_run_id = run_id"
+        " OR parent_run_id NOT IN (SELECT run_id FROM agent_runs)",
+    )
+},
+circling (run_id, parent_run_id, start_time) AS (
+  SELECT run_id, parent_run_id, ifnull(start_time, '') FROM agent_runs
+  WHERE parent_run_id IS NOT NULL AND run_id NOT IN (SELECT run_id FROM tree)
+),
+climb (run_id, above) AS (
+  SELECT run_id, parent_run_id FROM circling
+  UNION
+  SELECT climb.run_id, circling.parent_run_id
+  FROM climb JOIN circling ON circling.run_id = climb.above
+),
+first_of_circle (run_id) AS (
+  SELECT own.run_id FROM climb AS own JOIN circling USING (run_id)
+  WHERE own.above = own.run_id AND NOT EXISTS (
+    SELECT 1 FROM climb JOIN circling AS other ON other.run_id = climb.above
+    WHERE climb.run_id = own.run_id
+      AND (other.start_time, other.run_id) < (circling.start_time, circling.run_id)
+  )
+),
+{_branches("circles", "run_id IN (SELECT run_id FROM first_of_circle)")}
 SELECT tree.root_run_id, tree.depth, runs.run_id, runs.parent_run_id, runs.agent_name,
   runs.job_type, runs.status, runs.start_time, runs.duration_ms, tree.path
-FROM tree JOIN agent_runs AS runs ON runs.run_id = tree.run_id
+FROM (SELECT * FROM tree UNION ALL SELECT * FROM circles) AS tree
+JOIN agent_runs AS runs ON runs.run_id = tree.run_id
 ORDER BY tree.path"""

@@ -14,7 +14,7 @@ from indexer.outbox.attempt import AttemptResult
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 
-_MODULES = {"http": "http", "sheets": "sheets", "file": "plain_file"}
+_MODULES = {"http": "http", "sheets": "sheets", "file": "plain_file", "otlp": "otlp"}
 
 
 class Transport(Protocol):

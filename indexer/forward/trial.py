@@ -12,8 +12,10 @@ from indexer.forward.failure import NO_ANSWER
 from indexer.forward.sender import Sender
 from indexer.outbox.attempt import FAILED, AttemptResult
 from indexer.outbox.parcel import Parcel
-from indexer.outbox.payload import key_of, payload_of
+from indexer.outbox.payload import key_of
+from indexer.outbox.projection import payload_for
 from indexer.outbox.target import Target
+from indexer.store.schema.columns import RUN_COLUMNS
 from indexer.system.wakeup import Wakeup
 from telemetry_core.clock import CLOCK
 from telemetry_core.process import host_name
@@ -39,7 +41,7 @@ def try_target(target: Target) -> AttemptResult:
 def _parcel(target: Target) -> Parcel:
     time = CLOCK.tick().time
     run_id = new_run_id(_AGENT, time)
-    row = dict.fromkeys(target.names) | {
+    row = dict.fromkeys((*RUN_COLUMNS, "revision", "updated_at")) | {
         "run_id": run_id,
         "agent_name": _AGENT,
         "job_type": "test",
@@ -51,4 +53,4 @@ def _parcel(target: Target) -> Parcel:
         "host": host_name(),
     }
     key = key_of(run_id, 1, target.names)
-    return Parcel(target.name, run_id, 1, key, payload_of(row, target.names), 1)
+    return Parcel(target.name, run_id, 1, key, payload_for(target, row, ()), 1)

@@ -8,20 +8,21 @@ that revision and wants it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from indexer.outbox import queue
 from indexer.outbox.delivery_state import NOT_SENT, DeliveryState, delivery_states
 from indexer.outbox.payload import key_of, payload_of
 from indexer.outbox.queue import NewParcel, QueuedRevision
-from indexer.outbox.target import Target
+from indexer.outbox.target import OTLP, Target
 from indexer.outbox.target_events import target_starts
 from indexer.store.connection import transaction
 from indexer.store.events.codec import RUN_ID, TYPE
 from indexer.store.events.deduplication import StoreResult
 from indexer.store.runs import load_runs
+from indexer.store.spans import SpanRow, spans_of
 from indexer.store.status import queued_for, set_queued_for
 from telemetry_core.event import RUN_EVENT
 
@@ -131,12 +132,22 @@ class OutboxProjection:
                 run_id,
                 rows[run_id]["revision"],
                 key_of(run_id, rows[run_id]["revision"], target.names),
-                payload_of(rows[run_id], target.names),
+                payload_for(target, rows[run_id], spans_of(self._connection, run_id)),
                 rows[run_id]["updated_at"] or "",
             )
             for target, run_id in due
         )
         queue.enqueue(self._connection, parcels)
+
+
+def payload_for(target: Target, row: Mapping[str, Any], spans: Iterable[SpanRow]) -> bytes:
+    """Return the payload of a run for a target; only traces use the run's spans."""
+    if target.kind != OTLP:
+        return payload_of(row, target.names)
+    # Imported here: most users send no traces.
+    from indexer.outbox.otlp.trace import trace_payload
+
+    return trace_payload(row, spans, content=target.content)
 
 
 def _is_due(run: _Run, target: Target, start: str, state: DeliveryState) -> bool:

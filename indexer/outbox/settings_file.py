@@ -19,7 +19,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-KINDS = ("http", "sheets", "file")
+KINDS = ("http", "sheets", "file", "otlp")
 _SECTIONS = ("targets", "channels", "alerts", "import", "receive")
 """All but the targets are read by their own rooms."""
 _FIELDS = ("known", "all")
@@ -29,6 +29,7 @@ _WORDS = {
     "float": "a number above 0",
     "int": "a whole number above 0",
     "tuple": "a list of strings",
+    "dict": "a table of strings",
 }
 TARGET_SETTINGS = {
     "kind": str,
@@ -40,6 +41,8 @@ TARGET_SETTINGS = {
     "agents": tuple,
     "statuses": tuple,
     "fields": str,
+    "content": bool,
+    "headers": dict,
     "rate": float,
     "in_flight": int,
     "timeout": float,
@@ -108,6 +111,8 @@ def target_of(name: str, table: Any, environ: Mapping[str, str]) -> Target:
         agents=tuple(table.get("agents", ())),
         statuses=tuple(normalise_status(status) for status in table.get("statuses", ())),
         all_fields=table.get("fields") == "all",
+        content=table.get("content", False),
+        headers=tuple(table.get("headers", {}).items()),
         **{key: table[key] for key in ("rate", "in_flight", "timeout") if key in table},
     )
 
@@ -125,6 +130,8 @@ def _check(key: str, value: Any) -> None:
 def _is(value: Any, kind: type) -> bool:
     if kind is tuple:
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if kind is dict:
+        return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
     if kind in (int, float):
         numbers = (int,) if kind is int else (int, float)
         return type(value) in numbers and 0 < value < float("inf")

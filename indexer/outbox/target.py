@@ -13,6 +13,7 @@ from indexer.outbox.payload import ALL_FIELDS, KNOWN_FIELDS
 from telemetry_core.config import without_secrets
 from telemetry_core.status import STATUSES
 
+OTLP = "otlp"
 DEFAULT_RATE = 20.0
 DEFAULT_IN_FLIGHT = 4
 DEFAULT_TIMEOUT = 30.0
@@ -32,6 +33,10 @@ class Target:
     statuses: tuple[str, ...] = ()
     """Empty for all."""
     all_fields: bool = False
+    content: bool = False
+    """For `otlp`: whether prompts, answers, and arguments and results of tools are sent."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Further request headers."""
     rate: float = DEFAULT_RATE
     """The most parcels per second."""
     in_flight: int = DEFAULT_IN_FLIGHT
@@ -52,7 +57,8 @@ class Target:
     @property
     def selection(self) -> str:
         """All settings that decide which runs are sent and with which bytes."""
-        return repr((self.name, self.kind, self.agents, self.statuses, self.all_fields))
+        choice = (self.name, self.kind, self.agents, self.statuses, self.all_fields, self.content)
+        return repr(choice)
 
     @property
     def custom_statuses(self) -> tuple[str, ...]:

@@ -97,6 +97,8 @@ def _checked(target: Target) -> Target:
         raise InvalidTarget("use letters, digits, `_`, `.` and `-` in a name, 64 at most")
     if target.token is not None:
         _check_token(target.token)
+    for name, value in target.headers:
+        _check_header(name, value)
     if target.kind == "file":
         _check_path(target.address)
     else:
@@ -116,6 +118,15 @@ def _check_token(token: str) -> None:
         )
     if not _TOKEN.fullmatch(token):
         raise InvalidTarget("the token has characters that no header can carry: fix it")
+
+
+def _check_header(name: str, value: str) -> None:
+    from indexer.outbox.settings_file import InvalidTarget
+
+    if not _NAME.fullmatch(name) or not value.isascii() or not value.isprintable():
+        raise InvalidTarget("headers has a name or value that no header can carry: fix it")
+    if value != value.strip():
+        raise InvalidTarget("a value of headers begins or ends with whitespace: remove it")
 
 
 def _check_path(path: str) -> None:

@@ -379,7 +379,10 @@ def test_settings_that_make_no_sense_are_told_and_cost_nobody_else(
     told = _variables(server)
     ran = in_process(base, "status", **told)
     assert ran.code == 3
-    assert "telemetry.toml: target bad: kind is 'pigeon': use one of http, sheets, file" in ran.out
+    assert (
+        "telemetry.toml: target bad: kind is 'pigeon': use one of http, sheets, file, otlp"
+        in ran.out
+    )
     assert in_process(base, "forward", **told).code == 3
     assert server.held()["requests"] == 1
     _settings(base, "targets = [\n")

@@ -36,13 +36,13 @@ class HttpTransport:
         self._client = client
         # Otherwise a user name in the URL would replace the token.
         self._auth = (lambda request: request) if target.token else httpx.USE_CLIENT_DEFAULT
-        self._token = target.token
+        self._headers = {"Content-Type": "application/json", **dict(target.headers)}
+        if target.token:
+            self._headers["Authorization"] = f"Bearer {target.token}"
 
     async def send(self, parcel: Parcel) -> AttemptResult:
         """Post one parcel."""
-        headers = {"Content-Type": "application/json", "Idempotency-Key": parcel.key}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+        headers = {**self._headers, "Idempotency-Key": parcel.key}
         async with (
             self._client.attempt() as client,
             client.stream(

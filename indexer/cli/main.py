@@ -57,6 +57,8 @@ COMMANDS = {
     "forward": Entry("forward", "Send finished runs to an API, a sheet or a file."),
     "verify": Entry("verify", "Check the database against the whole log."),
     "doctor": Entry("doctor", "Check the installation and the base directory."),
+    "scan": Entry("scan", "Look for secrets in the log."),
+    "redact": Entry("redact", "Replace secrets in the log."),
     "quarantine": Entry("quarantine", "Show log lines that could not be parsed."),
     "service": Entry("service", "Run the daemon under systemd, launchd or Task Scheduler."),
     "completion": Entry("completion", "Print the completion script for your shell."),

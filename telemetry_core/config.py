@@ -1,7 +1,7 @@
-"""The configuration: every setting, each with its variable, default and meaning.
+"""The configuration: what the settings say, as one object.
 
-`SETTINGS` is the one list; docs/configuration.md has its table from it. Called by the client and
-the indexer. It reads the environment it is given and nothing else.
+Called by the client and the indexer. It reads the environment that it is given and nothing else;
+`settings.py` has the list of what there is.
 """
 
 from __future__ import annotations
@@ -11,143 +11,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from telemetry_core import storage
 from telemetry_core.redaction import wrong_patterns
-from telemetry_core.variables import Variables
-
-DURABILITIES = ("kernel", "fsync")
-JOURNAL_MODES = ("WAL", "DELETE", "TRUNCATE", "PERSIST")
-DEFAULT_LOCK_BUDGET_MS = 50.0
-# Seconds; a daemon that polls without pause would take a core for nothing.
-_SHORTEST_POLL = 0.01
-
-
-class Setting(NamedTuple):
-    """One environment variable."""
-
-    variable: str
-    default: str
-    meaning: str
-    attribute: str = ""
-    """The field of the configuration that it sets; empty if it sets none."""
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "TELEMETRY_DB_PATH",
-        "`{base}/db/telemetry.sqlite`",
-        "the view's file; its parent's parent becomes the base directory",
-        "database_path",
-    ),
-    Setting("TELEMETRY_BASE_DIR", "see below", "the base directory", "metrics_dir"),
-    Setting("AGENT_METRICS_DIR", "see below", "the base directory, by its earlier name"),
-    Setting("TELEMETRY_NDJSON_DIR", "`{base}/raw`", "the log's directory", "ndjson_dir"),
-    Setting(
-        "METRICS_API_ENABLED",
-        "`true`",
-        "whether the target `api` gets finished runs",
-        "api_enabled",
-    ),
-    Setting(
-        "METRICS_API_URL",
-        "none",
-        "where finished runs are posted, as the target `api`",
-        "api_url",
-    ),
-    Setting(
-        "METRICS_API_TOKEN", "none", "the API's token; never logged, stored or shown", "api_token"
-    ),
-    Setting("AGENT_OWNER", "none", "`agent_owner` of runs that give none", "agent_owner"),
-    Setting(
-        "TELEMETRY_SKIP_VALIDATION",
-        "`false`",
-        "directories may be missing when the configuration is validated",
-        "skip_validation",
-    ),
-    Setting(
-        "TELEMETRY_TEST_MODE",
-        "none",
-        "`mock` or `live`: marks a test; in `mock` nothing is forwarded",
-        "test_mode",
-    ),
-    Setting(
-        "TELEMETRY_DB_JOURNAL_MODE",
-        "by file system",
-        "the view's journal mode: `WAL`, `DELETE`, `TRUNCATE` or `PERSIST`",
-        "journal_mode",
-    ),
-    Setting(
-        "TELEMETRY_DURABILITY",
-        "`kernel`",
-        "`kernel`: events survive the death of the agent; `fsync`: a power cut too",
-        "durability",
-    ),
-    Setting(
-        "TELEMETRY_LOCK_BUDGET_MS",
-        "`50`",
-        "the longest that an event waits for the log's lock, in milliseconds",
-        "lock_budget_ms",
-    ),
-    Setting(
-        "TELEMETRY_GIT",
-        "`true`",
-        "whether git repository, branch and commit are filled in",
-        "git",
-    ),
-    Setting(
-        "TELEMETRY_REDACT",
-        "`on`",
-        "`off`: secrets are not replaced before events are written",
-    ),
-    Setting(
-        "TELEMETRY_REDACT_NAMES",
-        "none",
-        "more names whose values are secrets, separated by commas",
-    ),
-    Setting(
-        "TELEMETRY_REDACT_PATTERNS",
-        "none",
-        "regular expressions of more secrets, separated by blanks",
-    ),
-    Setting(
-        "TELEMETRY_RECEIVE_TOKEN",
-        "none",
-        "what senders have to show to `telemetry receive`; never logged, stored or shown",
-    ),
-    Setting(
-        "TELEMETRY_POLL_INTERVAL",
-        "`1.0`",
-        "the daemon looks at the log at least this often, in seconds",
-        "poll_interval",
-    ),
-    Setting(
-        "TELEMETRY_STALE_AFTER",
-        "`3600`",
-        "a running run silent for longer is stale, in seconds",
-        "stale_after",
-    ),
-    Setting(
-        "TELEMETRY_ARCHIVE_AFTER",
-        "off",
-        "the daemon compresses log files of days that are over for as long, as in `30d`",
-        "archive_after",
-    ),
-    Setting(
-        "TELEMETRY_PRUNE_AFTER",
-        "off",
-        "the daemon deletes log files of days that are over for as long, and what they told",
-        "prune_after",
-    ),
-    Setting(
-        "TELEMETRY_PARENT_RUN_ID",
-        "none",
-        "the run that this process's runs are children of; set for child processes",
-    ),
-    Setting("TRACEPARENT", "none", "W3C trace context; set for child processes alongside"),
-    Setting("NO_COLOR", "none", "any value: no colours at the terminal"),
+from telemetry_core.settings import (
+    DEFAULT_LOCK_BUDGET_MS,
+    DURABILITIES,
+    JOURNAL_MODES,
+    PATH,
+    SETTINGS,
 )
+from telemetry_core.variables import Variables
 
 
 @dataclass
@@ -200,27 +75,18 @@ class TelemetryConfig:
     @classmethod
     def _at(cls, where: storage.Locations, env: Mapping[str, str]) -> TelemetryConfig:
         variables = Variables(env)
-        poll_interval = variables.number("TELEMETRY_POLL_INTERVAL", 1.0)
+        values = {
+            setting.attribute: variables.value(setting)
+            for setting in SETTINGS
+            if setting.attribute and setting.kind != PATH
+        }
         return cls(
             metrics_dir=where.base,
             database_path=where.database,
             ndjson_dir=where.log,
-            api_url=variables.text("METRICS_API_URL"),
-            api_token=variables.text("METRICS_API_TOKEN"),
-            api_enabled=variables.flag("METRICS_API_ENABLED", True),
-            agent_owner=variables.text("AGENT_OWNER"),
-            test_mode=variables.text("TELEMETRY_TEST_MODE"),
-            skip_validation=variables.flag("TELEMETRY_SKIP_VALIDATION", False),
-            durability=(variables.text("TELEMETRY_DURABILITY") or "kernel").lower(),
-            lock_budget_ms=variables.number("TELEMETRY_LOCK_BUDGET_MS", DEFAULT_LOCK_BUDGET_MS),
-            git=variables.flag("TELEMETRY_GIT", True),
-            journal_mode=variables.text("TELEMETRY_DB_JOURNAL_MODE"),
-            poll_interval=max(_SHORTEST_POLL, poll_interval),
-            stale_after=variables.number("TELEMETRY_STALE_AFTER", 3600.0),
-            archive_after=variables.text("TELEMETRY_ARCHIVE_AFTER"),
-            prune_after=variables.text("TELEMETRY_PRUNE_AFTER"),
             misplaced=tuple(where.notices),
             refused=(*where.notices, *variables.refused, *_wrong_patterns(env)),
+            **values,
         )
 
     def directories(self) -> dict[str, Path]:

@@ -29,7 +29,7 @@ _WELL_KNOWN = (
     else ("/agent-metrics", "/opt/telemetry", "/data/telemetry")
 )
 _NAME = ".telemetry"
-_UNEXPANDED = re.compile(r"\$\w|\$\{|%\w+%|\$env:")
+_UNEXPANDED = re.compile(r"\$\w|\$\{|%\w+%")
 
 
 @dataclass
@@ -84,15 +84,17 @@ def _named_path(environ: Mapping[str, str], name: str, notices: list[str]) -> Op
     """Return the path that a variable names; None if it is not set or names none.
 
     Text from a file that no shell has read may end in a carriage return, stand in quotes, or
-    hold a variable that nobody has expanded.
+    begin with a variable that nobody has expanded.
     """
     given = environ.get(name, "")
-    text = given.strip().strip("\"'").strip()
+    text = given.strip()
+    if text[:1] in ("'", '"') and text.endswith(text[0]):
+        text = text[1:-1].strip()
     if not text:
         return None
     # Of another user that there is not, `~name` stays as it is.
     expanded = os.path.expanduser(text)
-    is_odd = _UNEXPANDED.search(text) or not text.isprintable() or expanded.startswith("~")
+    is_odd = _UNEXPANDED.match(text) or not text.isprintable() or expanded.startswith("~")
     if is_odd and not os.path.exists(expanded):
         notices.append(f"{name} is {given!r}, which is not a path: it is ignored")
         return None

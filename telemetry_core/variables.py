@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Optional
+from typing import Any, Optional
+
+from telemetry_core.settings import CHOICE, FLAG, NUMBER, Setting
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
@@ -20,6 +22,23 @@ class Variables:
         self._environ = environ
         self.refused: list[str] = []
         """What made no sense, in words, and what is taken instead."""
+
+    def value(self, setting: Setting) -> Any:
+        """Return what a variable is set to, as its setting's kind of value, or the default."""
+        if setting.kind == FLAG:
+            return self.flag(setting.variable, bool(setting.default))
+        if setting.kind == NUMBER:
+            return max(setting.least, self.number(setting.variable, float(setting.default or 0)))
+        text = self.text(setting.variable)
+        if setting.kind == CHOICE and text is not None:
+            return self._choice(text, setting.choices)
+        return setting.default if text is None else text
+
+    @staticmethod
+    def _choice(text: str, choices: tuple[str, ...]) -> str:
+        """Return a choice as it is spelled; what is none of them is kept, for `validate`."""
+        spelled = {choice.lower(): choice for choice in choices}
+        return spelled.get(text.strip().lower(), text)
 
     def text(self, name: str) -> Optional[str]:
         """Return a variable as it stands, None if it is not set."""

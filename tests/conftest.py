@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from telemetry_core import TelemetryClient, TelemetryConfig, lineage, writer
-from telemetry_core.config import SETTINGS
+from telemetry_core.settings import SETTINGS
 from tests.support.log import Log
 from tests.support.needs import missing
 

@@ -9,7 +9,8 @@ from typing import Any
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.subject import Subject
 from telemetry_core import storage
-from telemetry_core.config import SETTINGS, Setting, without_secrets
+from telemetry_core.config import without_secrets
+from telemetry_core.settings import SETTINGS, Setting
 
 _OUR_PREFIX = "TELEMETRY_"
 _SHARED_PREFIXES = ("AGENT_", "METRICS_")

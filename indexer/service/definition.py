@@ -16,13 +16,12 @@ from typing import NamedTuple
 
 import indexer
 from indexer.system.base import Base
-from telemetry_core.config import SETTINGS
+from telemetry_core.settings import PATH, SECRET, SETTINGS
 
-SECRETS = tuple(one.variable for one in SETTINGS if one.variable.endswith(("TOKEN", "SECRET")))
+SECRETS = tuple(one.variable for one in SETTINGS if one.kind == SECRET)
 """Settings that are never written into a service's file."""
 
-_PATHS = ("TELEMETRY_BASE_DIR", "AGENT_METRICS_DIR", "TELEMETRY_NDJSON_DIR", "TELEMETRY_DB_PATH")
-_CARRIED = [one.variable for one in SETTINGS if one.variable not in (*_PATHS, *SECRETS)]
+_CARRIED = [one.variable for one in SETTINGS if one.kind not in (PATH, SECRET)]
 # Isolated: no module in the user's PYTHONPATH or directory can shadow this package. `-I` leaves
 # out the user's site-packages too, so where the package was installed there `-E` has to do.
 _ISOLATION = ("-I", "-E")

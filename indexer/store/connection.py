@@ -25,7 +25,7 @@ from indexer.errors import (
 from indexer.store.schema.check import is_empty, is_ours
 from indexer.system.file_changes import delete
 from indexer.system.filesystem import journal_mode_for
-from telemetry_core.config import JOURNAL_MODES
+from telemetry_core.settings import JOURNAL_MODES
 from telemetry_core.storage import make_directory
 
 BUSY_SECONDS = 10.0

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from indexer.doctor.settings import values
+from indexer.doctor.subject import Subject
+from indexer.service.definition import define
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig, storage
-from telemetry_core.config import SETTINGS
-from tests.support.process import run
+from telemetry_core.settings import PATH, SECRET, SETTINGS
+from tests.support.process import ROOT, run
 
 
 @pytest.fixture
@@ -255,6 +260,37 @@ def test_every_spelling_of_a_flag_and_of_a_journal_mode_is_fine(tmp_path):
     for word in ("true", "1", "Yes", " on ", "FALSE", "0", "no", "off", ""):
         environ = {"TELEMETRY_GIT": word, "TELEMETRY_DB_JOURNAL_MODE": "truncate"}
         assert TelemetryConfig.for_base(tmp_path, environ).validate(strict=False) == (True, [])
+
+
+def test_each_setting_has_one_default_for_all(tmp_path):
+    """In the list, in the configuration that no variable sets, and in one made by hand."""
+    by_list = TelemetryConfig.for_base(tmp_path)
+    by_hand = TelemetryConfig(tmp_path, by_list.database_path, by_list.ndjson_dir)
+    for setting in SETTINGS:
+        if setting.attribute and setting.kind != PATH:
+            assert getattr(by_list, setting.attribute) == setting.default, setting.variable
+            assert getattr(by_hand, setting.attribute) == setting.default, setting.variable
+        assert setting.shown_default
+        assert "\n" not in setting.meaning
+
+
+def test_each_setting_reaches_each_who_needs_it(tmp_path):
+    """The configuration, the documentation, `doctor`, the service's file and the compose file."""
+    page = (ROOT / "docs/configuration.md").read_text()
+    compose = (ROOT / "tools/docker/compose.yaml").read_text()
+    subject = Subject(Base(TelemetryConfig.for_base(tmp_path)), {}, is_base_given=True)
+    shown = {row["setting"] for row in values(subject)}
+    environ = {one.variable: f"a {one.variable}" for one in SETTINGS}
+    config = TelemetryConfig.for_base(tmp_path, {"TELEMETRY_GIT": "false"})
+    assert config.git is False
+    carried = define("n", Base(config), environ).environment
+    for setting in SETTINGS:
+        assert f"| `{setting.variable}` | {setting.shown_default} | {setting.meaning} |" in page
+        assert setting.variable in shown or not setting.attribute
+        if setting.kind not in (PATH, SECRET):
+            assert setting.variable in carried
+    named = set(re.findall(r"(?:TELEMETRY|METRICS_API|AGENT)_[A-Z_]+[A-Z]", compose))
+    assert named <= {setting.variable for setting in SETTINGS}
 
 
 def test_every_setting_that_sets_a_field_names_it(tmp_path):

@@ -17,8 +17,9 @@ from indexer.outbox.targets import load_targets
 from indexer.store.schema.columns import RUN_COLUMNS
 from indexer.store.schema.script import TABLES, VIEWS
 from indexer.system.base import Base
-from telemetry_core.config import SETTINGS, TelemetryConfig
+from telemetry_core.config import TelemetryConfig
 from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.settings import SETTINGS
 from tests.support.process import ROOT, environment
 
 _PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -9,7 +9,7 @@ import sys
 
 import yaml
 
-from telemetry_core.config import SETTINGS
+from telemetry_core.settings import SETTINGS
 from tests.support.process import ROOT
 
 _DOCKER = ROOT / "tools" / "docker"

@@ -20,7 +20,7 @@ from indexer.service.definition import ServiceDefinition, define
 from indexer.service.install import native_kind
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
-from telemetry_core.config import SETTINGS
+from telemetry_core.settings import SETTINGS
 from tests.support.cli import Cli
 from tests.support.process import environment
 from tests.support.tree import snapshot

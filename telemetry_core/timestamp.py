@@ -16,6 +16,7 @@ _LOOSE = re.compile(
 )
 # `fromisoformat` alone would not do: from 3.11 on it takes week dates and offsets too.
 _CANONICAL = re.compile(r"(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def canonical_time(text: str) -> str:
@@ -60,6 +61,14 @@ def parse_time(text: str) -> datetime:
     except OverflowError as error:
         raise ValueError(f"time out of range: {text[:64]!r}") from error
     return local.replace(tzinfo=timezone.utc)
+
+
+def moment_of(seconds: float) -> datetime:
+    """Return the moment so many seconds after 1970, in UTC. Raises OverflowError or ValueError.
+
+    `datetime.fromtimestamp` refuses what lies before 1970 or after 3000 on Windows.
+    """
+    return _EPOCH + timedelta(seconds=seconds)
 
 
 def format_time(moment: datetime) -> str:

@@ -12,7 +12,7 @@ from typing import Optional
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.subject import Subject
 from indexer.log.segments import Segment, list_segments
-from telemetry_core.timestamp import parse_time
+from telemetry_core.timestamp import moment_of, parse_time
 
 _TOLERANCE = timedelta(minutes=5)
 _LOOKED_AT = 10
@@ -45,7 +45,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _changed(file: Segment) -> datetime:
-    return datetime.fromtimestamp(file.changed / 1e9, timezone.utc)
+    return moment_of(file.changed / 1e9)
 
 
 def _latest_event(path: Path) -> Optional[datetime]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from indexer.doctor.finding import Finding, failure, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.store.connection import is_damage
+from indexer.store.connection import is_damage, read_only_uri
 from indexer.store.integrity import check_integrity
 from indexer.store.schema.check import has_our_schema
 from indexer.system.filesystem import is_shared
@@ -41,8 +41,8 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _open(path: Path) -> sqlite3.Connection:
     # Where nobody has it open, SQLite would make files beside it even to read.
     is_at_rest = not any(os.path.exists(f"{path}{suffix}") for suffix in ("-wal", "-journal"))
-    options = "mode=ro&immutable=1" if is_at_rest else "mode=ro"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=5.0)
+    more = "&immutable=1" if is_at_rest else ""
+    return sqlite3.connect(f"{read_only_uri(path)}{more}", uri=True, timeout=5.0)
 
 
 def _look_at(connection: sqlite3.Connection, path: Path) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from datetime import datetime, timezone
 from typing import Optional
 
 from indexer.forward.circuit_breaker import OPEN, PAUSED, CircuitBreaker
@@ -18,7 +17,7 @@ from indexer.outbox.backoff import backoff
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 from indexer.outbox.target_events import last_retry_event
-from telemetry_core.timestamp import format_time
+from telemetry_core.timestamp import format_time, moment_of
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +97,7 @@ class ActiveTarget:
 
     def _update_state(self, result: AttemptResult, now: float) -> None:
         state = self.state.with_breaker(self.breaker.state)
-        time = format_time(datetime.fromtimestamp(now, timezone.utc))
+        time = format_time(moment_of(now))
         if result.outcome == DELIVERED:
             state = state._replace(last_error=None, last_error_at=None, last_delivered_at=time)
         elif result.outcome in (FAILED, UNAUTHORIZED):

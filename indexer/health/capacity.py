@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional
 
 from indexer.log.segments import Segment, list_segments
 from indexer.system.filesystem import free_bytes
+from telemetry_core.timestamp import moment_of
 
 LOW_BYTES = 500_000_000
 LOW_DAYS = 7.0
@@ -71,4 +72,4 @@ def _day_of(file: Segment) -> datetime:
     except ValueError:
         # Eight digits that are no day.
         pass
-    return datetime.fromtimestamp(file.changed / 1e9, timezone.utc)
+    return moment_of(file.changed / 1e9)

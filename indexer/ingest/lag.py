@@ -21,7 +21,7 @@ from indexer.log.streams import open_stream, skip
 from indexer.store.cursors import all_cursors
 from telemetry_core.errors import TelemetryError
 from telemetry_core.line import MAX_LINE_BYTES
-from telemetry_core.timestamp import parse_time
+from telemetry_core.timestamp import moment_of, parse_time
 
 
 def lag_bytes(connection: sqlite3.Connection, log_directory: Path) -> int:
@@ -79,7 +79,7 @@ def _first_unread(file: Segment, cursor: Optional[Cursor]) -> Optional[datetime]
 
 
 def _moment(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds / 1e9, timezone.utc)
+    return moment_of(nanoseconds / 1e9)
 
 
 def is_caught_up(connection: sqlite3.Connection, log_directory: Path) -> bool:

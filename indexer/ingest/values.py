@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import datetime, timezone
 from typing import Any, Callable, Optional
 
 import orjson
 
 from telemetry_core.status import STATUSES, normalise_status
-from telemetry_core.timestamp import canonical_time, format_time
+from telemetry_core.timestamp import canonical_time, format_time, moment_of
 
 # Seconds since 1970 in the years 1973 to 5138: agents that give a number give this one.
 _EPOCH_SECONDS = (10**8, 10**11)
@@ -77,7 +76,7 @@ def text_of(value: Any) -> Optional[str]:
 def time_of(value: Any) -> Optional[str]:
     """Return a time in its canonical spelling, None for what is none."""
     if isinstance(value, (int, float)) and _EPOCH_SECONDS[0] <= value < _EPOCH_SECONDS[1]:
-        return format_time(datetime.fromtimestamp(value, timezone.utc))
+        return format_time(moment_of(value))
     try:
         return canonical_time(value) if isinstance(value, str) else None
     except ValueError:

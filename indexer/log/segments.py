@@ -20,6 +20,7 @@ GUARD_BYTES = 256
 """... and by up to this many bytes of the last line before the cursor."""
 
 
+_LARGEST = 2**63 - 1
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """How Python shows the bytes of a name that are not UTF-8."""
 
@@ -131,7 +132,15 @@ def _segment_or_unread(file_name: str, location: str) -> Segment | UnreadFile | 
         return UnreadFile(name, "it is not a regular file")
     # On Windows `st_ctime` is when the file was made.
     changed = status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
-    return Segment(name, location, status.st_dev, status.st_ino, status.st_size, changed)
+    return Segment(name, location, *file_identity(status), status.st_size, changed)
+
+
+def file_identity(status: os.stat_result) -> tuple[int, int]:
+    """Return device and inode of a file, as numbers that SQLite takes.
+
+    Windows has volumes that number their files with 128 bits.
+    """
+    return status.st_dev & _LARGEST, status.st_ino & _LARGEST
 
 
 def _storable(name: str) -> str:

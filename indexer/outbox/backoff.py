@@ -5,8 +5,10 @@ Times are in seconds; the clock and the randomness are arguments.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import timezone
 from typing import Optional
+
+from telemetry_core.timestamp import moment_of
 
 FIRST_SECONDS = 2.0
 MAX_SECONDS = 900.0
@@ -45,7 +47,7 @@ def parse_retry_after(header: Optional[str], now: float) -> Optional[float]:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
-    seconds = (moment - datetime.fromtimestamp(now, timezone.utc)).total_seconds()
+    seconds = (moment - moment_of(now)).total_seconds()
     return min(max(0.0, seconds), MAX_RETRY_AFTER_SECONDS)
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from indexer.log.names import PLAIN, free_name, parse_segment_name
-from indexer.log.segments import Segment, list_segments
+from indexer.log.segments import Segment, file_identity, list_segments
 from indexer.system.file_changes import delete, rename
 from telemetry_core.append_file import sync_path
 from telemetry_core.errors import TelemetryError
@@ -75,7 +75,7 @@ def check_unchanged(file: Segment, size: int) -> None:
     if not file.is_compressed and status.st_nlink != 1:
         # By the count of its names, its writers know that a file is gone.
         raise SegmentInUse(f"{file.name} has another name, a hard link")
-    if (status.st_dev, status.st_ino, status.st_size) != (file.device, file.inode, size):
+    if (*file_identity(status), status.st_size) != (file.device, file.inode, size):
         raise SegmentInUse(f"{file.name} was written to or replaced meanwhile")
 
 

@@ -136,7 +136,7 @@ def open_reader(
         raise DatabaseUnusable(f"no database at {path}")
     with translated(path):
         try:
-            connection = _connect(f"{path.absolute().as_uri()}?mode=ro", timeout, any_thread)
+            connection = _connect(read_only_uri(path), timeout, any_thread)
         except sqlite3.OperationalError as error:
             if str(error) != _CANT_OPEN or not os.access(path, os.R_OK):
                 raise
@@ -156,6 +156,15 @@ def _connect(uri: str, timeout: float, any_thread: bool) -> sqlite3.Connection:
         # The first read opens the write-ahead log, which fails where its index cannot be made.
         connection.execute("PRAGMA schema_version").fetchone()
     return connection
+
+
+def read_only_uri(path: Path) -> str:
+    """Return the URI by which SQLite opens a database for reading only."""
+    uri = path.absolute().as_uri()
+    if not uri.startswith("file:///"):
+        # A share of Windows, whose server SQLite would refuse as a host: it is part of the path.
+        uri = "file:////" + uri[len("file://") :]
+    return f"{uri}?mode=ro"
 
 
 @contextmanager

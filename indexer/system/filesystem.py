@@ -1,15 +1,18 @@
 """The file system under a path: what kind it is, what can be relied on there, what stands there.
 
 Called by whoever opens the database for writing, and by the watch. It reads the kernel's list
-of mounts; where there is none it assumes a local disk.
+of mounts, or asks Windows for the volume; where neither is there it assumes a local disk.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Optional, Union
+
+from indexer.system.volume import NETWORK, volume_kind
 
 # Shared with another kernel: memory-mapped coordination, which WAL needs, corrupts there, and
 # changes made on the other side give no events. `fakeowner` is Docker Desktop's.
@@ -24,6 +27,7 @@ SHARED_KINDS = frozenset(
         "fuse.vmhgfs-fuse",
         "glusterfs",
         "lustre",
+        NETWORK,
         "nfs",
         "nfs4",
         "prl_fs",
@@ -38,6 +42,8 @@ SHARED_KINDS = frozenset(
 def filesystem_kind(path: Path) -> str:
     """Return the kind of file system that holds `path`, as the kernel names it; else `unknown`."""
     real = os.path.realpath(path)
+    if sys.platform == "win32":
+        return volume_kind(os.path.splitdrive(real)[0])
     best, kind = "", "unknown"
     for mount_point, mounted in _mounts():
         inside = real == mount_point or real.startswith(mount_point.rstrip("/") + "/")

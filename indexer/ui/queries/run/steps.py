@@ -9,12 +9,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any, Optional
 
 from indexer.ui.queries.runs import RUN_COLUMNS, Row, Run, with_details
 from indexer.ui.rendering import tokens
-from telemetry_core.timestamp import parse_time
+from telemetry_core.timestamp import moment_of, parse_time
 
 MOST_RUNS = 1_000
 MOST_STEPS = 20_000
@@ -99,7 +98,7 @@ def family_of(connection: sqlite3.Connection, run_id: str) -> Optional[Family]:
     stale = {row.run.run_id for row in rows if row.stale or not row.run.is_running}
     steps += [_step_of_span(span, origin, stale) for span in spans]
     is_cut = len(unique) > MOST_RUNS or len(steps) > MOST_STEPS
-    start = datetime.fromtimestamp(origin / 1000, timezone.utc)
+    start = moment_of(origin / 1000)
     return Family(start.isoformat(), steps[:MOST_STEPS], rows, is_cut)
 
 

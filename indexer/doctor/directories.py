@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexer.doctor.finding import Finding, failure, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.system.access_list import access_list, grants_to_groups
+from indexer.system.windows.access_list import access_list, grants_to_groups
 from telemetry_core.storage import EXTRAS
 
 _SHOWN = 3

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Optional, Union
 
-from indexer.system.volume import NETWORK, volume_kind
+from indexer.system.windows.volume import NETWORK, volume_kind
 
 # Shared with another kernel: memory-mapped coordination, which WAL needs, corrupts there, and
 # changes made on the other side give no events. `fakeowner` is Docker Desktop's.

@@ -397,13 +397,13 @@ def test_file_systems_are_told_by_what_they_can(base, monkeypatch, kind, mode, e
     assert states(mounts.check(subject(base, TELEMETRY_DB_JOURNAL_MODE=mode))) == expected
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/sys/fs/inotify"), reason="inotify is Linux's")
+@pytest.mark.needs("inotify")
 def test_inotify_is_held_against_its_limits(base, monkeypatch):
     """A running watch is counted; where the limits are used up, a daemon would have to poll."""
     with running_daemon(base):
         # It begins to watch before it opens the view.
         eventually((base / "db" / "telemetry.sqlite").exists)
-        assert min(inotify._used()) >= 1
+        assert min(inotify._used(os.getuid())) >= 1
         (now,) = inotify.check(subject(base))
         assert now.what.count(" of ") == 2
         for scarce in ("max_user_instances", "max_user_watches"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from indexer.system import filesystem
-from indexer.system.volume import is_share
+from indexer.system.windows.volume import is_share
 
 _MOUNTS = (
     ("/", "ext4"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from indexer.system.access_list import Grant, access_list, grants_to_groups
+from indexer.system.windows.access_list import Grant, access_list, grants_to_groups
 from telemetry_core.storage import make_directory
 
 _WINDOWS = pytest.mark.skipif(sys.platform != "win32", reason="modes say it here")

@@ -84,7 +84,10 @@ function morphChildren(old, fresh) {
   for (const wanted of [...fresh.childNodes]) {
     const key = keyOf(wanted);
     let match = key !== null ? keyed.get(key) : null;
-    if (key === null && place && keyOf(place) === null && place.nodeName === wanted.nodeName) match = place;
+    // What has no key is taken for the next of its kind, whatever stands in between.
+    for (let node = place; key === null && node && !match; node = node.nextSibling) {
+      if (node.nodeName === wanted.nodeName && keyOf(node) === null) match = node;
+    }
     if (!match) { old.insertBefore(wanted, place); continue; }
     if (match === place) place = place.nextSibling; else old.insertBefore(match, place);
     morph(match, wanted);
@@ -134,8 +137,15 @@ function throttled(work, pause) {
     waiting = true;
     again = false;
     const began = performance.now();
-    try { await work(); } catch { /* The stream's state says that the server is gone. */ }
-    setTimeout(() => { waiting = false; if (again) run(); }, Math.max(0, pause() - (performance.now() - began)));
+    let least = 0;
+    try {
+      await work();
+    } catch {
+      // The server is gone or busy, which the stream's state says if it lasts.
+      again = true;
+      least = 1000;
+    }
+    setTimeout(() => { waiting = false; if (again) run(); }, Math.max(least, pause() - (performance.now() - began)));
   };
   return () => { if (waiting) again = true; else run(); };
 }

@@ -7,11 +7,11 @@ const fresh = new Set();
 const rowOf = (id) => all("tr[data-run]", table).find((row) => row.dataset.run === id);
 
 async function refreshRows(ids) {
-  if (ids === null && table.dataset.top && isUnwatched()) return enter();
   const isAll = ids === null && table.dataset.top;
   const shown = all("tr[data-run]", table).map((row) => row.dataset.run);
   const asked = ids ?? shown;
-  const part = await askPart(isAll ? { part: "main" } : { part: "rows", ids: asked.slice(0, 100) });
+  const part = isAll ? await asMain() : await askPart({ part: "rows", ids: asked.slice(0, 100) });
+  if (isAll && isUnwatched()) return take(part);
   const rows = new Map(all("tr[data-run]", part).map((row) => [row.dataset.run, row]));
   const wanted = isAll ? [...rows.keys()] : asked;
   for (const id of wanted) {
@@ -19,13 +19,17 @@ async function refreshRows(ids) {
     if (old && row) {
       // What unfolds the children is not in the part.
       const opener = find(".opener", old);
-      if (opener) find(".status", row).prepend(opener.cloneNode(true));
+      if (opener && !find(".opener", row)) find(".status", row).prepend(opener.cloneNode(true));
       if (old.classList.contains("inside")) row.classList.add("inside");
       morph(old, row);
     } else if (old && !old.classList.contains("inside")) old.classList.add("gone");
     else if (row) fresh.add(id);
   }
-  if (fresh.size && table.dataset.top && isUnwatched()) return enter();
+  if (fresh.size && table.dataset.top && isUnwatched()) {
+    const page = await asMain();
+    // Somebody may have begun to read meanwhile.
+    if (isUnwatched()) return take(page);
+  }
   showPill();
 }
 
@@ -37,9 +41,11 @@ function showPill() {
   pill.textContent = fresh.size === 1 ? "1 new run" : `${fresh.size} new runs`;
 }
 
-async function enter() {
+const enter = async () => take(await asMain());
+
+function take(page) {
   fresh.clear();
-  morph(main, await asMain());
+  morph(main, page);
   showPill();
 }
 

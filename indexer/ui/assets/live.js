@@ -94,7 +94,13 @@ const refreshSoon = throttled(async () => {
   const ids = changes.any ? null : [...changes.ids];
   changes.ids.clear();
   changes.any = false;
-  await refresh(ids);
+  try {
+    await refresh(ids);
+  } catch (error) {
+    // What changed meanwhile is not known any more: the next try looks at everything.
+    changes.any = true;
+    throw error;
+  }
   tickIfNeeded();
 }, () => (changes.any ? 1000 : 100));
 

@@ -34,7 +34,7 @@ class AgentRow:
 def agents(site: Site, asked: Asked) -> Reply:
     """Return the page of agents."""
     days = asked.number("days", DAYS, 366)
-    with site.readers.connection(PAGE_SECONDS * 2) as connection:
+    with site.readers.connection(PAGE_SECONDS) as connection:
         found = look_back(connection, days, _SECONDS)
     if asked.form == "json":
         return json({"agents": [_record(agent) for agent in found.agents]})

@@ -42,7 +42,7 @@ class Day:
 
 def overview(site: Site, asked: Asked) -> Reply:
     """Return the first page."""
-    with site.readers.connection(PAGE_SECONDS * 2) as connection:
+    with site.readers.connection(PAGE_SECONDS) as connection:
         if not is_recorded(connection):
             return html(site, asked, "welcome.html", base=str(site.base.directory))
         running = running_runs(connection, _MOST_RUNNING + 1)

@@ -48,7 +48,7 @@ _USUAL_COLUMNS = ("started", "duration", "items", "cost", "error")
 def runs(site: Site, asked: Asked) -> Reply:
     """Return the list of runs."""
     wanted = parse_filter(asked.last, asked.lists)
-    with site.readers.connection(PAGE_SECONDS * 2) as connection:
+    with site.readers.connection(PAGE_SECONDS) as connection:
         if asked.get("part") == "rows":
             return _rows(site, asked, matching_rows(connection, wanted, _ids(asked)))
         page = _page(connection, asked, wanted)

@@ -27,7 +27,7 @@ def usage(site: Site, asked: Asked) -> Reply:
     by = asked.get("by") if asked.get("by") in BY else "model"
     since = asked.get("since", _DEFAULT)
     condition = condition_of(RunFilter(since=since, show="all"))
-    with site.readers.connection(PAGE_SECONDS * 3) as connection:
+    with site.readers.connection(PAGE_SECONDS) as connection:
         table = usage_by(connection, by, condition, _SECONDS)
         if asked.form != "html":
             return _data(asked, by, table)

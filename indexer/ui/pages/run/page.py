@@ -42,7 +42,7 @@ class Subject:
 def run(site: Site, asked: Asked) -> Reply:
     """Return the page of a run."""
     run_id = asked.path[len(_PREFIX) :]
-    with site.readers.connection(PAGE_SECONDS * 5) as connection:
+    with site.readers.connection(PAGE_SECONDS) as connection:
         subject, form = _find(connection, run_id)
         if subject is None:
             return _no_such_run(site, asked, connection, run_id)

@@ -101,7 +101,7 @@ def money(value: Optional[float]) -> str:
         return "unknown"
     if 0 < abs(value) < 0.01:
         return f"${value:.4f}".rstrip("0")
-    return f"${value:,.2f}"
+    return f"${value:,.2f}" if abs(value) < 1e12 else f"${value:.3g}"
 
 
 def tokens(value: Any) -> str:
@@ -120,7 +120,7 @@ def number(value: Any) -> str:
     """Return a number in as few digits as say it: `0.31`, `1.2e-05`, `12,000`."""
     if not isinstance(value, (int, float)):
         return text(value)
-    return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e12 else f"{value:,.4g}"
 
 
 def percent(value: Optional[float]) -> str:
@@ -155,12 +155,20 @@ def sentence_list(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def _without_tricks(value: Any) -> Any:
+    """Return whatever a template puts out without control characters, where it is no markup."""
+    if isinstance(value, str) and not isinstance(value, Markup) and not value.isprintable():
+        return value.translate(_SYMBOLS_BUT_LINES)
+    return value
+
+
 def make_environment(shared: Mapping[str, Any]) -> Environment:
     """Return the environment of all templates; `shared` are names that every one of them has."""
     environment = Environment(
         loader=PackageLoader("indexer.ui"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_without_tricks,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,

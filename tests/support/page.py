@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Optional
@@ -51,7 +52,11 @@ class Visitor:
         return self.ask("GET", path, self.signed_in if headers is None else headers)
 
     def ask(self, method: str, path: str, headers: dict[str, str], **more: Any) -> httpx.Response:
-        return asyncio.run(self._ask(method, path, headers, more))
+        # In a thread of its own: where a browser is driven, this one has a loop already.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(
+                lambda: asyncio.run(self._ask(method, path, headers, more))
+            ).result()
 
     async def _ask(
         self, method: str, path: str, headers: dict[str, str], more: dict[str, Any]

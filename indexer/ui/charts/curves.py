@@ -89,6 +89,9 @@ def _exact(low: float, high: float) -> Scale:
 
 def scale(low: float, high: float) -> Scale:
     """Return a scale with room around the values, that ends at round numbers."""
+    if not math.isfinite(high - low):
+        # The largest numbers there are, of both signs.
+        low, high = max(low, -8e307), min(high, 8e307)
     if not high > low:
         room = abs(low) * 0.1 or 1.0
         low, high = low - room, high + room

@@ -21,7 +21,8 @@ from tests.support.page import visiting
 
 EVIL = (
     "</script><script>window.pwned=1;alert(1)</script><img src=x onerror=alert(2)>"
-    "\"'><svg onload=alert(3)> javascript:alert(4) {{7777*7777}} {% raw %} \x00\x07\x1b[31m \u202egnirts"
+    "\"'><svg onload=alert(3)> javascript:alert(4) {{7777*7777}} {% raw %}"
+    " \x00\x07\x1b[31m \u202egnirts"
     " \u2066\ufeff\r\n &lt;b&gt; \ud7ff"
 )
 _LONG = "wordwithoutanybreak" * 300

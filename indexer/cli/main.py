@@ -47,6 +47,7 @@ COMMANDS = {
     "set": Entry("set", "Set fields of a run."),
     "end": Entry("end", "End a run, also one that was left behind."),
     "import": Entry("import_", "Import the sessions of coding agents."),
+    "sessions": Entry("sessions", "List imported sessions of coding agents."),
     "receive": Entry("receive", "Receive OpenTelemetry traces and logs over HTTP."),
     "archive": Entry("archive", "Compress segments of past days."),
     "prune": Entry("prune", "Delete old days from the log and the database."),

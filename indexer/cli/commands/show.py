@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Optional
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from indexer.cli.commands.ui import import_page
 from indexer.cli.completions import complete_run
 from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.cli.exit_codes import OK
+from indexer.cli.transcript_text import transcript_lines
 from indexer.store.run_queries import find_run
 from indexer.terminal.console import at_terminal, heading, print_fields
 from indexer.terminal.format import count, duration, local_time, plain
@@ -27,6 +29,7 @@ Examples:
   telemetry show 20261122T154508Z-crawler     or its beginning
   telemetry show latest --full | less
   telemetry show latest --json | jq .events
+  telemetry show claude-code-5e55 --transcript | less
   telemetry show latest --open                in the page that `telemetry ui` serves
 """
 
@@ -60,6 +63,7 @@ _HIDDEN = frozenset(
     help="Show at most the last N events; 0 for all. Default: 50, or all with --full or --json.",
 )
 @click.option("--full", is_flag=True, help="Show long values and payloads whole, and all events.")
+@click.option("--transcript", is_flag=True, help="Show an imported session as text, whole.")
 @click.option("--open", "opens", is_flag=True, help="Open the run in the page being served.")
 @json_option
 @base_option
@@ -70,6 +74,7 @@ def command(
     run_id: str,
     events: Optional[int],
     full: bool,
+    transcript: bool,
     opens: bool,
     as_json: bool,
 ) -> int:
@@ -83,6 +88,8 @@ def command(
         run = run_values(connection, [find_run(connection, run_id)])[0]
         if opens:
             return _open_page(settings, run["run_id"])
+        if transcript:
+            return _print_transcript(connection, run["run_id"])
         children = _children(connection, run["run_id"])
         rows = _events(connection, run["run_id"], events)
         if as_json:
@@ -91,6 +98,16 @@ def command(
             _print_run(run, full)
             _print_children(children)
             _print_events(rows, run["event_count"], events, full)
+    return OK
+
+
+def _print_transcript(connection: sqlite3.Connection, run_id: str) -> int:
+    lines = transcript_lines(connection, run_id)
+    first = next(lines, None)
+    if first is None:
+        raise click.ClickException(f"{run_id} is not an imported session")
+    for line in chain((first,), lines):
+        click.echo(line)
     return OK
 
 

@@ -30,6 +30,9 @@ API_TARGET = "api"
 FORWARD_RETRIED = "forward.retried"
 """Said of a target, not of a run: it is to be tried again at once."""
 
+ALERT_DELIVERED = "alert.delivered"
+ALERT_DELIVERY_FAILED = "alert.delivery_failed"
+
 FORWARD_STARTED = "forward.started"
 """Said of a target, not of a run: it gets the runs that change from then on."""
 

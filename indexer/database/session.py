@@ -17,6 +17,7 @@ from indexer.errors import DatabaseDamaged, OutOfMemory
 from indexer.ingest.ingest import Ingest, Listener, PassResult
 from indexer.outbox.targets import load_targets
 from indexer.store import connection as database
+from indexer.store.events.codec import TYPE
 from indexer.store.schema.check import create_schema, differences, has_our_schema, is_empty
 from indexer.store.status import (
     set_queued_for,
@@ -24,6 +25,7 @@ from indexer.store.status import (
     update_status,
 )
 from indexer.system.callbacks import Progress, ShouldStop, never_stop, no_progress
+from telemetry_core.event import ALERT_DELIVERED, ALERT_DELIVERY_FAILED
 
 if TYPE_CHECKING:
     from indexer.outbox.projection import OutboxProjection
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from indexer.system.base import Base
 
 Result = TypeVar("Result")
+
+
+ALERT_RECEIPTS = (ALERT_DELIVERED, ALERT_DELIVERY_FAILED)
 
 
 class Session:
@@ -84,7 +89,7 @@ class Session:
 
     def is_outbox_complete(self) -> bool:
         """Whether the log was read to its end, and everything due is in the outbox."""
-        return self._is_read and self._outbox is not None and self._outbox.is_complete()
+        return self._is_read and (self._outbox is None or self._outbox.is_complete())
 
     def write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         """Run `work` as the only writer. Raises TelemetryError."""
@@ -118,7 +123,17 @@ class Session:
         self.connection.close()
 
     def _listeners(self) -> Sequence[Listener]:
-        return (self._forget_queue if self._outbox is None else self._outbox.update,)
+        outbox = self._forget_queue if self._outbox is None else self._outbox.update
+        return (outbox, self._settle_alerts)
+
+    def _settle_alerts(self, stored: StoreResult) -> None:
+        """Remove messages of alerts from the outbox whose receipt was read."""
+        receipts = [row for row in stored.new if row[TYPE] in ALERT_RECEIPTS]
+        if receipts:
+            # Imported here: most users have no alerts, and every command that reads comes by.
+            from indexer.outbox.queue import remove_settled_alerts
+
+            remove_settled_alerts(self.connection, receipts)
 
     def _forget_queue(self, _: StoreResult) -> None:
         """Note that what is folded without a target in mind is queued for none."""

@@ -45,13 +45,19 @@ class Forwarder:
         sender: SendsParcels,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
+        *,
+        channels: Iterable[Target] = (),
     ) -> None:
-        """`clock` returns seconds since 1970, `jitter` a random number from 0 to 1."""
+        """`clock` returns seconds since 1970, `jitter` a random number from 0 to 1.
+
+        `channels` are sent messages of alerts: they get no runs, and so have no start.
+        """
         self._receipts = receipts
         self._sender = sender
         self._clock = clock
         self._jitter = jitter
-        self._active = {target.name: ActiveTarget(target) for target in targets}
+        self._active = {target.name: ActiveTarget(target) for target in (*targets, *channels)}
+        self._without_start = {target.name for target in channels}
         self._starting: set[str] = set()
         """Targets whose start was written and has not been read back."""
         self._all_written = True
@@ -87,7 +93,7 @@ class Forwarder:
         """Write into the log that a target starts now, if this is the first we see of it."""
         started = target_starts(connection)
         self._starting -= started.keys()
-        new = self._active.keys() - started.keys() - self._starting
+        new = self._active.keys() - self._without_start - started.keys() - self._starting
         if not new:
             return
         self._starting |= new

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from indexer.database.session import Session
     from indexer.forward.forwarder import Forwarder
     from indexer.forward.sender import Sender
+    from indexer.outbox.target import Target
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +28,14 @@ _GRACE_SECONDS = 2.0
 class Forwarding:
     """What one process forwards, from its start to its end."""
 
-    def __init__(self, base: Base, on_outcome: Callable[[], None]) -> None:
-        """`on_outcome` is called from another thread when another step is due."""
+    def __init__(
+        self, base: Base, on_outcome: Callable[[], None], channels: tuple[Target, ...] = ()
+    ) -> None:
+        """`on_outcome` is called from another thread when another step is due.
+
+        `channels` are sent messages of alerts, by the same outbox and sender.
+        """
+        self._channels = channels
         self._base = base
         self._on_outcome = on_outcome
         self._loaded = load_targets(base)
@@ -52,7 +59,7 @@ class Forwarding:
 
         Raises TelemetryError or OSError.
         """
-        if self._loaded.targets and session.is_outbox_complete():
+        if (self._loaded.targets or self._channels) and session.is_outbox_complete():
             forwarder = self._forwarder or self._begin()
             session.write(forwarder.step)
 
@@ -76,7 +83,9 @@ class Forwarding:
 
         self._sender = Sender(self._on_outcome)
         receipts = Receipts(self._base)
-        self._forwarder = Forwarder(self._loaded.targets, receipts, self._sender)
+        self._forwarder = Forwarder(
+            self._loaded.targets, receipts, self._sender, channels=self._channels
+        )
         for target in self._loaded.targets:
             logger.info("forwarding to %s", target.name)
         return self._forwarder

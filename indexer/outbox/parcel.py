@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+RUN, ALERT = "run", "alert"
+"""What a parcel is about; `run_id` and `revision` name an alert's subject and message too."""
+
 
 class Parcel(NamedTuple):
     """One delivery: every attempt sends the same bytes under the same key."""
@@ -20,3 +23,5 @@ class Parcel(NamedTuple):
     payload: bytes
     attempt: int
     """The number of this attempt, from 1."""
+    kind: str = RUN
+    """`run` or `alert`: which events its receipts are."""

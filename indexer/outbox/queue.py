@@ -10,8 +10,11 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from typing import NamedTuple, Optional
 
+from indexer.outbox.attempt import DELIVERED, REJECTED
 from indexer.outbox.backoff import MAX_RETRY_AFTER_SECONDS
-from indexer.outbox.parcel import Parcel
+from indexer.outbox.delivery_state import json_object
+from indexer.outbox.parcel import ALERT, RUN, Parcel
+from indexer.store.events.codec import PAYLOAD, RUN_ID, EventRow
 
 _FIRST_OF_ITS_RUN = (
     "NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.target = outbox.target"
@@ -38,6 +41,7 @@ class NewParcel(NamedTuple):
     payload: bytes
     changed_at: str
     """When the run changed; the oldest is sent first."""
+    kind: str = RUN
 
 
 class TargetBacklog(NamedTuple):
@@ -57,8 +61,8 @@ def queued_revisions(
         QueuedRevision(*row)
         for row in connection.execute(
             "SELECT target, run_id, revision, attempts FROM outbox INDEXED BY outbox_of_run"
-            f" WHERE run_id IN ({marks})",
-            tuple(run_ids),
+            f" WHERE run_id IN ({marks}) AND kind = ?",
+            (*run_ids, RUN),
         )
     ]
 
@@ -66,8 +70,8 @@ def queued_revisions(
 def enqueue(connection: sqlite3.Connection, parcels: Iterable[NewParcel]) -> None:
     """Queue parcels. One that was never tried is replaced; one that was stays as it is."""
     connection.executemany(
-        "INSERT INTO outbox (target, run_id, revision, key, payload, changed_at)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (target, run_id, revision) DO UPDATE"
+        "INSERT INTO outbox (target, run_id, revision, key, payload, changed_at, kind)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (target, run_id, revision) DO UPDATE"
         " SET key = excluded.key, payload = excluded.payload, changed_at = excluded.changed_at"
         " WHERE attempts = 0",
         parcels,
@@ -83,11 +87,28 @@ def remove(connection: sqlite3.Connection, queued: Iterable[QueuedRevision]) -> 
 
 
 def remove_other_targets(connection: sqlite3.Connection, known: Collection[str]) -> None:
-    """Remove what was never tried and is for a target that is not configured here."""
+    """Remove runs that were never tried and are for a target that is not configured here."""
     marks = ", ".join("?" * len(known))
     connection.execute(
-        f"DELETE FROM outbox WHERE attempts = 0 AND target NOT IN ({marks})", tuple(known)
+        f"DELETE FROM outbox WHERE kind = ? AND attempts = 0 AND target NOT IN ({marks})",
+        (RUN, *known),
     )
+
+
+def remove_settled_alerts(connection: sqlite3.Connection, rows: Iterable[EventRow]) -> None:
+    """Remove alert messages whose receipt was just read: delivered, or rejected for good.
+
+    `rows` are receipts of alerts. A message takes the earlier ones of its subject with it.
+    """
+    for row in rows:
+        receipt = json_object(row[PAYLOAD])
+        revision = receipt.get("revision")
+        if receipt.get("outcome") not in (DELIVERED, REJECTED) or type(revision) is not int:
+            continue
+        connection.execute(
+            "DELETE FROM outbox WHERE kind = ? AND run_id = ? AND target = ? AND revision <= ?",
+            (ALERT, row[RUN_ID], str(receipt.get("target")), revision),
+        )
 
 
 def next_parcels(
@@ -99,7 +120,7 @@ def next_parcels(
     """
     # The index is named: with few statistics SQLite may sort all that waits, payloads and all.
     rows = connection.execute(
-        "SELECT target, run_id, revision, key, payload, attempts + 1"
+        "SELECT target, run_id, revision, key, payload, attempts + 1, kind"
         " FROM outbox INDEXED BY outbox_in_order"
         " WHERE target = ? AND (next_attempt_at <= ? OR next_attempt_at > ?)"
         f" AND {_FIRST_OF_ITS_RUN} ORDER BY changed_at, run_id LIMIT ?",
@@ -146,9 +167,10 @@ def is_any_due(connection: sqlite3.Connection, target: str, now: float) -> bool:
     return found.fetchone() is not None
 
 
-def backlogs(connection: sqlite3.Connection) -> dict[str, TargetBacklog]:
+def backlogs(connection: sqlite3.Connection, kind: str = RUN) -> dict[str, TargetBacklog]:
     """Return what waits, by the name of the target."""
     rows = connection.execute(
-        "SELECT target, count(*), min(changed_at) FROM outbox GROUP BY target"
+        "SELECT target, count(*), min(changed_at) FROM outbox WHERE kind = ? GROUP BY target",
+        (kind,),
     )
     return {name: TargetBacklog(count, oldest) for name, count, oldest in rows}

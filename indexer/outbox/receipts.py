@@ -14,10 +14,12 @@ from typing import Any
 
 from indexer.outbox.attempt import DELIVERED, AttemptResult
 from indexer.outbox.delivery_state import DeadLetter
-from indexer.outbox.parcel import Parcel
+from indexer.outbox.parcel import ALERT, RUN, Parcel
 from indexer.system.base import Base
 from telemetry_core.clock import CLOCK
 from telemetry_core.event import (
+    ALERT_DELIVERED,
+    ALERT_DELIVERY_FAILED,
     FORWARD_BACKFILL_REQUESTED,
     FORWARD_RETRIED,
     FORWARD_STARTED,
@@ -34,6 +36,10 @@ from telemetry_core.writer import writer_for
 EventParts = tuple[str, str, dict[str, Any]]
 """Type, subject and data of an event."""
 
+_RECEIPT_TYPES = {
+    RUN: (RUN_DELIVERED, RUN_DELIVERY_FAILED),
+    ALERT: (ALERT_DELIVERED, ALERT_DELIVERY_FAILED),
+}
 _LOCK_SECONDS = 1.0
 """How long to wait for the log's lock; after that a receipt goes to this process's spill file."""
 
@@ -66,9 +72,9 @@ class Receipts:
 
 def receipt_of(parcel: Parcel, result: AttemptResult) -> EventParts:
     """Return the receipt of one attempt."""
-    kind = RUN_DELIVERED if result.outcome == DELIVERED else RUN_DELIVERY_FAILED
+    delivered, failed = _RECEIPT_TYPES[parcel.kind]
     return (
-        kind,
+        delivered if result.outcome == DELIVERED else failed,
         parcel.run_id,
         {
             "target": parcel.target,

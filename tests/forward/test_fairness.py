@@ -50,7 +50,8 @@ class Choosy:
 def _story(directory: Path, receiver: Choosy, seed: int, in_flight: int = 4) -> Story:
     target = a_target(in_flight=in_flight, rate=50.0)
     story = Story(directory, lambda: receiver, target, random.Random(seed))
-    story.longest_attempt = 0.1
+    # Long enough for the backoff of a run that fails among others that are delivered.
+    story.longest_attempt = 5.0
     return story
 
 

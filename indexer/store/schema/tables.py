@@ -130,6 +130,7 @@ OUTBOX = """CREATE TABLE outbox (
   key TEXT NOT NULL,
   payload BLOB NOT NULL,
   changed_at TEXT NOT NULL,
+  kind TEXT NOT NULL DEFAULT 'run',
   attempts INTEGER NOT NULL DEFAULT 0,
   next_attempt_at REAL NOT NULL DEFAULT 0,
   PRIMARY KEY (target, run_id, revision)

@@ -1,7 +1,7 @@
 """Local Telemetry's writer: what an agent imports to record its runs.
 
-It depends on the standard library, orjson and, on Windows, portalocker. It never opens the
-database for writing, touches the network, starts a process or a thread, or prints.
+It depends on the standard library, orjson and, on Windows, portalocker. It never writes to the
+database, uses the network, starts a process or a thread, or prints to stdout.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ __all__ = [
     "tool",
 ]
 
-# Loaded when first asked for: whoever needs only a part (the version, the pytest plugin, the
-# codec) does not pay for the whole.
+# Loaded on first access: code that needs only a part (the version, the pytest plugin, the codec)
+# does not pay for the whole.
 _HOMES = {
     "APIPayload": "records",
     "Event": "event",

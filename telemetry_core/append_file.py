@@ -36,7 +36,7 @@ class AppendFile:
         """Open `path`, creating it and its directory. Raises AppendFailed or OSError.
 
         `owners` gets what keeps the file open, once it is open: without it, the file is closed.
-        Whoever gives none keeps it open by keeping this object.
+        Without `owners`, the object itself keeps the file open.
         """
         descriptor = Descriptor()
         try:
@@ -100,7 +100,7 @@ class AppendFile:
 
     def close(self) -> None:
         """Close the descriptor, unless somebody else closed it and the number is theirs now."""
-        # First of all: whoever still holds this object must not write to the number's next owner.
+        # First: code that still holds this object must not write to the number's next owner.
         fd, self.fd = self.fd, -1
         descriptor = self._descriptor()
         if descriptor is None:

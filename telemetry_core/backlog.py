@@ -44,7 +44,7 @@ class Backlog:
         return sum(entry.events for entry in list(self._queue))
 
     def _locked(self) -> AbstractContextManager[Any]:
-        # A daemon thread that the ending interpreter stopped may have the lock, and for ever.
+        # A daemon thread that the exiting interpreter stopped may hold the lock forever.
         return self._lock if not sys.is_finalizing() else nullcontext()
 
     def keep(self, entry: Waiting) -> bool:

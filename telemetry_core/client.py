@@ -59,7 +59,7 @@ class TelemetryClient:
         if wrong:
             self._recorder.misused(wrong)
         for notice in self.config.misplaced:
-            # Whoever looks for the events has to know where they are.
+            # Somebody will look for the events.
             notices.warn_once(notice, notice)
 
     def __repr__(self) -> str:
@@ -162,7 +162,7 @@ class TelemetryClient:
     def alert(
         self, run_id: str, title: str, text: str = "", level: str = "warning"
     ) -> Optional[str]:
-        """Record something that people should know at once; the alert rules say who is told.
+        """Record something that people should know at once; the alert rules decide who is notified.
 
         `level` is info, warning, error or critical; anything else counts as warning.
         """

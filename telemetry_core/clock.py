@@ -1,7 +1,7 @@
 """The clock: event ids with their times, both rising strictly within a process.
 
 Called by the client for every event. One per process, shared by all its clients, so that
-no two events of a process are ever told apart wrongly, even when the wall clock steps back.
+events of one process are always in the right order, even when the wall clock steps back.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Clock:
 
     def next(self) -> tuple[str, str, str]:
         """Return the same as a plain tuple, which is made in no time, for what every event does."""
-        # A daemon thread that the ending interpreter stopped may have the lock, and for ever.
+        # A daemon thread that the exiting interpreter stopped may hold the lock forever.
         with self._lock if not sys.is_finalizing() else nullcontext():
             now = time.time_ns() // 1000
             # No call between reading the last tick and storing this one: Python runs signal

@@ -1,6 +1,6 @@
 """The descriptor: a file descriptor that is closed when nothing refers to its object any longer.
 
-Called by whoever opens files of the log. A signal handler may raise between any two steps of
+Used for every file of the log. A signal handler may raise between any two steps of
 Python code; a descriptor that some step has to close is then left open, with the lock that it
 holds. Here opening and closing are one step each, in C: neither can be torn.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class TelemetryError(Exception):
-    """Something of ours failed; `hint` says what to do about it."""
+    """A failure in this package; `hint` says what to do about it."""
 
     hint = ""
 
@@ -18,7 +18,7 @@ class TelemetryError(Exception):
 
 
 class AppendFailed(TelemetryError):
-    """A line did not reach a log file whole."""
+    """A line did not reach a segment whole."""
 
     hint = "Check free space and permissions of the log directory"
 

@@ -62,6 +62,6 @@ class Event(NamedTuple):
     time: str
     """Canonical UTC: `YYYY-MM-DDTHH:MM:SS.ffffffZ`, so that text order is time order."""
     data: Any
-    """An object for every type of ours; a stranger's type may carry anything."""
+    """An object for the types listed above; other types may carry anything."""
     extensions: Optional[dict[str, Any]] = None
     """CloudEvents extension attributes: every top-level name that is not one of the above."""

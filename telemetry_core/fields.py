@@ -19,22 +19,22 @@ class Field(NamedTuple):
 
 RUN_FIELDS: tuple[Field, ...] = (
     Field("agent_name", "text", "which agent ran"),
-    Field("agent_owner", "text", "who answers for the agent; default `AGENT_OWNER`"),
+    Field("agent_owner", "text", "who is responsible for the agent; default `AGENT_OWNER`"),
     Field("job_type", "text", "what kind of work it was"),
-    Field("trigger_type", "text", "what set it off: cli, scheduler, web, manual, ..."),
+    Field("trigger_type", "text", "what triggered it: cli, scheduler, web, manual, ..."),
     Field("start_time", "time", "when it began; default the time of `run.started`"),
     Field("end_time", "time", "when it ended; NULL while running"),
     Field("status", "text", "running, success, failed, partial, timeout, cancelled, or as given"),
     Field("items_discovered", "integer", "how many items it found"),
     Field("items_succeeded", "integer", "how many it finished"),
     Field("items_failed", "integer", "how many it could not finish"),
-    Field("items_skipped", "integer", "how many it left alone"),
+    Field("items_skipped", "integer", "how many items it skipped"),
     Field("duration_ms", "integer", "milliseconds from start to end; NULL while running"),
     Field("input_summary", "text", "what went in, for people"),
     Field("output_summary", "text", "what came out, for people"),
     Field("error_summary", "text", "the error in one line: `Type: message`"),
     Field("error_details", "text", "the error at length: traceback, response, ..."),
-    Field("metrics_json", "json", "any other measurements, as an object"),
+    Field("metrics_json", "json", "other measurements, as an object"),
     Field("insight_id", "text", "the insight that led to this run"),
     Field("product", "text", "the product worked on"),
     Field("platform", "text", "the platform worked on"),
@@ -62,4 +62,4 @@ RUN_FIELD_NAMES: frozenset[str] = frozenset(field.name for field in RUN_FIELDS)
 TIME_FIELDS: frozenset[str] = frozenset(field.name for field in RUN_FIELDS if field.kind == "time")
 
 SCHEMA_VERSION = 10
-"""Version of the view's tables. A database that says otherwise is rebuilt from the log."""
+"""Version of the database schema. A database with another version is rebuilt from the log."""

@@ -1,8 +1,8 @@
 """The guard: keeps our failures away from the host, and the host's exceptions intact.
 
-Wraps every public method. An exception of ours is counted and the method returns None; an
-exception that somebody else raised inside our call (a signal handler, a timeout decorator)
-passes through once our own state is in order.
+Wraps every public method. Our own exceptions are counted and the method returns None; an
+exception that other code raised inside our call (a signal handler, a timeout decorator) passes
+through once our own state is in order.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def guarded_or(
                 return method(*args, **kwargs)
             except RecursionError:
                 # Nothing is called here: at the limit of the stack a call would fail as well.
-                args[0]._recorder.errors += 1  # noqa: SLF001  # that of an object of ours
+                args[0]._recorder.errors += 1  # noqa: SLF001  # every guarded class has one
                 return at_the_limit
             except Exception as error:
                 if _is_foreign_safely(error):
@@ -67,7 +67,7 @@ def _nothing(*_args: Any, **_kwargs: Any) -> None:
 
 
 def _count(owner: _Recording, method: Callable[..., Any], error: Exception) -> None:
-    recorder = owner._recorder  # noqa: SLF001  # that of an object of ours
+    recorder = owner._recorder  # noqa: SLF001  # every guarded class has one
     try:
         if is_misuse(error):
             recorder.misused(f"{method.__qualname__}: {error}")

@@ -1,4 +1,4 @@
-"""The line: an event as the bytes that stand in the log, and back.
+"""The line: an event as the bytes in the log, and back.
 
 Called by the client to encode and by every reader to decode. Pure: it never touches a file.
 The format is drawn in docs/format.md.
@@ -20,7 +20,7 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 """The longest line that is written or read, in bytes, its newline included."""
 
 _ENVELOPE_ROOM = 4_096
-"""Bytes for all but the data; run ids are bounded, and so is every text of ours."""
+"""Bytes for all but the data; run ids and our own texts are bounded."""
 _LEAST_ROOM = 256
 _SMALL = 1_024
 _NO_MEMORY = {"event_type": "cut", "payload": "[cut: no memory]"}

@@ -119,7 +119,7 @@ def _inherited(environ: Mapping[str, str]) -> Optional[str]:
 
 
 def export(run_id: str) -> bool:
-    """Put `run_id` into this process's environment, for children started without one of ours.
+    """Put `run_id` into this process's environment, for children started without `child_env`.
 
     Only from the main thread: the environment belongs to the whole process, and a run in some
     worker thread is not what the others' children descend from. Says whether it did.

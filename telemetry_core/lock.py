@@ -1,7 +1,7 @@
-"""The lock: one writer at a time on the shared log, by a file beside the data.
+"""The lock: one writer at a time on the shared log, by a sidecar file.
 
 Called by the shared log for each append. It never locks the data itself (on Windows a locked
-range blocks readers) and never waits longer than it is told to.
+range blocks readers) and never waits longer than its budget.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The process: what tells one incarnation of a pid on a host from the next.
 
-Called by the client for `run.started`, and by whoever asks whether a run's process still
-lives. It reads `/proc`, or asks Windows, and never signals anybody.
+Called by the client for `run.started`, and by code that asks whether a run's process is
+still alive. It reads `/proc`, or asks Windows, and never signals anybody.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ if hasattr(os, "register_at_fork"):
 
 @lru_cache(maxsize=1)
 def own_start(pid: int) -> Optional[str]:
-    """Return `process_start` of this process, `pid`, read once; a forked child asks anew."""
+    """Return `process_start` of this process, `pid`, read once per process."""
     return process_start(pid)
 
 
 def process_start(pid: int) -> Optional[str]:
     """Return `<boot id>:<start in clock ticks>` of a living process, None where unknown.
 
-    Together with the pid it names one process for ever: pids and ticks are used again, but
+    Together with the pid it identifies one process: pids and ticks are used again, but
     not within one boot. In a container, which counts pids of its own, it is
     `<boot id>/<pid namespace>:<start>`; on Windows, whose clock is in the number,
     `windows:<100 ns since 1601>`.

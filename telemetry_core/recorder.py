@@ -30,7 +30,7 @@ class Recorder:
         """Seconds that one call may wait for locks."""
         self.sync = config.durability == "fsync"
         self.errors = 0
-        """Failures of ours and wrong arguments, since the client was made."""
+        """Our own failures and wrong arguments, since the client was created."""
         self.last_error = ""
 
     def emit(  # noqa: PLR0917  # the parts of an event, in their order
@@ -49,7 +49,7 @@ class Recorder:
         return event_id if self.writer.write(line, day, 1, self.sync, self.budget) else None
 
     def failed(self, error: Exception) -> None:
-        """Count a failure of ours."""
+        """Count one of our own failures."""
         self.errors += 1
         try:
             self.last_error = f"{type(error).__name__}: {text_of(error)[:1000]}"
@@ -58,7 +58,7 @@ class Recorder:
             self.last_error = "the interpreter has ended"
 
     def misused(self, text: str) -> None:
-        """Count wrong arguments, and say so once."""
+        """Count wrong arguments, and report them once."""
         self.errors += 1
         self.last_error = text
         notices.warn_once(text[:200], f"wrong arguments, so nothing was recorded: {text}")

@@ -95,7 +95,7 @@ class RunContext(SpansOfRun):
 
     @guarded
     def alert(self, title: str, text: str = "", level: str = "warning") -> Optional[str]:
-        """Record something that people should know at once; the alert rules say who is told.
+        """Record something that people should know at once; the alert rules decide who is notified.
 
         `level` is info, warning, error or critical.
         """
@@ -149,7 +149,7 @@ class RunContext(SpansOfRun):
         self._entry_here().leave(error)
 
     def _entry_here(self) -> RunContext:
-        """Return the run of the block that is being left: the innermost of ours in this context."""
+        """Return the run of the block that is being left: this context's innermost."""
         for run in reversed(lineage.open_runs()):
             if run._made_by is self:  # noqa: SLF001  # another of this very class
                 return run

@@ -39,7 +39,7 @@ class OpenRun:
     def measured(self) -> Optional[int]:
         """Return the milliseconds since the start, None where what the agent said decides.
 
-        Whoever gave a start or an end of his own gets the time between them, from the fold.
+        Where the agent gave a start or an end, the fold computes the time between them.
         """
         if self.duration_is_given or self.times_are_given:
             return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 _CLOSE_ENOUGH = 0.84
-"""Of 1.0: `item_succeeded` and `statsu` are, `items_total` beside `items_failed` is not."""
+"""Of 1.0: `item_succeeded` and `statsu` are, `items_total` for `items_failed` is not."""
 
 
 def nearest(name: str, known: Iterable[str]) -> Optional[str]:

@@ -45,9 +45,9 @@ class SpillFile:
     def _append_to(self, path: Path, data: bytes, sync: bool) -> bool:
         """Write, and return whether the file still was in its place after that.
 
-        Whoever archives it moves it away first and reads it then. So what was written before is
-        read, and what was written after has to be written again: twice in the log is once in the
-        view.
+        Archiving moves the file away first and reads it then. So what was written before is read,
+        and what was written after has to be written again: twice in the log is once in the
+        database.
         """
         # Opened each time: the case is rare, and no descriptor can be closed under a thread.
         file = AppendFile(path)

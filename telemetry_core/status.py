@@ -1,7 +1,7 @@
 """The statuses of a run, and the other names people give them.
 
 Called by the writer and by the fold, so that both spell a status the same way.
-It never rejects one: a status nobody has heard of is kept as it came.
+It never rejects one: a status nobody has heard of is kept unchanged.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from typing import Optional
 
 DATABASE_NAME = "telemetry.sqlite"
 EXTRAS = ("reports", "exports", "config", "logs", "backups")
-"""What is in the base directory with log and database."""
+"""Directories in the base directory other than log and database."""
 BASE_VARIABLES = ("TELEMETRY_BASE_DIR", "AGENT_METRICS_DIR", "TELEMETRY_DB_PATH")
-"""What names the base directory, the first that does; a database only in a directory `db`."""
+"""What names the base directory, first match wins; a database only if its directory is `db`."""
 LOCATION_VARIABLES = (*BASE_VARIABLES, "TELEMETRY_NDJSON_DIR")
 
 _WELL_KNOWN = (
@@ -83,7 +83,7 @@ def well_known_bases() -> list[Path]:
 def _named_path(environ: Mapping[str, str], name: str, notices: list[str]) -> Optional[Path]:
     """Return the path that a variable names; None if it is not set or names none.
 
-    Text from a file that no shell has read may end in a carriage return, stand in quotes, or
+    Text from a file that no shell has read may end in a carriage return, be quoted, or
     begin with a variable that nobody has expanded.
     """
     given = environ.get(name, "")

@@ -89,7 +89,7 @@ def _around_plain(
             result = function(*args, **kwargs)
             later = _later(block, result)
             if later is not None:
-                # The work has hardly begun: it is done by whoever awaits or iterates.
+                # The work has hardly begun: it is done when the result is awaited or iterated.
                 block.keep_open()
                 return later
             return result
@@ -112,7 +112,7 @@ def _later(block: Block, result: Any) -> Any:
 
 
 def _is_future(result: Any) -> bool:
-    # Whoever has a future has its module loaded.
+    # If there is a future, its module is loaded.
     for module in ("asyncio", "concurrent.futures"):
         kind = getattr(sys.modules.get(module), "Future", None)
         if kind is not None and isinstance(result, kind):

@@ -1,7 +1,7 @@
 """The writer: gets encoded lines into the log by the first way that works in time.
 
 Shared log, else this process's spill file, else the backlog. Called by every client of the
-process; one writer serves one directory. It never raises for a failure of ours, and never
+process; one writer serves one directory. It never raises for its own failures, and never
 waits for a lock beyond the budget.
 """
 
@@ -26,8 +26,8 @@ from telemetry_core.shared_log import SharedLog
 from telemetry_core.spill_file import SpillFile
 from telemetry_core.storage import absolute
 
-# After a vain wait for a lock that nobody made use of, the next calls only try it: a holder that
-# is stopped for half a minute costs the agent one budget a second, not one an event.
+# After a timeout on a lock whose holder does not write, the next calls only try it: a holder that
+# is stopped for half a minute costs the agent one budget per second, not one per event.
 _IMPATIENT_SECONDS = 1.0
 # Of what waits, the entries that go with one new event.
 _MOST_AT_ONCE = 1_000
@@ -52,7 +52,7 @@ class Writer:
             self._spill = SpillFile(directory, self._host)
 
     def after_fork(self) -> None:
-        """Start anew in a forked child: descriptors, locks, backlog and counts are the parent's."""
+        """Reset in a forked child: descriptors, locks, backlog and counts are the parent's."""
         self._mutex = threading.RLock()
         self._appending = False
         self._impatient_until = 0.0
@@ -93,8 +93,8 @@ class Writer:
         """Write what waits; return whether nothing does any longer, and what is left of `budget`.
 
         What waits may be much: unless `everything` is asked for, the rest of it goes with the
-        next events. The clock may stand still, so entries are counted too, and a lock that was
-        waited for in vain is not waited for again.
+        next events. The clock may stand still, so entries are counted too, and after one
+        lock timeout no lock is waited for again.
         """
         written = 0
         while True:
@@ -182,12 +182,12 @@ class Writer:
             try:
                 self._mutex.release()
             except RuntimeError:
-                # Not ours to release: it was not had in time, or was made anew by a fork.
+                # Not acquired in time, or replaced after a fork.
                 pass
         return self._append_to_spill_file(lines, day, events, sync)
 
     def _patience(self, budget: float) -> float:
-        """How long a lock may be waited for now, in seconds, after it was once in vain."""
+        """Return how many seconds a lock may be waited for now, after a lock timeout."""
         # A clock that stepped back would make it wait until it has caught up.
         if 0.0 < self._impatient_until - time.monotonic() <= _IMPATIENT_SECONDS:
             return 0.0
@@ -236,7 +236,7 @@ _WRITERS: dict[str, Writer] = {}
 def writer_for(directory: Path, host: str) -> Writer:
     """Return the process's one writer for `directory`.
 
-    One, because two descriptors of one process would lock each other out like strangers.
+    Only one, because two descriptors of one process would lock each other out.
     """
     path = absolute(str(directory))
     # Where names differ in more than case only: one directory, however it is spelled.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 import click
@@ -100,31 +100,11 @@ def json_option(command: Function) -> Function:
 
 def refresh(base: Base) -> str:
     """Index new events, with a progress bar if that takes long; return a warning or nothing."""
-    from indexer.database import freshness as fresh
-    from indexer.terminal.error_message import in_words, is_disk_full
+    from indexer.database.freshness import refresh_database
     from indexer.terminal.progress import byte_progress, unread_size
-    from telemetry_core.errors import TelemetryError
 
-    with byte_progress("indexing", unread_size(base)) as on_progress:
-        try:
-            return fresh.refresh_database(base, on_progress)
-        except (TelemetryError, OSError) as error:
-            # What was indexed before the disk was full can still be read.
-            if not is_disk_full(error) or not _has_database(base):
-                raise
-            return f"the database may be out of date: it can't be written to: {in_words(error)}"
-
-
-def _has_database(base: Base) -> bool:
-    from indexer.store.connection import reading
-    from indexer.store.schema.check import has_our_schema
-    from telemetry_core.errors import TelemetryError
-
-    try:
-        with reading(base.database_path) as connection:
-            return has_our_schema(connection)
-    except TelemetryError:
-        return False
+    with byte_progress("indexing", lambda: unread_size(base)) as on_progress:
+        return refresh_database(base, on_progress)
 
 
 @contextmanager
@@ -137,13 +117,16 @@ def open_database(base: Base) -> Iterator[sqlite3.Connection]:
             connection.row_factory = sqlite3.Row
             yield connection
         return
-    from indexer.store.connection import reading
+    from indexer.database.freshness import fresh_database
     from indexer.terminal.format import warn
+    from indexer.terminal.progress import byte_progress, unread_size
 
-    warn(refresh(base))
-    with reading(base.database_path) as connection:
-        connection.row_factory = sqlite3.Row
-        yield connection
+    with ExitStack() as stack:
+        with byte_progress("indexing", lambda: unread_size(base)) as on_progress:
+            fresh = stack.enter_context(fresh_database(base, on_progress))
+        warn(fresh.warning)
+        fresh.connection.row_factory = sqlite3.Row
+        yield fresh.connection
 
 
 def is_recorded(base: Base) -> bool:
@@ -154,8 +137,11 @@ def is_recorded(base: Base) -> bool:
     if list_segments(base.log_directory):
         return True
     where = plain(base.log_directory)
+    if base.database_path.exists():
+        click.echo(f"there is no log in {where}: rows are from the database only", err=True)
+        return True
     click.echo(f"nothing recorded yet: there is no log in {where}", err=True)
-    return base.database_path.exists()
+    return False
 
 
 @contextmanager

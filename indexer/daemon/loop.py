@@ -24,7 +24,7 @@ from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
 from indexer.forward.forwarding import Forwarding
-from indexer.ingest.lag import lag_bytes
+from indexer.ingest.backlog import take_backlog
 from indexer.retention.schedule import RetentionSchedule
 from indexer.store.status import HEARTBEAT_SECONDS
 from indexer.system.base import DAEMON, Base
@@ -196,7 +196,7 @@ class Daemon:
 
     def _state(self, view: Session) -> dict[str, int]:
         return {
-            "lag_bytes": lag_bytes(view.connection, self._base.log_directory),
+            "lag_bytes": take_backlog(view.connection, self._base.log_directory).lag_bytes,
             "watching": int(not self._watch.problem),
         }
 

@@ -1,7 +1,6 @@
-"""The verification: the log read again from its first byte and held against the database.
+"""Verify the database against the log: every line is read again, every run folded again.
 
-Called by `telemetry verify`. It believes no cursor and no count: each line is decoded anew and
-looked up, each row folded anew. It only reads, and it repairs nothing.
+It trusts no cursor and no count. It only reads, and repairs nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from indexer.database.freshness import refresh_database
 from indexer.ingest.apply import fold_all, whole_runs
@@ -28,6 +27,7 @@ from indexer.store.events.codec import EventRow, StoredEvent, alternative_id
 from indexer.store.events.table import find_event, rows_not_stored
 from indexer.store.quarantine import Fault
 from indexer.system.base import Base
+from indexer.system.callbacks import Progress, no_progress
 
 MAX_DIFFERENCES = 100
 
@@ -37,13 +37,15 @@ class Verification(NamedTuple):
 
     lines: int
     events: int
-    """Rows of `run_events` that stand in the log."""
+    """Rows of `run_events` that are in the log."""
     runs: int
     bytes: int
     pending_bytes: int
     """Bytes that came while the verification ran, or that wait for their newline."""
     differences: list[str]
     """Where log and database differ, in words; the first hundred."""
+    behind_bytes: int = 0
+    """Bytes that the database has not indexed yet, because the daemon is stopped or behind."""
 
     @property
     def is_ok(self) -> bool:
@@ -51,26 +53,29 @@ class Verification(NamedTuple):
         return not self.differences
 
 
-def verify(base: Base, on_progress: Callable[[int], None] = lambda _: None) -> Verification:
-    """Hold the database against the log. Raises TelemetryError or OSError.
+def verify(base: Base, on_progress: Progress = no_progress) -> Verification:
+    """Compare the database with the log. Raises TelemetryError or OSError.
 
     Writers may go on meanwhile: what was there at the start has to be indexed, no more. Where
-    files went meanwhile, because they were archived or pruned, it looks again.
+    segments went meanwhile, because they were archived or pruned, it starts again. Where the
+    daemon has not caught up, it compares up to the cursors, and says how much it is behind.
     """
     while True:
         sizes = {file.name: file.size for file in list_segments(base.log_directory)}
-        refresh_database(base)
-        report = _compare(base, sizes, on_progress)
+        may_be_behind = bool(refresh_database(base))
+        report = _compare(base, sizes, on_progress, may_be_behind=may_be_behind)
         left = {file.name for file in list_segments(base.log_directory)}
         if report.is_ok or sizes.keys() <= left:
             return report
 
 
-def _compare(base: Base, sizes: dict[str, int], on_progress: Callable[[int], None]) -> Verification:
+def _compare(
+    base: Base, sizes: dict[str, int], on_progress: Progress, *, may_be_behind: bool
+) -> Verification:
     with reading(base.database_path) as connection:
         # One snapshot for all that is compared.
         connection.execute("BEGIN")
-        verification = _Comparison(connection, sizes)
+        verification = _Comparison(connection, sizes, may_be_behind=may_be_behind)
         for file in list_segments(base.log_directory):
             verification.check_file(file, on_progress)
         verification.check_totals()
@@ -83,8 +88,12 @@ def _compare(base: Base, sizes: dict[str, int], on_progress: Callable[[int], Non
 class _Comparison:
     """The counting and comparing of one verification."""
 
-    def __init__(self, connection: sqlite3.Connection, sizes: dict[str, int]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, sizes: dict[str, int], *, may_be_behind: bool
+    ) -> None:
         self._connection = connection
+        self._may_be_behind = may_be_behind
+        self._behind = 0
         self._sizes = sizes
         self._files = _rows_by(connection, "log_files", "name")
         self._differences: list[str] = []
@@ -93,10 +102,16 @@ class _Comparison:
 
     def report(self) -> Verification:
         return Verification(
-            self._lines, self._events, self._runs, self._bytes, self._pending, self._differences
+            self._lines,
+            self._events,
+            self._runs,
+            self._bytes,
+            self._pending,
+            self._differences,
+            self._behind,
         )
 
-    def check_file(self, file: Segment, on_progress: Callable[[int], None]) -> None:
+    def check_file(self, file: Segment, on_progress: Progress) -> None:
         """Decode a file from its start; every line has to be where the database says."""
         row = self._files.pop(file.name, None)
         offset = row["offset"] if row else 0
@@ -122,16 +137,20 @@ class _Comparison:
                 # To where the file ended: its writers may be quicker than this.
                 yield from read_blocks(stream, 0, None if file.is_compressed else file.size)
         except (StreamBroken, StreamUnfinished, StreamUnsupported):
-            # What can't be decoded was not indexed either; the file's `fault` says so.
+            # What cannot be decoded was not indexed either; the segment's `fault` says so.
             return
         except OSError as error:
-            # One file out of reach does not keep the others from being held against the view.
-            self._differ(f"{file.name}: can't be read: {error}")
+            # One segment out of reach does not keep the others from being compared.
+            self._differ(f"{file.name}: cannot be read: {error}")
 
     def _note_unread(self, file: Segment, lines: list[Line]) -> None:
         for line in lines:
             self._pending += line.length
-            if not file.is_compressed and line.end <= self._sizes.get(file.name, 0):
+            if file.is_compressed or line.end > self._sizes.get(file.name, 0):
+                continue
+            if self._may_be_behind:
+                self._behind += line.length
+            else:
                 self._differ(f"{file.name}: line at offset {line.offset} is not indexed")
 
     def _check_faults(self, name: str, faults: list[Fault], counts: _Counts) -> None:

@@ -40,9 +40,11 @@ class Growth(NamedTuple):
         return few or (self.free_bytes is not None and self.free_bytes < LOW_BYTES)
 
 
-def growth(log_directory: Path, view_bytes: int) -> Growth:
+def growth(
+    log_directory: Path, view_bytes: int, segments: Optional[list[Segment]] = None
+) -> Growth:
     """Return how log and view grow. Raises OSError if the log's directory can't be read."""
-    files = list_segments(log_directory)
+    files = list_segments(log_directory) if segments is None else segments
     log_bytes = sum(file.size for file in files)
     pace = _bytes_per_day(files, datetime.now(timezone.utc))
     free = free_bytes(log_directory)

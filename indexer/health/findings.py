@@ -15,6 +15,7 @@ from indexer.store.status import HEARTBEAT_SECONDS
 from indexer.terminal.format import count, duration, many, plain, seconds_since, size
 
 _LONGEST_SILENCE = 3 * HEARTBEAT_SECONDS
+_NAMES_SHOWN = 3
 _ROOM_FOR_A_BATCH = 2 * MAX_BYTES
 """What a batch may need on disk, rows and write-ahead log together."""
 
@@ -42,6 +43,7 @@ def problems(found: dict[str, Any], grown: Growth, started_at: Optional[str]) ->
         lines = many(found["quarantine_new"], "line")
         told.append(f"{lines} of the log can't be read as events: see `telemetry quarantine`")
     told += [f"{file['file']}: {file['fault']}" for file in found["file_faults"]]
+    told += _problems_of_the_log(found)
     if found["bytes"]["accounted"] != found["bytes"]["read"]:
         told.append("not every byte is accounted for; run `telemetry verify`")
     if found["events_dropped"]:
@@ -53,6 +55,30 @@ def problems(found: dict[str, Any], grown: Growth, started_at: Optional[str]) ->
         first = plain(integrity["problems"][0])
         told.append(f"the view's file is damaged ({first}): run `telemetry rebuild`")
     return [*told, *_problems_of_forwarding(found["forwarding"]), *_room_problems(grown)]
+
+
+def _problems_of_the_log(found: dict[str, Any]) -> list[str]:
+    """Return what is recorded and cannot be read, or is no longer in the log."""
+    told = [
+        f"{one['name']} cannot be read, and its new events are missing: {one['reason']}"
+        for one in found["unreadable"]
+    ]
+    unread = found["unread_files"]
+    if unread:
+        names = ", ".join(plain(one["name"]) for one in unread[:_NAMES_SHOWN])
+        more = f" and {count(len(unread) - _NAMES_SHOWN)} more" if unread[_NAMES_SHOWN:] else ""
+        told.append(
+            f"not part of the log and not read: {names}{more}; rename what holds events to"
+            " events_YYYYMMDD.NAME.ndjson, and move the rest out of the log's directory"
+        )
+    if found["unplaced_events"]:
+        events = many(found["unplaced_events"], "event")
+        told.append(
+            f"{events} are in the database only, for their segments are gone from"
+            f" {found['log_directory']}: restore those from a backup, or drop the rows with"
+            " `telemetry rebuild --force`"
+        )
+    return told
 
 
 def _problems_of_the_disk(found: dict[str, Any]) -> list[str]:

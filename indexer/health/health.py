@@ -15,7 +15,7 @@ from indexer.health.acknowledgement import load, new_lines
 from indexer.health.capacity import growth
 from indexer.health.deliveries import read_deliveries
 from indexer.health.findings import problems
-from indexer.ingest.lag import lag_bytes, lag_seconds, lagging_files
+from indexer.ingest.backlog import Backlog, take_backlog
 from indexer.log.streams import UNFINISHED
 from indexer.store.connection import wal_bytes
 from indexer.store.integrity import check_integrity
@@ -40,7 +40,8 @@ def health(
     """
     own = read_status(connection)
     view_bytes = _database_bytes(base)
-    grown = growth(base.log_directory, view_bytes)
+    backlog = take_backlog(connection, base.log_directory)
+    grown = growth(base.log_directory, view_bytes, backlog.segments)
     new, latest = _quarantine(base, connection)
     forwarding = read_deliveries(base, connection).as_json()
     found: dict[str, Any] = {
@@ -53,14 +54,17 @@ def health(
         "database_bytes": view_bytes,
         "wal_bytes": wal_bytes(base.database_path),
         "database_free_bytes": free_bytes(base.database_path.parent),
-        "lag_bytes": lag_bytes(connection, base.log_directory),
-        "lag_seconds": round(lag_seconds(connection, base.log_directory), 3),
-        "backlog": _backlog(base, connection, forwarding["targets"]),
+        "lag_bytes": backlog.lag_bytes,
+        "lag_seconds": round(backlog.lag_seconds, 3),
+        "backlog": _waiting(backlog, forwarding["targets"]),
         "forwarding": forwarding,
         **_accounting(connection, grown.log_bytes),
         "quarantine_new": new,
         "quarantine": latest,
         "file_faults": _file_faults(connection),
+        "unreadable": [one._asdict() for one in backlog.unreadable],
+        "unread_files": [one._asdict() for one in backlog.unread_files],
+        "unplaced_events": backlog.unplaced_events,
         "runs": runs_by_status(connection),
         "stale_runs": [
             dict(row)
@@ -104,12 +108,10 @@ def _quarantine(base: Base, connection: sqlite3.Connection) -> tuple[int, list[d
     return len(latest) + sum(1 for _ in lines), latest
 
 
-def _backlog(
-    base: Base, connection: sqlite3.Connection, targets: list[dict[str, Any]]
-) -> dict[str, int]:
+def _waiting(backlog: Backlog, targets: list[dict[str, Any]]) -> dict[str, int]:
     """Return what waits: files with lines to be indexed, and runs to be sent to some target."""
     return {
-        "files": lagging_files(connection, base.log_directory),
+        "files": len(backlog.behind),
         "api_posts": sum(target["waiting"] for target in targets),
     }
 

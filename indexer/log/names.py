@@ -11,7 +11,7 @@ Pure. A name is a stem, perhaps a piece number, an ending, and perhaps what a lo
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, time, timedelta, timezone
 from itertools import count
 from typing import NamedTuple, Optional
@@ -88,6 +88,15 @@ def free_name(stem: str, suffix: str, taken: Collection[str]) -> str:
     known |= {(name.stem, name.piece) for name in names}
     piece = next(number for number in count(1) if (stem, number) not in known)
     return f"{stem}.{piece}{suffix}"
+
+
+def names_by_stem(names: Iterable[str]) -> dict[str, set[str]]:
+    """Return the names of segments, grouped by stem."""
+    found: dict[str, set[str]] = {}
+    for name in names:
+        if is_segment_name(name):
+            found.setdefault(parse_segment_name(name).stem, set()).add(name)
+    return found
 
 
 def _day(named: Optional[re.Match[str]]) -> Optional[date]:

@@ -1,7 +1,6 @@
-"""The packing: plain bytes of a log file compressed into another, and the proof that it has them.
+"""Compress the plain bytes of a segment into another file, and prove that it has them.
 
-Called by archiving, and by restoring for the proof alone. It deletes nothing and knows no names
-of logs.
+It deletes nothing and knows no names of segments.
 """
 
 from __future__ import annotations
@@ -32,24 +31,24 @@ _ZSTD_LEVEL = 9
 
 
 def default_compression() -> str:
-    """Return how to compress where nobody said: zstd where its library is, else gzip."""
+    """Return the compression to use by default: zstd where its library is installed, else gzip."""
     return ZSTD if find_spec("zstandard") else GZIP
 
 
-def pack(
+def compress(
     source: Path,
     start: int,
     target: BinaryIO,
-    packing: str,
+    compression: str,
     on_chunk: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Compress `source` from `start` on onto `target`; return where it ended, flushed and synced.
+    """Append `source`, compressed, from `start` on to `target`; return where it ended, synced.
 
     What is appended is a gzip member or zstd frame of its own: readers read on across them.
-    `on_chunk` is told the plain bytes of each chunk. Raises OSError or StreamUnsupported.
+    `on_chunk` gets the plain bytes of each chunk. Raises OSError or StreamUnsupported.
     """
-    with open(source, "rb") as plain, closing(_packer(target, packing)) as packer:
-        # What it has now: a file that grows as fast as it is read has an end too.
+    with open(source, "rb") as plain, closing(_compressor(target, compression)) as packer:
+        # Up to what it has now: a segment that grows as fast as it is read has an end too.
         end = os.fstat(plain.fileno()).st_size
         plain.seek(start)
         while start < end and (chunk := plain.read(min(_CHUNK, end - start))):
@@ -62,9 +61,9 @@ def pack(
 
 
 def length_of_beginning(whole: Path, beginning: Path) -> Optional[int]:
-    """Return how many plain bytes `beginning` holds if `whole` begins with them, else None.
+    """Return how many plain bytes `beginning` has if `whole` begins with them, else None.
 
-    Either may be compressed; one that can't be decoded to its end proves nothing. Raises OSError.
+    Either may be compressed; one that cannot be decoded to its end proves nothing. Raises OSError.
     """
     try:
         return _compare(_chunks(whole), _chunks(beginning))
@@ -72,11 +71,10 @@ def length_of_beginning(whole: Path, beginning: Path) -> Optional[int]:
         return None
 
 
-def _packer(target: BinaryIO, packing: str) -> BinaryIO:
-    if packing == GZIP:
+def _compressor(target: BinaryIO, compression: str) -> BinaryIO:
+    if compression == GZIP:
         # Neither name nor time: the same bytes make the same file.
-        packer = gzip.GzipFile("", "wb", _GZIP_LEVEL, target, mtime=0)
-        return cast("BinaryIO", packer)
+        return cast("BinaryIO", gzip.GzipFile("", "wb", _GZIP_LEVEL, target, mtime=0))
     try:
         import zstandard
     except ImportError as error:
@@ -99,7 +97,7 @@ def _compare(whole: Iterator[bytes], beginning: Iterator[bytes]) -> Optional[int
             return None
         held = held[len(wanted) :]
     for _ in whole:
-        # A checksum at its end speaks for all of it.
+        # A checksum at its end covers all of it.
         pass
     return length
 

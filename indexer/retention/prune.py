@@ -7,6 +7,7 @@ rows back, and pruning again finishes. It deletes no file that was not indexed t
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -18,7 +19,7 @@ from indexer.errors import DatabaseUnusable
 from indexer.ingest.apply import refold_runs
 from indexer.ingest.ingest import Ingest
 from indexer.log.cursor import Cursor
-from indexer.log.names import parse_segment_name
+from indexer.log.names import names_by_stem, parse_segment_name
 from indexer.log.reader import is_unchanged
 from indexer.log.segments import Segment, file_id, list_segments
 from indexer.outbox.projection import OutboxProjection
@@ -36,6 +37,7 @@ from indexer.store.events.table import has_alternative_ids
 from indexer.store.schema.check import has_our_schema
 from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
+from telemetry_core.timestamp import format_time
 
 
 class PrunePlan(NamedTuple):
@@ -60,11 +62,7 @@ def plan_prune(base: Base, age: timedelta, now: Optional[datetime] = None) -> Pr
     """
     now = now or datetime.now(timezone.utc)
     with database.reading(base.database_path) as connection:
-        old = [
-            file
-            for file in list_segments(base.log_directory)
-            if parse_segment_name(file.path.name).is_over(age, now)
-        ]
+        old = _old_segments(connection, list_segments(base.log_directory), age, now)
         files, skipped = _indexed_files(connection, old)
         runs = _runs_of(connection, files) if files else []
     vanishing = sum(run.left == 0 for run in runs)
@@ -77,6 +75,38 @@ def plan_prune(base: Base, age: timedelta, now: Optional[datetime] = None) -> Pr
         runs_running=[run.run_id for run in runs if run.status == "running"],
         skipped=skipped,
     )
+
+
+def _old_segments(
+    connection: sqlite3.Connection, segments: list[Segment], age: timedelta, now: datetime
+) -> list[Segment]:
+    """Return the segments that are over by name, by their last change, and by their events.
+
+    A host whose clock said 1970 names its segment by that day, and may be writing to it now.
+    """
+    named = [one for one in segments if parse_segment_name(one.path.name).is_over(age, now)]
+    limit = now - max(age, timedelta(0))
+    newest = _newest_events(connection, named) if named else {}
+    return [
+        one
+        for one in named
+        if _modified(one) <= limit.timestamp()
+        and newest.get(file_id(one.name), "") <= format_time(limit)
+    ]
+
+
+def _modified(segment: Segment) -> float:
+    """Return when a segment was last written to, in seconds since 1970."""
+    return os.stat(segment.path).st_mtime
+
+
+def _newest_events(connection: sqlite3.Connection, segments: list[Segment]) -> dict[int, str]:
+    """Return the latest time of an event in each segment, by file id."""
+    rows = connection.execute(
+        "SELECT file_id, max(timestamp) FROM run_events"
+        f" WHERE file_id IN ({_numbers(segments)}) GROUP BY file_id"
+    )
+    return dict(rows.fetchall())
 
 
 def prune(
@@ -193,20 +223,23 @@ def _cut_out(connection: sqlite3.Connection, files: list[Segment]) -> bool:
 def _delete(files: Iterable[Segment]) -> dict[str, str]:
     """Delete files; return those that could not be, and why."""
     left = {}
+    files = list(files)
+    names = names_by_stem(os.listdir(files[0].path.parent)) if files else {}
     for file in files:
+        stem = parse_segment_name(file.path.name).stem
         try:
-            _delete_one(file)
+            _delete_one(file, names.setdefault(stem, set()))
         except (TelemetryError, OSError) as error:
             left[file.name] = str(error)
     return left
 
 
-def _delete_one(file: Segment) -> None:
+def _delete_one(file: Segment, names: set[str]) -> None:
     if file.is_compressed:
         check_unchanged(file, file.size)
         unlink_synced(file.path)
         return
-    withdrawn = retire_spill_file(file)
+    withdrawn = retire_spill_file(file, names)
     with writers_excluded(file.path.parent):
         # As long as it was when it was indexed, under whichever name.
         check_unchanged(withdrawn, file.size)

@@ -17,7 +17,7 @@ from typing import BinaryIO, Callable, NamedTuple
 from indexer.database.rebuild import rebuild
 from indexer.log.segments import Segment, list_segments
 from indexer.log.streams import StreamUnsupported
-from indexer.retention.compression import new_file, pack
+from indexer.retention.compression import compress, new_file
 from indexer.retention.removal import (
     UNDER_LOCK_SECONDS,
     SegmentInUse,
@@ -83,7 +83,8 @@ def redact(
     result = Redacted(done, lines, dict(sorted(kinds.items())), skipped)
     if done:
         _write_receipt(base, result)
-        rebuild(base)
+        # Ids that are made of content change with it: no event is lost.
+        rebuild(base, force=True)
     return result
 
 
@@ -94,7 +95,7 @@ def _redact_segment(
     if not _has_secrets(segment, redactor, on_progress):
         return copy
     check_unchanged(segment, os.stat(segment.path).st_size)
-    segment = retire_spill_file(segment)
+    segment = retire_spill_file(segment, set(os.listdir(segment.path.parent)))
     new = segment.path.with_name(_TEMPORARY + segment.path.name)
     plain = segment.path.with_name(f"{_TEMPORARY}plain-{segment.path.name}")
     try:
@@ -143,7 +144,7 @@ def _redact_archive(base: Base, segment: Segment, copy: _Copy, plain: Path, new:
     with new_file(plain, like=like) as out:
         copy.add(lines_of(segment), out, whole=True)
     with new_file(new, like=like) as archive:
-        pack(plain, 0, archive, segment.path.suffix)
+        compress(plain, 0, archive, segment.path.suffix)
     with base.write_lease():
         check_unchanged(segment, segment.size)
         _put_in_place(new, segment.path)

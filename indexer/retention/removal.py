@@ -1,7 +1,7 @@
-"""The removal: takes a file out of the log without taking an event along that came late.
+"""Remove a segment from the log without removing an event that arrived late.
 
-Called by archiving and pruning, once the file's lines are somewhere else or are to go. It reads
-no file and never touches one that somebody wrote to since it was looked at.
+Used once its lines are somewhere else, or are to be deleted. No segment is touched that somebody
+wrote to since it was looked at.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from indexer.log.names import PLAIN, free_name, parse_segment_name
-from indexer.log.segments import Segment, file_identity, list_segments
+from indexer.log.segments import Segment, file_identity, segment_at
 from indexer.system.file_changes import delete, rename
 from telemetry_core.append_file import sync_path
 from telemetry_core.errors import TelemetryError
@@ -27,7 +27,7 @@ UNDER_LOCK_SECONDS = 0.2
 
 
 class SegmentInUse(TelemetryError):
-    """A log file is not what it was when it was looked at, or has more names than one."""
+    """A segment is not what it was when it was looked at, or has more than one name."""
 
     hint = "It stays as it is; try again later"
 
@@ -45,22 +45,25 @@ def writers_excluded(directory: Path) -> Iterator[None]:
         lock.forget()
 
 
-def retire_spill_file(file: Segment) -> Segment:
-    """Move a file that one process writes without a lock to a name that nobody writes to.
+def retire_spill_file(file: Segment, names: set[str]) -> Segment:
+    """Rename a spill file, which its process writes without a lock, to a name nobody writes to.
 
-    It stays part of the log. A write that is under way lands in it and, since its writer looks
-    for it afterwards, in a new file under the old name as well. Any other file stays where it is.
-    Raises OSError or SegmentInUse.
+    `names` are the names of its stem, and come to have the new one. It stays part of the log. A
+    write that is under way ends up in it and, since its writer checks afterwards, in a new file
+    under the old name as well. Any other segment stays where it is. Raises OSError or
+    SegmentInUse.
     """
     directory = file.path.parent
     name = parse_segment_name(file.path.name)
     if not name.is_spill:
         return file
-    target = directory / free_name(name.stem, PLAIN, os.listdir(directory))
+    target = directory / free_name(name.stem, PLAIN, names)
+    names.discard(file.path.name)
+    names.add(target.name)
     rename(file.path, target)
-    found = next((one for one in list_segments(directory) if one.path == target), None)
+    found = segment_at(target)
     if found is None:
-        raise SegmentInUse(f"{target.name} was moved by somebody else")
+        raise SegmentInUse(f"{target.name} was moved by another process")
     return found
 
 
@@ -73,13 +76,13 @@ def check_unchanged(file: Segment, size: int) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise SegmentInUse(f"{file.name} is a symbolic link")
     if not file.is_compressed and status.st_nlink != 1:
-        # By the count of its names, its writers know that a file is gone.
+        # Writers recognise by the count of its names that a segment is gone.
         raise SegmentInUse(f"{file.name} has another name, a hard link")
     if (*file_identity(status), status.st_size) != (file.device, file.inode, size):
-        raise SegmentInUse(f"{file.name} was written to or replaced meanwhile")
+        raise SegmentInUse(f"{file.name} was written to or replaced in the meantime")
 
 
 def unlink_synced(path: Path) -> None:
-    """Delete a file, and have the disk know. Raises OSError."""
+    """Delete a file, durably. Raises OSError."""
     delete(path, UNDER_LOCK_SECONDS)
     sync_path(path.parent)

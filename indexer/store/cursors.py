@@ -148,9 +148,13 @@ def rename_segments(connection: sqlite3.Connection, moves: Mapping[str, Segment]
         [(new.name, old) for old, new in moves.items()],
     )
     # In one statement, for no index leads from a segment to its events.
-    numbers = {file_id(old): file_id(new.name) for old, new in moves.items()}
-    cases = " ".join(f"WHEN {old} THEN {new}" for old, new in numbers.items())
+    connection.execute("CREATE TEMP TABLE IF NOT EXISTS renamed (old INTEGER PRIMARY KEY, new)")
+    connection.execute("DELETE FROM temp.renamed")
+    connection.executemany(
+        "INSERT INTO temp.renamed VALUES (?, ?)",
+        [(file_id(old), file_id(new.name)) for old, new in moves.items()],
+    )
     connection.execute(
-        f"UPDATE run_events SET file_id = CASE file_id {cases} END"
-        f" WHERE file_id IN ({', '.join(map(str, numbers))})"
+        "UPDATE run_events SET file_id = (SELECT new FROM temp.renamed WHERE old = file_id)"
+        " WHERE file_id IN (SELECT old FROM temp.renamed)"
     )

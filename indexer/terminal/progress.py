@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from indexer.ingest.lag import lag_bytes
+from indexer.ingest.backlog import take_backlog
 from indexer.log.segments import list_segments
 from indexer.store.connection import reading
 from indexer.system.base import Base
@@ -22,9 +22,9 @@ _PATIENCE_SECONDS = 0.5
 
 
 @contextmanager
-def byte_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def byte_progress(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
     """Give a function to be told of each number of bytes done, of about `total`."""
-    with _Bar(what, lambda: total, _byte_columns) as bar:
+    with _Bar(what, total, _byte_columns) as bar:
         yield bar.advance
 
 
@@ -47,7 +47,7 @@ def unread_size(base: Base) -> int:
     """Return the bytes of the log that the view has not got yet."""
     try:
         with reading(base.database_path) as connection:
-            return lag_bytes(connection, base.log_directory)
+            return take_backlog(connection, base.log_directory).lag_bytes
     except TelemetryError:
         # No view yet, or none that can be read: all of the log goes into the next one.
         return log_size(base)

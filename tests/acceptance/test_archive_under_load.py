@@ -65,7 +65,7 @@ def dying(function):
     return call
 for name in ("rename", "replace", "unlink", "fsync"):
     setattr(os, name, dying(getattr(os, name)))
-archive.pack = dying(archive.pack)
+archive.compress = dying(archive.compress)
 next_week = datetime.now(timezone.utc) + timedelta(days=7)
 archive.archive(Base(config), timedelta(days=1), sys.argv[3], next_week)
 """

@@ -277,7 +277,10 @@ def test_lines_that_come_while_it_is_compressed_are_in_the_archive(
         return call
 
     # The last append comes while nobody holds the lock; after that, writers wait.
-    steps = {"length_of_beginning": archive_module.length_of_beginning, "pack": archive_module.pack}
+    steps = {
+        "length_of_beginning": archive_module.length_of_beginning,
+        "compress": archive_module.compress,
+    }
     left = iter(range(5))
 
     def sometimes(name: str) -> object:
@@ -345,7 +348,7 @@ os.write(1, b"acknowledged")
 # The steps of archiving one own file.
 _STEPS = (
     ("retire_spill_file", 1),
-    ("pack", 1),
+    ("compress", 1),
     ("length_of_beginning", 1),
     ("check_unchanged", 2),
     ("unlink_synced", 1),

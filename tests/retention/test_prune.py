@@ -21,8 +21,10 @@ from indexer.retention.prune import plan_prune, prune
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.event import Event
+from telemetry_core.line import encode
 from telemetry_core.shared_log import SharedLog
 from telemetry_core.spill_file import SpillFile
+from telemetry_core.timestamp import format_time
 from tests.support.cli import Cli, at_terminal
 from tests.support.daemon import eventually, running_daemon
 from tests.support.database import event, indexed_from_scratch, legacy_line, lines_of, rows, tables
@@ -47,6 +49,12 @@ def _events() -> tuple[list[Event], list[Event]]:
         event(12, "run.event", "on"),
     ]
     return first, second
+
+
+@pytest.fixture(autouse=True)
+def _written_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The segments of these tests were written now, and stand for old ones."""
+    monkeypatch.setattr("indexer.retention.prune._modified", lambda _: 0.0)
 
 
 @pytest.fixture
@@ -279,6 +287,7 @@ import os, signal, sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from indexer.retention import prune
+prune._modified = lambda _: 0.0
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
@@ -339,6 +348,8 @@ def test_yes_deletes(config: TelemetryConfig, cli: Cli) -> None:
 @pytest.mark.parametrize(("answer", "left"), [("n\n", [OLD, KEPT]), ("y\n", [])])
 def test_at_a_terminal_it_asks(config: TelemetryConfig, answer: str, left: list[str]) -> None:
     """No is no."""
+    for name in (OLD, KEPT):
+        os.utime(config.ndjson_dir / name, (0, 0))
     shown = at_terminal(
         config.metrics_dir, "prune", "--older-than", "1d", columns=100, typed=answer
     )
@@ -352,3 +363,32 @@ def test_a_wrong_length_of_time_is_a_usage_error(cli: Cli, wrong: str) -> None:
     ran = cli("prune", "--older-than", wrong, "--yes")
     assert ran.code == 2
     assert "length of time" in ran.err
+
+
+def test_a_segment_that_is_written_to_is_not_old_whatever_its_name(
+    config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host whose clock said 1970 names it so, while its run is running."""
+    monkeypatch.undo()
+    now = datetime.now(timezone.utc)
+    path = config.ndjson_dir / "events_19700101.ndjson"
+    path.write_bytes(encode(event(0, "run.started", "alive")))
+    index_once(Base(config))
+    assert path.name not in plan_prune(Base(config), MONTH, now).files
+    os.utime(path, (0, 0))
+    index_once(Base(config))
+    assert path.name in plan_prune(Base(config), MONTH, now).files
+
+
+def test_a_segment_with_a_recent_event_is_not_old(
+    config: TelemetryConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Age is that of the newest thing in it."""
+    monkeypatch.undo()
+    now = datetime.now(timezone.utc)
+    recent = event(0, "run.started", "r")._replace(time=format_time(now))
+    path = config.ndjson_dir / "events_19700101.ndjson"
+    path.write_bytes(encode(recent))
+    os.utime(path, (0, 0))
+    index_once(Base(config))
+    assert path.name not in plan_prune(Base(config), MONTH, now).files

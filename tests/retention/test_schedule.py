@@ -37,7 +37,10 @@ def config(base: Path) -> TelemetryConfig:
     config = TelemetryConfig.for_base(base)
     config.ndjson_dir.mkdir(parents=True)
     for number, day in enumerate(DAYS):
-        (config.ndjson_dir / f"events_{day}.ndjson").write_bytes(lines_of([event(number)]))
+        path = config.ndjson_dir / f"events_{day}.ndjson"
+        written = event(number)._replace(time=f"{day[:4]}-{day[4:6]}-{day[6:]}T12:00:00.000000Z")
+        path.write_bytes(lines_of([written]))
+        os.utime(path, (0, 0))
     TelemetryClient(config).start_run("a", "j")
     return config
 

@@ -73,7 +73,7 @@ def _dry(base: Base, age: timedelta) -> ArchiveResult:
 
 def _archive(base: Base, age: timedelta, packing: str) -> ArchiveResult:
     total = sum(file.size for file in files_to_archive(base, age))
-    with byte_progress("archiving", total) as on_progress:
+    with byte_progress("archiving", lambda: total) as on_progress:
         return archive(base, age, packing, on_chunk=on_progress)
 
 

@@ -46,7 +46,7 @@ def command(settings: Settings, *, keep: Optional[int], with_log: bool, as_json:
             print_json({"path": None, "bytes": 0, "removed": [], "missed": {}})
         return 0
     warn(refresh(base))
-    with byte_progress("copying", log_size(base) if with_log else 0) as on_progress:
+    with byte_progress("copying", lambda: log_size(base) if with_log else 0) as on_progress:
         done = backup(base, keep, with_log, on_progress)
     if as_json:
         print_json({**done._asdict(), "path": str(done.path)})

@@ -46,7 +46,7 @@ def command(settings: Settings, *, watch: bool, receive: bool, host: str, port: 
         return keep_watch(settings, base, (host, port) if receive else None)
     if not is_recorded(base):
         return 0
-    with byte_progress("indexing", unread_size(base)) as on_progress:
+    with byte_progress("indexing", lambda: unread_size(base)) as on_progress:
         result = index_once(base, on_progress)
     click.echo(summary(result))
     for problem in result.problems:

@@ -1,6 +1,6 @@
-"""`telemetry rebuild`: the database made anew from the log.
+"""`telemetry rebuild`: rebuild the database from the log.
 
-Called by the command line. It works beside a running daemon and never touches the log.
+It works beside a running daemon and never touches the log.
 """
 
 from __future__ import annotations
@@ -21,19 +21,24 @@ Examples:
 
 
 @click.command("rebuild", epilog=EXAMPLES)
+@click.option(
+    "--force", is_flag=True, help="Drop rows of segments that are gone or cannot be read."
+)
 @base_option
 @click.pass_obj
-def command(settings: Settings) -> int:
-    """Make the database anew from the log.
+def command(settings: Settings, force: bool) -> int:
+    """Rebuild the database from the log.
 
-    Readers see the old rows or the new ones, never anything between; stopped at any moment,
-    the old database stands. Exits 3 if a file of the log could not be read.
+    Readers see the old rows or the new ones, never anything between; interrupted at any moment,
+    it leaves the old database as it was. Tables that you added are not carried over. It refuses
+    to drop events that are in no readable segment, unless forced. Exits 3 if a segment could not
+    be read.
     """
     base = settings.base()
     if not is_recorded(base):
         return 0
-    with byte_progress("rebuilding", log_size(base)) as on_progress:
-        result = rebuild(base, on_progress)
+    with byte_progress("rebuilding", lambda: log_size(base)) as on_progress:
+        result = rebuild(base, on_progress, force=force)
     click.echo(f"rebuilt: {summary(result)}")
     for problem in result.problems:
         warn(problem)

@@ -40,14 +40,14 @@ def command(settings: Settings, *, dry_run: bool, yes: bool, as_json: bool) -> i
     redactor = redactor_for_scan(settings.environment())
     result = Redacted([], 0, {}, {})
     if is_recorded(base):
-        with byte_progress("scanning", log_size(base)) as on_progress:
+        with byte_progress("scanning", lambda: log_size(base)) as on_progress:
             found = scan(base, redactor, on_progress)
         lines = len(found.places)
         if not as_json:
             click.echo(f"{many(lines, 'line')} with secrets")
         if lines and not dry_run:
             demand(f"Replace the secrets in {many(lines, 'line')} for good?", yes)
-            with byte_progress("redacting", log_size(base)) as on_progress:
+            with byte_progress("redacting", lambda: log_size(base)) as on_progress:
                 result = redact(base, redactor, on_progress)
     if as_json:
         print_json({"dry_run": dry_run, **result._asdict()})

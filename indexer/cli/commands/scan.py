@@ -37,7 +37,7 @@ def command(settings: Settings, *, as_json: bool) -> int:
     base = settings.base()
     result = Scan([], 0, [])
     if is_recorded(base):
-        with byte_progress("scanning", log_size(base)) as on_progress:
+        with byte_progress("scanning", lambda: log_size(base)) as on_progress:
             result = scan(base, redactor_for_scan(settings.environment()), on_progress)
     if as_json:
         print_json({"lines": result.lines, "places": [one._asdict() for one in result.places],

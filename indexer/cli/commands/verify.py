@@ -1,6 +1,6 @@
-"""`telemetry verify`: the whole log read again and held against the database.
+"""`telemetry verify`: compare the database with the log.
 
-Called by the command line. It repairs nothing: `telemetry rebuild` does.
+It repairs nothing: `telemetry rebuild` does.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Examples:
   telemetry verify --json | jq .differences
 """
 
+DEGRADED = 3
 _EMPTY = Verification(lines=0, events=0, runs=0, bytes=0, pending_bytes=0, differences=[])
 
 
@@ -28,28 +29,35 @@ _EMPTY = Verification(lines=0, events=0, runs=0, bytes=0, pending_bytes=0, diffe
 @base_option
 @click.pass_obj
 def command(settings: Settings, as_json: bool) -> int:
-    """Read the whole log again and hold it against the database; exit 1 if they differ.
+    """Read the whole log again and compare it with the database.
 
-    It trusts no cursor: every line is looked up and every run folded anew. Agents and the
-    daemon may go on meanwhile.
+    It trusts no cursor: every line is looked up, and every run folded again. Agents and the
+    daemon may go on meanwhile. Exits 1 if they differ, 3 if the database is only behind the log.
     """
     base = settings.base()
     report = _EMPTY
     if is_recorded(base):
-        with byte_progress("verifying", log_size(base)) as on_progress:
+        with byte_progress("verifying", lambda: log_size(base)) as on_progress:
             report = verify(base, on_progress)
     if as_json:
         print_json({"ok": report.is_ok, **report._asdict()})
     else:
         _print_report(report)
-    return 0 if report.is_ok else 1
+    if not report.is_ok:
+        return 1
+    return DEGRADED if report.behind_bytes else 0
 
 
 def _print_report(report: Verification) -> None:
     for difference in report.differences:
         click.echo(plain(difference))
     click.echo(verification_summary(report))
-    if report.pending_bytes:
+    if report.behind_bytes:
+        click.echo(
+            f"the database is {size(report.behind_bytes)} behind the log: the daemon is stopped or"
+            " has not caught up; see `telemetry status`"
+        )
+    elif report.pending_bytes:
         click.echo(f"{size(report.pending_bytes)} came meanwhile or wait for the end of their line")
     if not report.is_ok:
-        click.echo("`telemetry rebuild` makes the database anew from the log", err=True)
+        click.echo("`telemetry rebuild` rebuilds the database from the log", err=True)

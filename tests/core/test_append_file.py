@@ -29,6 +29,7 @@ def descriptors():
     return len(os.listdir("/proc/self/fd"))
 
 
+@pytest.mark.needs("open-moves")
 def test_its_size_is_that_of_the_file_while_there_is_one(path, file):
     """Deleted or closed, appending would lose what is appended: there is no size then."""
     assert file.size() == 0
@@ -52,6 +53,7 @@ def test_a_number_that_is_another_files_now_is_not_its_own(path, file, tmp_path)
     os.close(other)
 
 
+@pytest.mark.needs("descriptors")
 def test_closing_gives_the_number_back_once(path):
     """A second time, or after somebody else closed it, there is nothing to do."""
     before = descriptors()
@@ -65,6 +67,7 @@ def test_closing_gives_the_number_back_once(path):
     assert descriptors() == before
 
 
+@pytest.mark.needs("open-moves")
 def test_it_is_at_its_path_until_it_is_moved_or_another_is_there(path, file):
     """The name is what readers go by."""
     assert file.is_at_its_path()
@@ -122,6 +125,7 @@ def test_a_write_that_gets_nowhere_is_an_error(file, monkeypatch):
         write_whole(file.fd, b"123456789")
 
 
+@pytest.mark.needs("modes")
 def test_a_directory_is_synced_like_a_file(tmp_path, monkeypatch):
     """A name is kept in one; and neither stays open."""
     synced = []
@@ -145,6 +149,7 @@ def test_a_directory_that_became_a_file_leads_nowhere(tmp_path):
     file.close()
 
 
+@pytest.mark.needs("descriptors")
 @pytest.mark.parametrize("closed", [(1,), (2,), (0, 2)], ids=str)
 def test_the_number_of_a_closed_standard_descriptor_is_left_alone(path, closed):
     """What the host prints there later must reach nobody, and the log least of all."""

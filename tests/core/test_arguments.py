@@ -147,7 +147,7 @@ def test_nobody_is_told_where_nobody_reads(client, capsys, monkeypatch):
 
 def test_clients_and_runs_are_worth_seeing(client):
     """What a notebook shows: where, which, and how it is going."""
-    assert str(client.config.metrics_dir) in repr(client)
+    assert repr(str(client.config.metrics_dir)) in repr(client)
     run = client.track_run("crawler", "nightly")
     assert "not started" in repr(run)
     with run:

@@ -330,6 +330,7 @@ def test_a_client_can_be_pickled(client):
     assert pickle.loads(pickle.dumps(client))._recorder.writer is client._recorder.writer
 
 
+@pytest.mark.needs("signals")
 def test_a_signal_handler_may_log(client, log):
     """A storm of signals during a storm of events: all of both are in the log."""
     handled = []
@@ -431,6 +432,7 @@ def test_stats_are_those_of_the_view_and_of_the_writer(client, base):
     assert "database_error" in client.get_stats()
 
 
+@pytest.mark.needs("open-moves")
 def test_a_host_that_changes_directory_keeps_its_log(tmp_path):
     """A relative base, a chdir, and a working directory that disappears."""
     run(

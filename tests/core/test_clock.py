@@ -7,6 +7,8 @@ import threading
 import time
 import uuid
 
+import pytest
+
 from telemetry_core.clock import Clock, Tick
 from tests.support.process import run
 
@@ -69,6 +71,7 @@ def test_ids_and_times_rise_in_every_thread_and_are_shared_by_none():
     assert len({tick.time for tick in everything}) == 40_000
 
 
+@pytest.mark.needs("fork")
 def test_forked_children_share_no_id():
     """Parent and children, ticking at the very same time, have ids of their own."""
     out = run("""
@@ -95,6 +98,7 @@ def test_forked_children_share_no_id():
     assert out.split() == ["2500", "2500", "5"]
 
 
+@pytest.mark.needs("signals")
 def test_a_storm_of_signal_handlers_gets_no_tick_twice():
     """Handlers that tick in the middle of a tick leave all ids and times distinct and rising."""
     out = run("""

@@ -24,6 +24,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.needs("paths")
 def test_the_base_is_resolved_in_the_order_of_the_contract(home):
     """Base dir, old name, the parent of db/, a well-known directory, the home directory."""
     environ = {
@@ -43,6 +44,7 @@ def test_the_base_is_resolved_in_the_order_of_the_contract(home):
     assert not (home / "home").exists()
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize("more", [{}, {"TELEMETRY_BASE_DIR": "/b"}])
 def test_a_database_path_moves_the_database_alone(home, more):
     """Unless it is the db/ of a base; and never with a base of its own."""
@@ -54,6 +56,7 @@ def test_a_database_path_moves_the_database_alone(home, more):
     assert config.misplaced == ()
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize(
     ("text", "used"),
     [
@@ -95,6 +98,7 @@ def test_a_directory_that_is_there_may_have_any_name(home):
     assert TelemetryConfig.from_env(environ).metrics_dir == home / "a$b"
 
 
+@pytest.mark.needs("paths")
 @pytest.mark.parametrize("named", ["missing/below", "file", "", "read-only", "relative"])
 def test_a_home_that_cannot_be_written_is_none(home, monkeypatch, tmp_path, named):
     """Events go to the directory for temporary files, and the client says where once."""
@@ -114,6 +118,7 @@ def test_a_home_that_cannot_be_written_is_none(home, monkeypatch, tmp_path, name
     assert "TELEMETRY_BASE_DIR" in notice
 
 
+@pytest.mark.needs("paths")
 def test_somebody_elses_temporary_directory_is_not_used(home, monkeypatch, tmp_path):
     """Of the same name there may be one that another user made first."""
     monkeypatch.setattr(storage, "_home", lambda: None)
@@ -162,6 +167,7 @@ def test_a_well_known_directory_must_be_a_writable_directory(home, monkeypatch):
     assert TelemetryConfig.from_env({}).metrics_dir == home / "data"
 
 
+@pytest.mark.needs("paths")
 def test_paths_are_inside_the_base_unless_named(tmp_path):
     """Log and view stand in raw/ and db/, or where their variables say."""
     plain = TelemetryConfig.from_env({"TELEMETRY_BASE_DIR": str(tmp_path)})
@@ -173,6 +179,7 @@ def test_paths_are_inside_the_base_unless_named(tmp_path):
     assert moved.ndjson_dir == Path("/elsewhere/log")
 
 
+@pytest.mark.needs("paths")
 def test_relative_and_home_paths_are_made_absolute_at_once(home, monkeypatch):
     """A later chdir of the host does not move its log."""
     monkeypatch.chdir(home)
@@ -181,6 +188,7 @@ def test_relative_and_home_paths_are_made_absolute_at_once(home, monkeypatch):
     assert TelemetryConfig.from_env({"AGENT_METRICS_DIR": "~/m"}).metrics_dir == home / "home/m"
 
 
+@pytest.mark.needs("paths")
 def test_a_working_directory_that_is_gone_raises_nothing():
     """A relative base then counts from the home directory, and events still arrive."""
     out = run("""

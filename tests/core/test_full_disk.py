@@ -109,6 +109,7 @@ def limit(size):
 """
 
 
+@pytest.mark.needs("limits")
 @pytest.mark.parametrize("failures", [1, 50])
 def test_files_that_may_not_grow_for_a_while_lose_nothing(base, failures):
     """EFBIG, once and again and again: shared and own file are full, and then are not."""
@@ -134,6 +135,7 @@ print(*filter(None, ids))
     assert len(set(log.ids())) == len(ids) + failures
 
 
+@pytest.mark.needs("limits")
 def test_files_that_may_not_grow_from_then_on_cost_no_acknowledged_event_and_no_exit(base):
     """EFBIG to the end: the process ends well and in silence; what it was told is there."""
     ids = run_agent(
@@ -150,6 +152,7 @@ print(*filter(None, ids))
     assert_kept(base, ids)
 
 
+@pytest.mark.needs("limits")
 def test_drops_of_a_process_that_ends_before_its_next_event_are_recorded(base):
     """The backlog overflowed, the disk is well again, and exit itself is the next write."""
     ids = run_agent(
@@ -218,6 +221,7 @@ def give_back():
 """
 
 
+@pytest.mark.needs("limits")
 @pytest.mark.parametrize("event_before", [True, False])
 def test_no_descriptor_to_be_had_makes_events_wait(base, event_before):
     """EMFILE when the files must be opened, for the first time or anew; later there are some."""
@@ -244,6 +248,7 @@ print(*ids)
     assert [e.type for e in log.events() if e.run_id == "r"] == ["run.started", "run.ended"]
 
 
+@pytest.mark.needs("limits")
 def test_a_descriptor_for_the_lock_but_none_for_the_file_gives_the_lock_back(base):
     """The event is in the own log, and other processes are not kept from the shared one."""
     ids = run_agent(
@@ -268,6 +273,7 @@ print(*ids)
     assert log.bytes().count(b"\n") == 2
 
 
+@pytest.mark.needs("limits")
 def test_files_that_are_none_of_ours_leave_no_descriptor_open(base, client):
     """Each refusal closes what it opened: a day of refusals must not end in EMFILE."""
     raw = base / "raw"

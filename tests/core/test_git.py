@@ -7,6 +7,8 @@ import pytest
 
 from telemetry_core.git import git_fields
 
+pytestmark = pytest.mark.needs("git")
+
 
 def git(directory, *arguments):
     identity = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}

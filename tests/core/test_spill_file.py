@@ -17,6 +17,7 @@ def own(tmp_path):
     return SpillFile(tmp_path / "raw", "host")
 
 
+@pytest.mark.needs("descriptors")
 def test_it_keeps_no_descriptor(own, tmp_path, monkeypatch):
     """Neither after an append nor after a failure."""
     before = len(os.listdir("/proc/self/fd"))
@@ -43,6 +44,7 @@ def test_it_writes_the_whole_twice_and_no_more(own, monkeypatch):
     assert written == [b"\na\n"] * 2
 
 
+@pytest.mark.needs("open-moves")
 def test_a_file_that_is_moved_away_each_time_is_given_up(own, tmp_path, monkeypatch):
     """Three times, and each holds what was written: the caller keeps it, for nobody may read it."""
     path = tmp_path / "raw" / f"events_{DAY}.host-{os.getpid()}.ndjson"

@@ -54,6 +54,7 @@ def test_asking_for_a_run_that_is_not_clear_raises():
             recorded.run("unknown")
 
 
+@pytest.mark.needs("descriptors")
 def test_a_hundred_recordings_leave_no_descriptor_open():
     """A long session of tests does not run out of them."""
 

@@ -99,7 +99,7 @@ def test_a_lock_of_another_process_is_not_waited_for_beyond_the_budget(tmp_path:
             "-c",
             (
                 "import sys; from pathlib import Path; from telemetry_core.lock import SidecarLock;"
-                "SidecarLock(Path(sys.argv[1])).acquire(5); print(flush=True); input()"
+                "lock = SidecarLock(Path(sys.argv[1])); lock.acquire(5); print(flush=True); input()"
             ),
             str(tmp_path / "lock"),
         ],

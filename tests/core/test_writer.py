@@ -197,6 +197,7 @@ def test_a_flush_waits_for_the_lock_as_long_as_it_may(one, lock, clock):
     assert lock.budgets == [pytest.approx(0.5)]
 
 
+@pytest.mark.needs("fork")
 def test_a_forked_child_begins_anew_by_itself(tmp_path):
     """What waits is the parent's to write: in the child it would be written twice."""
     out = run(

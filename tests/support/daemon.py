@@ -14,10 +14,6 @@ from typing import Any, Callable, Optional
 
 from tests.support.process import environment
 
-# Windows knows no SIGTERM, and sends Ctrl-Break to whole groups of processes.
-_STOP = signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM
-_GROUP = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
-
 _CODE = """
 import logging, os, sys
 from pathlib import Path
@@ -31,6 +27,13 @@ base.config.poll_interval = float(poll_interval)
 daemon.HEARTBEAT_SECONDS = watch.RETRY_SECONDS = daemon.RETRY_SECONDS = float(heartbeat)
 if user:
     os.setuid(int(user))
+if os.name == "nt":
+    # Ctrl-Break needs a console, which tests have not: it comes when the test closes our input.
+    import signal, threading
+    def end():
+        sys.stdin.read()
+        signal.raise_signal(signal.SIGBREAK)
+    threading.Thread(target=end, daemon=True).start()
 exec(os.environ.get("BEFORE_DAEMON", ""))
 daemon.Daemon(base).run()
 """
@@ -56,13 +59,17 @@ def start_daemon(
         stderr=subprocess.PIPE,
         text=True,
         env=environment(**variables),
-        creationflags=_GROUP,
+        stdin=subprocess.PIPE if sys.platform == "win32" else None,
     )
 
 
 def stop(process: subprocess.Popen[str]) -> None:
     """Ask a daemon to end, as a service manager or Ctrl-Break does."""
-    process.send_signal(_STOP)
+    if process.stdin is None:
+        process.send_signal(signal.SIGTERM)
+    else:
+        process.stdin.close()
+        process.stdin = None
 
 
 @contextmanager

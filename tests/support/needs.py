@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Callable, NamedTuple
@@ -31,6 +32,8 @@ NEEDS = {
     "fifo": Need(lambda: hasattr(os, "mkfifo"), "needs named pipes in the file system"),
     "proc": Need(lambda: sys.platform == "linux", "needs /proc"),
     "mounts": Need(lambda: sys.platform == "linux", "needs Linux's mounts and namespaces"),
+    "descriptors": Need(lambda: sys.platform == "linux", "counts or reuses descriptors"),
+    "time-zones": Need(lambda: hasattr(time, "tzset"), "changes its time zone"),
     "inotify": Need(lambda: sys.platform == "linux", "is about inotify"),
     "root": Need(lambda: _POSIX and os.geteuid() == 0, "needs root"),
     "terminal": Need(lambda: find_spec("pty") is not None and _POSIX, "needs a pseudo-terminal"),

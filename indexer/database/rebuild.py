@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Callable
 
 from indexer.database.lost_rows import check_nothing_lost
+from indexer.database.prices import price_calls
 from indexer.database.swap import page_size_of, put_in_place
 from indexer.errors import DatabaseDamaged, Interrupted, OutOfMemory
 from indexer.ingest.ingest import Ingest, PassResult
@@ -55,6 +56,7 @@ def rebuild(
                     last = ingest.run_pass(on_progress=on_progress)
                     if not (force or omit):
                         check_nothing_lost(base, connection)
+                    price_calls(connection, base.directory)
                     set_stale_after(connection, base.config.stale_after)
                     put_in_place(connection, shadow, base)
                     when_in_place()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from indexer.database.gone_processes import refresh_gone_processes
+from indexer.database.prices import price_calls
 from indexer.database.session_checks import SessionChecks
 from indexer.errors import DatabaseDamaged, OutOfMemory
 from indexer.ingest.ingest import Ingest, Listener, PassResult
@@ -83,6 +84,7 @@ class Session:
             except MemoryError as error:
                 raise OutOfMemory("there is not enough memory to index the log") from error
             self._is_read = result.is_complete
+            price_calls(self.connection, self._base.directory)
             if result.is_complete and self._outbox is not None:
                 self._outbox.catch_up(self._should_stop)
             return result

@@ -7,21 +7,30 @@ say of their run fills what its own events left empty. Pure, as the fold is.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
 from functools import cached_property
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import orjson
 
 from indexer.ingest.fold import Activity, RunRow, add_activity, add_revisions, fold
-from indexer.semantics.facts import RunFacts
-from indexer.semantics.translate import FOREIGN_EVENTS, Translated, translate
+from indexer.semantics.event_types import FOREIGN_EVENTS
 from telemetry_core.event import Event
 from telemetry_core.status import RUNNING
 from telemetry_core.timestamp import milliseconds_between
 
-_FILLED = tuple(
-    field.name for field in fields(RunFacts) if field.name not in ("context", "claim", "end_time")
+if TYPE_CHECKING:
+    from indexer.semantics.facts import RunFacts
+    from indexer.semantics.translate import Translated
+
+_FILLED = (
+    "agent_name",
+    "job_type",
+    "status",
+    "start_time",
+    "error_summary",
+    "host",
+    "git_branch",
+    "parent_run_id",
 )
 
 
@@ -35,6 +44,9 @@ class WholeRun:
     @cached_property
     def translated(self) -> Translated:
         """What the events say of spans, and of the run if it is a foreign one."""
+        # Imported here: a pass over runs without spans needs no translators.
+        from indexer.semantics.translate import translate
+
         return translate(self.events)
 
     def row(self) -> Optional[RunRow]:

@@ -9,6 +9,14 @@ from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from indexer.semantics import native
+from indexer.semantics.event_types import (
+    OTEL_LOG,
+    OTEL_SPAN,
+    SESSION_CLAUDE_CODE,
+    SESSION_CODEX,
+    SESSION_GEMINI,
+    SPAN_EVENTS,
+)
 from indexer.semantics.facts import RunFacts, SpanFacts, Translation
 from indexer.semantics.join import join
 from indexer.semantics.otel.agent_logs import log_facts
@@ -19,17 +27,13 @@ from indexer.semantics.run_ids import CODEX, UNASSIGNED, session_of, tool_of
 from indexer.semantics.sessions import claude_code, codex, gemini
 from indexer.semantics.sessions.line import SessionLine, read_line
 from indexer.semantics.values import mapping
-from telemetry_core.event import SPAN_ENDED, SPAN_STARTED, Event
+from telemetry_core.event import SPAN_STARTED, Event
 
-OTEL_SPAN, OTEL_LOG = "otel.span", "otel.log"
 _SESSIONS = {
-    "session.claude-code": claude_code.translate,
-    "session.codex": codex.translate,
-    "session.gemini": gemini.translate,
+    SESSION_CLAUDE_CODE: claude_code.translate,
+    SESSION_CODEX: codex.translate,
+    SESSION_GEMINI: gemini.translate,
 }
-SPAN_EVENTS = frozenset((SPAN_STARTED, SPAN_ENDED))
-FOREIGN_EVENTS = frozenset((OTEL_SPAN, OTEL_LOG, *_SESSIONS))
-"""The types of events that other programs' records are kept as."""
 
 
 class Translated(NamedTuple):

@@ -15,6 +15,7 @@ from indexer.database.freshness import index_once
 from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store.connection import open_writer
 from indexer.store.schema.check import create_schema
+from indexer.store.schema.columns import SETTLED_COLUMNS, SPAN_COLUMNS
 from indexer.store.schema.script import TABLES
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
@@ -22,13 +23,17 @@ from telemetry_core.event import Event
 from telemetry_core.line import encode
 
 Table = list[tuple[Any, ...]]
+# What a span cost is estimated by price data, and is no function of the log.
+_COLUMNS = {"run_spans": ", ".join((*SPAN_COLUMNS, *SETTLED_COLUMNS))}
 
 
 def tables(database: Path, names: tuple[str, ...] = tuple(TABLES)) -> dict[str, Table]:
     """Every row of every table that is a function of the log, in order."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return {
-            name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()
+            name: connection.execute(
+                f"SELECT {_COLUMNS.get(name, '*')} FROM {name} ORDER BY 1, 2"
+            ).fetchall()
             for name in names
         }
 

@@ -1,4 +1,4 @@
-"""`telemetry show`: one run with its nested runs and its events."""
+"""`telemetry show`: one run with what it did, its nested runs and its events."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from indexer.terminal.console import at_terminal, heading, print_fields
 from indexer.terminal.format import count, duration, local_time, plain
 from indexer.terminal.json_output import print_json_stream, to_json
 from indexer.terminal.runs_table import print_runs, run_values, shown_status
+from indexer.terminal.spans.work import work_of
 
 EXAMPLES = """\b
 Examples:
@@ -92,10 +93,13 @@ def command(
             return _print_transcript(connection, run["run_id"])
         children = _children(connection, run["run_id"])
         rows = _events(connection, run["run_id"], events)
+        work = work_of(connection, run)
         if as_json:
-            print_json_stream({"run": run, "children": children}, "events", rows)
+            head = {"run": run, "children": children, **work.values()}
+            print_json_stream(head, "events", rows)
         else:
             _print_run(run, full)
+            work.print(is_full=full)
             _print_children(children)
             _print_events(rows, run["event_count"], events, full)
     return OK

@@ -12,13 +12,13 @@ from itertools import zip_longest
 
 from indexer.ingest.foreign import WholeRun
 from indexer.ingest.projections.projector import Projector
-from indexer.store.schema.columns import SPAN_COLUMNS
+from indexer.store.schema.columns import SETTLED_COLUMNS, SPAN_COLUMNS
 from indexer.store.schema.spans import SPAN_INDEXES, SPAN_TABLES
 
 _RUNS_AT_ONCE = 200
 # The estimate of costs is of price data, not of the log.
 _COLUMNS = {
-    "run_spans": (*SPAN_COLUMNS, "is_owner", "counted"),
+    "run_spans": (*SPAN_COLUMNS, *SETTLED_COLUMNS),
     "span_calls": ("call", "claim", "run_id", "span_id"),
     "run_metrics": ("run_id", "name", "time", "event_id", "step", "value"),
 }

@@ -13,9 +13,9 @@ from typing import Callable, Protocol
 
 from indexer.ingest.foreign import WholeRun
 from indexer.ingest.projections import metrics, spans
-from indexer.semantics.translate import FOREIGN_EVENTS, SPAN_EVENTS
+from indexer.semantics.event_types import FOREIGN_EVENTS, SPAN_EVENTS
 from indexer.store.events.codec import RUN_ID, TYPE, EventRow, StoredEvent, event_of_row
-from indexer.store.spans import has_foreign_events
+from indexer.store.spans.table import has_foreign_events
 from telemetry_core.event import RUN_EVENT, Event
 
 

@@ -13,8 +13,9 @@ from typing import Optional
 from indexer.semantics.facts import FROM_LOG, TOOL, SpanFacts
 from indexer.semantics.translate import Translated
 from indexer.semantics.tree import usage_leaves
-from indexer.store import calls, spans
-from indexer.store.calls import Claim
+from indexer.store.spans import calls
+from indexer.store.spans import table as spans
+from indexer.store.spans.calls import Claim
 
 
 class Settlement:

@@ -13,7 +13,7 @@ import orjson
 from indexer.semantics.attributes import bounded
 from indexer.semantics.facts import SpanFacts
 from indexer.semantics.native import Half, Halves
-from indexer.store.spans import SpanRow
+from indexer.store.spans.table import SpanRow
 from telemetry_core.timestamp import parse_time
 
 

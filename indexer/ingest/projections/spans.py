@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from indexer.ingest.foreign import WholeRun
-from indexer.ingest.projections.settle import Settlement
-from indexer.ingest.projections.span_rows import halves_of, row_of
-from indexer.semantics.native import Halves, span_facts
-from indexer.semantics.translate import FOREIGN_EVENTS, SPAN_EVENTS, add_half
-from indexer.store import spans
+from indexer.semantics.event_types import FOREIGN_EVENTS, SPAN_EVENTS
 from indexer.store.events.table import changes
+from indexer.store.spans import table as spans
 from telemetry_core.event import Event
+
+if TYPE_CHECKING:
+    from indexer.ingest.projections.settle import Settlement
+    from indexer.semantics.native import Halves
 
 TYPES = SPAN_EVENTS | FOREIGN_EVENTS
 """The types of events that spans are made of."""
@@ -29,17 +30,24 @@ class SpanProjection:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._settlement = Settlement(connection)
+        self._settlement: Optional[Settlement] = None
 
     def replace(self, run: WholeRun) -> None:
         """Make the spans of a run again of all its events."""
+        # Imported here, as below: a pass over runs without spans needs none of it.
+        from indexer.ingest.projections.span_rows import row_of
+
         rows = (row_of(run.run_id, one) for one in run.translated.spans)
         spans.delete_spans(self._connection, run.run_id)
         spans.save_spans(self._connection, rows)
-        self._settlement.replaced(run.run_id, run.translated)
+        self._changes().replaced(run.run_id, run.translated)
 
     def add(self, run_id: str, events: Iterable[Event]) -> None:
         """Add new native events to the spans of a run."""
+        from indexer.ingest.projections.span_rows import halves_of, row_of
+        from indexer.semantics.native import span_facts
+        from indexer.semantics.translate import add_half
+
         new: dict[str, Halves] = {}
         for event in events:
             add_half(new, event)
@@ -53,15 +61,23 @@ class SpanProjection:
             merged[span_id] = both
         facts = [span_facts(span_id, one) for span_id, one in merged.items()]
         spans.save_spans(self._connection, (row_of(run_id, one) for one in facts))
-        self._settlement.added(run_id)
+        self._changes().added(run_id)
 
     def settle(self) -> None:
         """Have usage count once, wherever runs changed."""
-        self._settlement.settle()
+        if self._settlement is not None:
+            self._settlement.settle()
+
+    def _changes(self) -> Settlement:
+        from indexer.ingest.projections.settle import Settlement
+
+        if self._settlement is None:
+            self._settlement = Settlement(self._connection)
+        return self._settlement
 
 
 def _both(known: Halves, new: Halves) -> Optional[Halves]:
     """Return two halves put together; None where both have the same half."""
     if (known.started and new.started) or (known.ended and new.ended):
         return None
-    return Halves(known.started or new.started, known.ended or new.ended)
+    return known._replace(started=known.started or new.started, ended=known.ended or new.ended)

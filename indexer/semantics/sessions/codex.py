@@ -160,10 +160,12 @@ def _counted_call(
     usage: Mapping[str, Any],
     model: Optional[str],
 ) -> SpanFacts:
+    # Imported here: it loads OpenSSL, and few sessions have calls without an id.
+    from hashlib import blake2b
+
     info = mapping(payload.get("info"))
     total = repr(sorted(mapping(info.get("total_token_usage")).items())) or line.event_id
     # Imported here: hashlib loads OpenSSL, which no other command needs.
-    from hashlib import blake2b
 
     digest = blake2b(total.encode(), digest_size=8).hexdigest()
     model = text(info.get("model")) or model

@@ -56,5 +56,8 @@ SPAN_COLUMNS: tuple[str, ...] = (
 )
 """What a row of `run_spans` has of its span's events, in order."""
 
-SETTLED_COLUMNS: tuple[str, ...] = ("is_owner", "counted", "cost_estimated_usd")
-"""What it has beyond that, of other spans and of prices."""
+SETTLED_COLUMNS: tuple[str, ...] = ("is_owner", "counted")
+"""What it has beyond that, of other spans and runs."""
+
+PRICED_COLUMNS: tuple[str, ...] = ("cost_estimated_usd", "price_version")
+"""What it has of price data: no function of the log."""

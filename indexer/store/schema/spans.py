@@ -35,6 +35,7 @@ RUN_SPANS = """CREATE TABLE run_spans (
   is_owner INTEGER NOT NULL DEFAULT 1,
   counted INTEGER NOT NULL DEFAULT 0,
   cost_estimated_usd REAL,
+  price_version TEXT,
   PRIMARY KEY (run_id, span_id)
 ) WITHOUT ROWID"""
 
@@ -59,6 +60,10 @@ RUN_METRICS = """CREATE TABLE run_metrics (
 CALLS_OF_SPANS = "CREATE INDEX span_calls_of_spans ON span_calls (run_id, span_id)"
 # Few spans are open, and few have usage: most runs and most spans are in neither index.
 OPEN_SPANS = "CREATE INDEX run_spans_open ON run_spans (run_id) WHERE end_time IS NULL"
+UNPRICED_SPANS = (
+    "CREATE INDEX run_spans_unpriced ON run_spans (run_id)"
+    " WHERE counted = 1 AND price_version IS NULL"
+)
 COUNTED_SPANS = "CREATE INDEX run_spans_counted ON run_spans (run_id) WHERE counted = 1"
 
 
@@ -67,7 +72,7 @@ def _sum(column: str) -> str:
     return f"CAST(CASE WHEN count({column}) THEN total({column}) END AS INTEGER) AS {column}"
 
 
-_SUMS = f"""count(*) AS calls,
+USAGE_SUMS = f"""count(*) AS calls,
   {_sum("input_tokens")},
   {_sum("cache_read_tokens")},
   {_sum("cache_write_tokens")},
@@ -79,27 +84,28 @@ _SUMS = f"""count(*) AS calls,
   sum(cost_reported_usd) AS cost_reported_usd,
   sum(cost_estimated_usd) AS cost_estimated_usd,
   sum(cost_estimated_usd IS NULL) AS calls_without_price"""
+"""The sums that every view of usage has."""
 
 RUN_USAGE = f"""CREATE VIEW run_usage AS
-SELECT run_id, {_SUMS}
+SELECT run_id, {USAGE_SUMS}
 FROM run_spans
 WHERE counted = 1
 GROUP BY run_id"""
 
 USAGE_BY_DAY = f"""CREATE VIEW usage_by_day AS
-SELECT substr(start_time, 1, 10) AS day, count(DISTINCT run_id) AS runs, {_SUMS}
+SELECT substr(start_time, 1, 10) AS day, count(DISTINCT run_id) AS runs, {USAGE_SUMS}
 FROM run_spans
 WHERE counted = 1
 GROUP BY day"""
 
 USAGE_BY_MODEL = f"""CREATE VIEW usage_by_model AS
-SELECT provider, model, count(DISTINCT run_id) AS runs, {_SUMS}
+SELECT provider, model, count(DISTINCT run_id) AS runs, {USAGE_SUMS}
 FROM run_spans
 WHERE counted = 1
 GROUP BY provider, model"""
 
 USAGE_BY_AGENT = f"""CREATE VIEW usage_by_agent AS
-SELECT runs.agent_name, count(DISTINCT runs.run_id) AS runs, {_SUMS}
+SELECT runs.agent_name, count(DISTINCT runs.run_id) AS runs, {USAGE_SUMS}
 FROM run_spans JOIN agent_runs AS runs ON runs.run_id = run_spans.run_id
 WHERE counted = 1
 GROUP BY runs.agent_name"""
@@ -107,7 +113,7 @@ GROUP BY runs.agent_name"""
 SPAN_TABLES = {"run_spans": RUN_SPANS, "span_calls": SPAN_CALLS, "run_metrics": RUN_METRICS}
 """The tables of spans that are a function of the log, given the same price data."""
 
-SPAN_INDEXES = (CALLS_OF_SPANS, OPEN_SPANS, COUNTED_SPANS)
+SPAN_INDEXES = (CALLS_OF_SPANS, OPEN_SPANS, COUNTED_SPANS, UNPRICED_SPANS)
 
 SPAN_VIEWS = {
     "run_usage": RUN_USAGE,

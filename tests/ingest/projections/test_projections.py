@@ -162,13 +162,9 @@ def test_a_run_of_foreign_records_takes_what_its_own_events_say_first(passes: Pa
     _append(passes, [mine])
     _append(passes, [_line("s", 7, uuid="other")])
     row = passes.run_row("claude-code-s")
-    assert (row["agent_name"], row["items_failed"], row["status"], row["foreign_events"]) == (
-        "mine",
-        2,
-        "success",
-        2,
-    )
-    assert row["end_time"] == "2026-01-01T00:00:07.000000Z"
+    assert (row["agent_name"], row["items_failed"], row["foreign_events"]) == ("mine", 2, 2)
+    # Nobody has said that it ended, whatever the session's lines are taken for.
+    assert (row["status"], row["end_time"]) == ("running", None)
 
 
 def test_native_events_of_a_span_that_a_session_speaks_of_are_joined_with_it(

@@ -1,0 +1,52 @@
+"""Trees: the spans of a run, and of the runs inside it, as rows for those who show them."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+_MOST_LEVELS = 100
+
+# Of a circle of parents each run comes once.
+_INSIDE = f"""WITH RECURSIVE inside (run_id, depth) AS (
+  SELECT :run_id, 0
+  UNION
+  SELECT child.run_id, inside.depth + 1
+  FROM agent_runs AS child JOIN inside ON child.parent_run_id = inside.run_id
+  WHERE inside.depth < {_MOST_LEVELS} AND child.run_id <> :run_id
+)
+SELECT * FROM agent_runs WHERE run_id IN (SELECT run_id FROM inside)
+ORDER BY start_time, run_id"""
+
+
+def runs_inside(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:
+    """Return the rows of a run and of all runs inside it, at any depth, by start."""
+    return _dicts(connection.execute(_INSIDE, {"run_id": run_id}))
+
+
+def spans_of_run(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:
+    """Return the rows of a run's spans, by start."""
+    return _dicts(
+        connection.execute(
+            "SELECT * FROM run_spans WHERE run_id = ? ORDER BY start_time, span_id", (run_id,)
+        )
+    )
+
+
+def last_metrics(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:
+    """Return of each metric of a run how many values it has, the last, and their range."""
+    return _dicts(
+        connection.execute(
+            "SELECT name, count(*) AS points, min(value) AS least, max(value) AS most,"
+            " max(step) AS last_step,"
+            " (SELECT value FROM run_metrics AS one WHERE one.run_id = all_of.run_id"
+            "  AND one.name = all_of.name ORDER BY time DESC, event_id DESC LIMIT 1) AS last"
+            " FROM run_metrics AS all_of WHERE run_id = ? GROUP BY name",
+            (run_id,),
+        )
+    )
+
+
+def _dicts(rows: sqlite3.Cursor) -> list[dict[str, Any]]:
+    names = [column[0] for column in rows.description]
+    return [dict(zip(names, row)) for row in rows]

@@ -1,0 +1,1 @@
+"""What agents did, for people: trees of spans, tokens and costs."""

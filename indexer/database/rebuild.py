@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Callable
 
 from indexer.database.lost_rows import check_nothing_lost
-from indexer.database.prices import price_calls
+from indexer.database.pricing.calls import price_calls
 from indexer.database.swap import page_size_of, put_in_place
 from indexer.errors import DatabaseDamaged, Interrupted, OutOfMemory
 from indexer.ingest.ingest import Ingest, PassResult

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from indexer.database.gone_processes import refresh_gone_processes
-from indexer.database.prices import price_calls
+from indexer.database.pricing.calls import price_calls
 from indexer.database.session_checks import SessionChecks
 from indexer.errors import DatabaseDamaged, OutOfMemory
 from indexer.ingest.ingest import Ingest, Listener, PassResult

@@ -22,7 +22,7 @@ from indexer.store.connection import transaction
 from indexer.store.events.codec import RUN_ID, TYPE
 from indexer.store.events.deduplication import StoreResult
 from indexer.store.runs import load_runs
-from indexer.store.spans import SpanRow, spans_of
+from indexer.store.spans.table import SpanRow, spans_of
 from indexer.store.status import queued_for, set_queued_for
 from telemetry_core.event import RUN_EVENT
 

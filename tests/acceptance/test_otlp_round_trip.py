@@ -15,7 +15,7 @@ if sys.version_info < (3, 10):
 
 from indexer.database.freshness import index_once
 from indexer.outbox.otlp.values import span_id_of
-from indexer.store.spans import SpanRow, spans_of
+from indexer.store.spans.table import SpanRow, spans_of
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import in_process

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from indexer.semantics.facts import AGENT, EMBEDDING, LLM, RETRIEVAL, TOOL
-from indexer.store.spans import SpanRow
+from indexer.store.spans.table import SpanRow
 
 _OPERATIONS = {
     LLM: "chat",

@@ -19,7 +19,7 @@ from indexer.outbox.otlp.attributes import resource_attributes, run_attributes, 
 from indexer.outbox.otlp.values import attributes_of, nanoseconds, run_ids, span_id_of
 from indexer.outbox.payload import cut
 from indexer.semantics.facts import EMBEDDING, ERROR, LLM, OK, RETRIEVAL
-from indexer.store.spans import SpanRow
+from indexer.store.spans.table import SpanRow
 from telemetry_core import __version__
 
 MAX_SPANS = 5_000

@@ -18,7 +18,7 @@ from indexer.outbox.otlp.values import any_value, nanoseconds, run_ids, span_id_
 from indexer.semantics.translate import translate
 from indexer.store.runs import load_runs
 from indexer.store.schema.columns import RUN_COLUMNS
-from indexer.store.spans import SpanRow, spans_of
+from indexer.store.spans.table import SpanRow, spans_of
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.lineage import trace_context

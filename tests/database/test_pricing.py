@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from indexer.database import price_book
 from indexer.database.freshness import index_once
-from indexer.database.price_book import load_prices, overrides_path
+from indexer.database.pricing import book as price_book
+from indexer.database.pricing.book import load_prices, overrides_path
 from indexer.database.rebuild import rebuild
 from indexer.system.base import Base
 from telemetry_core.config import TelemetryConfig

@@ -28,7 +28,7 @@ def price_calls(connection: sqlite3.Connection, base: Path) -> None:
     if is_idle and price_version(connection) is None:
         return
     # Imported here: a base without model calls needs none of it.
-    from indexer.database.price_book import load_prices
+    from indexer.database.pricing.book import load_prices
     from indexer.semantics.facts import Usage
 
     book = load_prices(base).book

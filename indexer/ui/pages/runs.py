@@ -125,7 +125,7 @@ def sentence(wanted: RunFilter, counted: Count) -> str:
         for status, word in (
             ("failed", "failed"),
             ("timeout", "timed out"),
-            ("running", "are running"),
+            ("running", "running"),
         )
         if counted.by_status.get(status)
     ]

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
 from indexer.ui.queries.filters import Condition
@@ -106,7 +107,7 @@ class Agent:
         self.newest = self.newest or one
         self.all.add(one)
         (self.recent if one.start_time >= recent_since else self.usual).add(one)
-        self.days.setdefault(_local_day(one.start_time), Look()).add(one)
+        self.days.setdefault(_local_day(one.start_time[:13]), Look()).add(one)
         self.jobs[one.job] += 1
         if one.has_failed:
             self.failures.append(one)
@@ -184,8 +185,10 @@ def _outcome(row: Sequence[Any]) -> Outcome:
     )
 
 
-def _local_day(moment: str) -> str:
+@lru_cache(maxsize=10_000)
+def _local_day(hour: str) -> str:
+    """Return the local day of an hour in UTC, as `2026-11-22T12`."""
     try:
-        return f"{parse_time(moment).astimezone():%Y-%m-%d}"
+        return f"{parse_time(f'{hour}:00:00Z').astimezone():%Y-%m-%d}"
     except (ValueError, OverflowError):
-        return moment[:10]
+        return hour[:10]

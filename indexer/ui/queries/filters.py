@@ -22,6 +22,15 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _COMPARISON = re.compile(r"([a-z_]{1,40})(<=|>=|!=|<|>|=)(\S{1,200})")
 _MEASURE = re.compile(r"(-?\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_CALLS = (
+    "FROM run_spans AS spans INDEXED BY run_spans_counted"
+    " WHERE spans.run_id = runs.run_id AND spans.counted = 1"
+)
+_COST = f"(SELECT sum(coalesce(spans.cost_reported_usd, spans.cost_estimated_usd)) {_CALLS})"
+_TOKENS = (
+    "(SELECT total(spans.input_tokens) + total(spans.cache_read_tokens)"
+    f" + total(spans.cache_write_tokens) + total(spans.output_tokens) {_CALLS})"
+)
 _NUMBERS = {
     "duration": "runs.duration_ms",
     "items": "runs.items_discovered",
@@ -29,7 +38,8 @@ _NUMBERS = {
     "failed": "runs.items_failed",
     "skipped": "runs.items_skipped",
     "events": "runs.event_count",
-    "cost": "(SELECT usage.cost_usd FROM run_usage AS usage WHERE usage.run_id = runs.run_id)",
+    "cost": _COST,
+    "tokens": _TOKENS,
 }
 _TEXTS = {
     name: f"runs.{name}"

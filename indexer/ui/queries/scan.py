@@ -14,8 +14,9 @@ from typing import Any, NamedTuple, Optional
 from indexer.ui.queries.filters import Condition, Place
 from indexer.ui.readers import Deadline
 
-_FIRST_PIECE = 2_000
-_LARGEST_PIECE = 32_000
+_FIRST_PIECE = 500
+_LARGEST_PIECE = 4_000
+"""So many rows at a time, for the deadline is looked at in between."""
 
 
 class Scanned(NamedTuple):
@@ -60,27 +61,30 @@ class Scan(NamedTuple):
 
     def window(self, start: Optional[Place], end: Optional[Place]) -> tuple[str, list[Any]]:
         """Return the condition on the runs between two places, the end included."""
-        where, values = self._bounds(start)
-        parts, values = [where, *self.condition.parts], [*values, *self.condition.values]
-        if end is not None:
-            sign = "<=" if self.backwards else ">="
-            parts.append(f"(runs.start_time, runs.run_id) {sign} (?, ?)")
-            values += end
-        return " AND ".join(parts), values
+        where, values = self._bounds(start, end)
+        return " AND ".join([where, *self.condition.parts]), [*values, *self.condition.values]
 
-    def _bounds(self, start: Optional[Place]) -> tuple[str, list[Any]]:
-        """Return the part of the condition that the index on start times answers."""
+    def _bounds(self, start: Optional[Place], end: Optional[Place] = None) -> tuple[str, list[Any]]:
+        """Return the part of the condition that the index on start times answers.
+
+        One bound on each side: of several, SQLite might seek by the one that is farther away.
+        """
+        oldest, newest = (start, end) if self.backwards else (end, start)
         parts, values = ["1"], []
-        if self.condition.since is not None:
+        if oldest is not None:
+            sign = ">" if self.backwards else ">="
+            parts.append(f"(runs.start_time, runs.run_id) {sign} (?, ?)")
+            values += oldest
+        elif self.condition.since is not None:
             parts.append("runs.start_time >= ?")
             values.append(self.condition.since)
-        if self.condition.until is not None:
+        if newest is not None:
+            sign = "<=" if self.backwards else "<"
+            parts.append(f"(runs.start_time, runs.run_id) {sign} (?, ?)")
+            values += newest
+        elif self.condition.until is not None:
             parts.append("runs.start_time < ?")
             values.append(self.condition.until)
-        if start is not None:
-            sign = ">" if self.backwards else "<"
-            parts.append(f"(runs.start_time, runs.run_id) {sign} (?, ?)")
-            values += start
         return " AND ".join(parts), values
 
 

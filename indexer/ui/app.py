@@ -33,6 +33,7 @@ from indexer.ui.pages.run.page import run
 from indexer.ui.pages.runs import runs
 from indexer.ui.pages.sql import sql
 from indexer.ui.pages.usage import usage
+from indexer.ui.queries.agents import AgentCache
 from indexer.ui.readers import Readers
 from indexer.ui.rendering import make_environment
 from indexer.ui.sign_in import Door
@@ -64,7 +65,9 @@ class Application:
         self._stream = Stream(base)
         paths = {kind: asset.path for kind, asset in self._assets.items()}
         environment = make_environment({"assets": paths, "version": __version__})
-        self._site = Site(base, self._readers, environment, self._stream, HealthCheck(base))
+        self._site = Site(
+            base, self._readers, environment, self._stream, HealthCheck(base), AgentCache()
+        )
 
     def guarded(self, door: Door, port: int) -> ASGIApp:
         """Return the ASGI application for a port, which only who knows the door can use."""

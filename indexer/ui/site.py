@@ -16,6 +16,7 @@ from indexer.export.csv_text import csv_line
 from indexer.system.base import Base
 from indexer.ui.health_check import HealthCheck
 from indexer.ui.live.stream import Stream
+from indexer.ui.queries.agents import AgentCache
 from indexer.ui.readers import Readers
 
 MOST_BYTES = 4_000_000
@@ -34,6 +35,7 @@ class Site:
     environment: Environment
     stream: Stream
     health: HealthCheck
+    agents: AgentCache
 
 
 @dataclass(frozen=True)

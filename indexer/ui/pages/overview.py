@@ -13,7 +13,7 @@ from typing import Any, Optional
 from indexer.terminal.format import count, many
 from indexer.ui.charts.bars import Bars, stacked_bars
 from indexer.ui.pages.words import hour_label
-from indexer.ui.queries.agents import FAILED, Agent, Agents, look_back, median_by_agent
+from indexer.ui.queries.agents import FAILED, Agent, Agents, median_by_agent
 from indexer.ui.queries.day import Hour, last_day
 from indexer.ui.queries.runs import Row, is_recorded, running_runs
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, html, json
@@ -47,7 +47,7 @@ def overview(site: Site, asked: Asked) -> Reply:
             return html(site, asked, "welcome.html", base=str(site.base.directory))
         running = running_runs(connection, _MOST_RUNNING + 1)
         day = _day(connection)
-        agents = look_back(connection, _USUAL_DAYS, _LOOK_BACK_SECONDS)
+        agents = site.agents.look_back(connection, _USUAL_DAYS, _LOOK_BACK_SECONDS)
     health = site.health.latest()
     if asked.form == "json":
         return json(_as_json(running, day, agents, health))

@@ -65,9 +65,8 @@ class Application:
         self._stream = Stream(base)
         paths = {kind: asset.path for kind, asset in self._assets.items()}
         environment = make_environment({"assets": paths, "version": __version__})
-        self._site = Site(
-            base, self._readers, environment, self._stream, HealthCheck(base), AgentCache()
-        )
+        checks = HealthCheck(base), AgentCache()
+        self._site = Site(base, self._readers, environment, self._stream, *checks)
 
     def guarded(self, door: Door, port: int) -> ASGIApp:
         """Return the ASGI application for a port, which only who knows the door can use."""

@@ -166,7 +166,7 @@ class AgentCache:
         made_at, found = self._found.get(days, (float("-inf"), _NO_AGENTS))
         if time.monotonic() - made_at > self._SECONDS or not found.agents:
             found = look_back(connection, days, seconds)
-            self._found = {days: (time.monotonic(), found)}
+            self._found[days] = (time.monotonic(), found)
         return found
 
 

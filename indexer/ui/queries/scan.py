@@ -70,7 +70,8 @@ class Scan(NamedTuple):
         One bound on each side: of several, SQLite might seek by the one that is farther away.
         """
         oldest, newest = (start, end) if self.backwards else (end, start)
-        parts, values = ["1"], []
+        parts: list[str] = ["1"]
+        values: list[Any] = []
         if oldest is not None:
             sign = ">" if self.backwards else ">="
             parts.append(f"(runs.start_time, runs.run_id) {sign} (?, ?)")

@@ -1,5 +1,5 @@
-"""The doctor: examines an installation and a base, and says of each thing how it is.
+"""Examine an installation and a base directory, and report a finding on each aspect.
 
-Called by `telemetry doctor`. One file a thing examined, each with a function `check` that yields
-findings. It changes nothing; only the probe writes, into a base of its own.
+Used by `telemetry doctor`. One file per check, each with a function `check` that yields findings.
+Nothing is changed; only the probe writes, into a base directory of its own.
 """

@@ -1,4 +1,4 @@
-"""The check of the clock: whether the log holds events of the future."""
+"""Check the clock: whether the log has events from the future."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _TAIL_BYTES = 64 * 1024
 _TIME = re.compile(rb'"time":"([^"]{10,40})"')
 _DAY = re.compile(r"events_(\d{8})\.")
 _TODO = (
-    "compare `date -u` with another clock, and have the system keep time. Such events sort last"
-    " until then; nothing is lost"
+    "compare `date -u` with another clock, and enable time synchronization. Until then such"
+    " events sort last; nothing is lost"
 )
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Hold the latest files of the log against the present."""
+    """Compare the latest segments with the current time."""
     now = datetime.now(timezone.utc)
     yield ok(f"it is {now:%Y-%m-%d %H:%M:%S} UTC")
     files = list_segments(subject.base.log_directory)
@@ -34,14 +34,17 @@ def check(subject: Subject) -> Iterator[Finding]:
     for file in files:
         day = _DAY.match(file.name)
         if day and day[1] > future:
-            yield warning(f"{file.name} is of a day to come: some clock was ahead", _TODO)
+            yield warning(f"{file.name} is named after a future day: some clock was ahead", _TODO)
     changed = [file for file in files if _changed(file) > now + _TOLERANCE]
     if changed:
-        yield warning(f"{changed[0].name} was changed in the future: the clock went back", _TODO)
+        yield warning(
+            f"{changed[0].name} was modified in the future: the clock was set back",
+            _TODO,
+        )
     for file in files[-_LOOKED_AT:]:
         latest = _latest_event(file.path)
         if latest is not None and latest > now + _TOLERANCE:
-            yield note(f"{file.name} holds an event of {latest:%Y-%m-%d %H:%M:%S} UTC", _TODO)
+            yield note(f"{file.name} has an event dated {latest:%Y-%m-%d %H:%M:%S} UTC", _TODO)
 
 
 def _changed(file: Segment) -> datetime:
@@ -49,7 +52,7 @@ def _changed(file: Segment) -> datetime:
 
 
 def _latest_event(path: Path) -> Optional[datetime]:
-    """Return the latest time among the last events of a plain file."""
+    """Return the latest time among the last events of an uncompressed segment."""
     if not path.name.endswith(".ndjson"):
         return None
     with open(path, "rb") as file:

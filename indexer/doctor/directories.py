@@ -1,4 +1,4 @@
-"""The check of directories: each is there or can be made, is ours, and nobody else's."""
+"""Check the directories: whether each exists or can be created, is ours, and is private."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 3
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Look at every directory of the base, and at the files of the log."""
+    """Look at every directory of the base, and at the segments."""
     missing = []
     for name, path in subject.base.config.directories().items():
         if os.path.lexists(path):
@@ -26,7 +26,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         else:
             yield _can_be_made(name, path)
     if missing and subject.base.directory.is_dir():
-        yield note(f"not there yet: {', '.join(missing)}", "`telemetry init` makes them")
+        yield note(f"missing: {', '.join(missing)}", "`telemetry init` creates them")
     yield from _log_files(subject.base.log_directory)
 
 
@@ -34,25 +34,27 @@ def _look_at(name: str, path: Path) -> Iterator[Finding]:
     try:
         status = os.stat(path)
     except OSError as error:
-        todo = "make it reachable, or name another base"
+        todo = "make it accessible, or choose another base directory"
         yield failure(f"{name}: {path}: {error.strerror}", todo)
         return
     if not stat.S_ISDIR(status.st_mode):
-        yield failure(f"{name}: {path} is no directory", "move it away: a directory belongs there")
+        yield failure(
+            f"{name}: {path} is not a directory", "move it away: a directory belongs there"
+        )
         return
-    trouble = [
+    found = [
         *_use(name, path),
         *_owner(name, path, status),
         *_mode(name, path, status),
         *_grants(name, path),
     ]
-    yield from trouble or [ok(f"{name}: {path}")]
+    yield from found or [ok(f"{name}: {path}")]
 
 
 def _use(name: str, path: Path) -> Iterator[Finding]:
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         yield failure(
-            f"{name}: {path} can't be read and written by this user",
+            f"{name}: this user can't read and write {path}",
             f"run as its owner, or: chmod u+rwx {path}",
         )
 
@@ -60,8 +62,8 @@ def _use(name: str, path: Path) -> Iterator[Finding]:
 def _owner(name: str, path: Path, status: os.stat_result) -> Iterator[Finding]:
     if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         yield warning(
-            f"{name}: {path} belongs to user {status.st_uid}, and this is {os.geteuid()}",
-            "let one user run agents and indexer: what one makes, another can't read",
+            f"{name}: {path} belongs to user {status.st_uid}, and this is user {os.geteuid()}",
+            "run agents and indexer as one user: files of one can't be read by another",
         )
 
 
@@ -69,11 +71,11 @@ def _mode(name: str, path: Path, status: os.stat_result) -> Iterator[Finding]:
     if os.name != "posix":
         return
     mode = stat.S_IMODE(status.st_mode)
-    todo = f"unless that is meant: chmod 700 {path}"
+    todo = f"unless this is intended: chmod 700 {path}"
     if mode & 0o002:
-        yield warning(f"{name}: {path} can be written by everybody (mode {mode:04o})", todo)
+        yield warning(f"{name}: {path} is writable by everybody (mode {mode:04o})", todo)
     elif mode & 0o077:
-        yield note(f"{name}: {path} is open to others (mode {mode:04o})", todo)
+        yield note(f"{name}: {path} is accessible to others (mode {mode:04o})", todo)
 
 
 def _grants(name: str, path: Path) -> Iterator[Finding]:
@@ -89,9 +91,14 @@ def _grants(name: str, path: Path) -> Iterator[Finding]:
 def _can_be_made(name: str, path: Path) -> Finding:
     above = next(parent for parent in path.parents if os.path.lexists(parent))
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
-        return note(f"{name}: {path} is not there yet", "made on first use, or by `telemetry init`")
-    what = f"{name}: {path} is not there, and can't be made in {above}"
-    return failure(what, "name another base with TELEMETRY_BASE_DIR, or have that one made for you")
+        return note(
+            f"{name}: {path} does not exist yet",
+            "it is created on first use or by `telemetry init`",
+        )
+    what = f"{name}: {path} does not exist, and can't be created in {above}"
+    return failure(
+        what, "set TELEMETRY_BASE_DIR to another directory, or have this one created for you"
+    )
 
 
 def _log_files(directory: Path) -> Iterator[Finding]:
@@ -101,12 +108,12 @@ def _log_files(directory: Path) -> Iterator[Finding]:
     if bad:
         shown = ", ".join(bad[:_SHOWN]) + (", ..." if len(bad) > _SHOWN else "")
         yield failure(
-            f"{len(bad)} files of the log can't be read and written by this user: {shown}",
-            "run as their owner, or have them given to you: chown",
+            f"{len(bad)} segments can't be read and written by this user: {shown}",
+            "run as their owner, or change their owner: chown",
         )
 
 
 def _is_usable(path: Path) -> bool:
-    # Nobody appends to a compressed file.
+    # Compressed segments are never appended to.
     wanted = os.R_OK | os.W_OK if path.name.endswith(".ndjson") else os.R_OK
     return not path.is_file() or os.access(path, wanted)

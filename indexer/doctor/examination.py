@@ -1,6 +1,6 @@
-"""The examination: every check in turn, whatever becomes of the one before.
+"""Run every check in turn, whatever becomes of the one before.
 
-Called by `telemetry doctor`. A check is imported when its turn comes, for what it needs may be
+Used by `telemetry doctor`. A check is imported when its turn comes, because what it imports may be
 what is missing.
 """
 
@@ -24,15 +24,16 @@ CHECKS = (
     "database",
     "daemon",
     "forwarding",
+    "writers",
     "clock",
     "leftovers",
     "probe",
 )
-"""The checks in the order of the report: what others stand on comes first."""
+"""The checks in the order of the report: first what others depend on."""
 
 
 def examine(subject: Subject) -> Iterator[Finding]:
-    """Yield what every check finds. Raises nothing."""
+    """Yield the findings of every check. Raises nothing."""
     for name in CHECKS:
         for finding in _findings(name, subject):
             yield finding._replace(topic=name)
@@ -42,14 +43,14 @@ def _findings(name: str, subject: Subject) -> Iterator[Finding]:
     try:
         yield from import_module(f"indexer.doctor.{name}").check(subject)
     except ModuleNotFoundError as error:
-        yield note(f"not examined: {error}", "see what is said of dependencies")
+        yield note(f"not checked: {error}", "see the findings on dependencies")
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        what = f"can't be examined: {error.strerror or error}{where}"
-        yield failure(what, "see what is said of directories")
+        what = f"could not be checked: {error.strerror or error}{where}"
+        yield failure(what, "see the findings on directories")
     except Exception as error:
-        # One thing that can't be looked at must not hide the others.
+        # One check that fails must not hide the others.
         yield failure(
-            f"can't be examined: {type(error).__name__}: {error}",
-            "if all else is well, this is a bug of ours: tell us",
+            f"could not be checked: {type(error).__name__}: {error}",
+            "if everything else is ok, please report this as a bug",
         )

@@ -1,4 +1,4 @@
-"""Check forwarding: invalid targets and filters, tokens that others can read, bad proxies."""
+"""Check forwarding: bad targets, tokens that others can read, bad proxies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def check(subject: Subject) -> Iterator[Finding]:
     """Look at every target, and at the file that names them; nothing is sent."""
     loaded = load_targets(subject.base)
     for problem in loaded.problems:
-        yield warning(problem, "nothing is sent there until then; see docs/forwarding.md")
+        yield warning(
+            problem,
+            "nothing is sent there until then; `telemetry docs forwarding` has all settings",
+        )
     for target in loaded.targets:
         yield _target(target)
     for problem in _filter_problems(subject.base, loaded.targets):

@@ -1,4 +1,4 @@
-"""The check of inotify: whether the daemon can have the one instance that it needs."""
+"""Check inotify: whether the daemon can have the instance that it needs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from indexer.doctor.subject import Subject
 _LIMITS = Path("/proc/sys/fs/inotify")
 _PROCESSES = Path("/proc")
 _ROOM = 2
-"""The daemon needs one instance and one watch; another for whoever follows the log."""
+"""The daemon needs one instance and one watch; leave one for another program."""
 
 
 def check(_subject: Subject) -> Iterator[Finding]:
-    """Hold what this user's processes use against what each user may."""
+    """Compare what this user's processes use with the limits per user."""
     if sys.platform != "linux":
         return
     instances, watches = _limit("max_user_instances"), _limit("max_user_watches")
@@ -59,7 +59,7 @@ def _descriptors(process: Path, user: int) -> list[str]:
             return []
         names = os.listdir(process / "fd")
     except OSError:
-        # Ended meanwhile, or hides what it does.
+        # Ended meanwhile, or not accessible.
         return []
     return [name for name in names if _is_inotify(process / "fd" / name)]
 

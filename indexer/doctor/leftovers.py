@@ -1,4 +1,4 @@
-"""The check of leftovers: files that tell of trouble there was."""
+"""Check for leftovers: files that show that something went wrong earlier."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from indexer.doctor.probe import PROBE_PREFIX
 from indexer.doctor.subject import Subject
 from indexer.terminal.format import many, size
 
-_OWN_LOG = re.compile(r"events_(\d{8})\..+-\d+\.ndjson$")
+_SPILL_FILE = re.compile(r"events_(\d{8})\..+-\d+\.ndjson$")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Look for what writers, rebuilds and killed commands left behind."""
+    """Look for files that writers, rebuilds and killed commands left behind."""
     base = subject.base
     found = [
-        *_own_logs(base.log_directory),
+        *_spill_files(base.log_directory),
         *_remains(
             base.database_path.parent,
             f"{base.database_path.name}.damaged-*",
-            "a damaged view that was set aside",
-            "delete it once nobody wants to look at it",
+            "a damaged database that was set aside",
+            "delete it once it is no longer of interest",
         ),
         *_remains(
             base.directory,
             f"{PROBE_PREFIX}*",
-            "the base of an examination that was killed",
+            "the base directory of an earlier probe that was killed",
             "delete it",
         ),
     ]
     yield from found or [ok("none")]
 
 
-def _own_logs(directory: Path) -> Iterator[Finding]:
-    """Find events that could not reach the shared file in time: indexed like all others."""
+def _spill_files(directory: Path) -> Iterator[Finding]:
+    """Find spill files: events that could not reach the shared segment in time."""
     if not directory.is_dir():
         return
-    own = [path for path in directory.iterdir() if _OWN_LOG.match(path.name)]
-    if own:
+    found = [path for path in directory.iterdir() if _SPILL_FILE.match(path.name)]
+    if found:
         today = f"events_{datetime.now(timezone.utc):%Y%m%d}."
-        recent = sum(path.name.startswith(today) for path in own)
+        recent = sum(path.name.startswith(today) for path in found)
         yield note(
-            f"{many(len(own), 'file')} of single processes in the log"
-            f" ({size(sum(path.stat().st_size for path in own))}), {recent} of today",
-            "nothing, they are indexed. Many of one day: something held the log's lock; find it"
-            f" with `fuser {directory}/.events.lock`",
+            f"{many(len(found), 'spill file')} in the log"
+            f" ({size(sum(path.stat().st_size for path in found))}), {recent} from today",
+            "nothing: they are indexed. If one day has many, something held the log's lock: find"
+            f" it with `fuser {directory}/.events.lock`",
         )
 
 

@@ -16,7 +16,7 @@ from telemetry_core.config import TelemetryConfig
 
 
 def main(base: str, durability: str) -> None:
-    """Record one run with one event; say in JSON how that went."""
+    """Record one run with one event; print a report as JSON."""
     config = TelemetryConfig.for_base(Path(base))
     config.durability, config.git = durability, False
     began = time.monotonic()
@@ -24,13 +24,13 @@ def main(base: str, durability: str) -> None:
     run_id = client.start_run("telemetry-doctor", "probe")
     event_id = client.log_event(run_id, "probe", {"written": True})
     client.end_run(run_id)
-    told = {
+    report = {
         "run_id": run_id,
         "is_written": event_id is not None,
         "seconds": time.monotonic() - began,
         "error": client.get_stats()["last_write_error"],
     }
-    print(json.dumps(told))  # noqa: T201  # for the probe to read
+    print(json.dumps(report))  # noqa: T201  # for the probe to read
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The check of Python: which one runs this, and whether it is new enough."""
+"""Check Python: which interpreter this is, and whether it is new enough."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OLDEST = (3, 9)
 
 
 def check(_subject: Subject) -> Iterator[Finding]:
-    """Look at the interpreter."""
+    """Check the interpreter."""
     what = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}"
     if sys.version_info < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))

@@ -1,4 +1,4 @@
-"""The check of settings: where the base was found, what makes no sense, what may be misspelled."""
+"""Check the settings: where the base directory comes from, bad values, likely misspellings."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _LIKENESS = 0.8
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Look at the configuration and at the environment behind it."""
-    yield ok(f"the base is {subject.base.directory}, by {_base_source(subject)}")
-    yield from _overruled(subject)
+    """Check the configuration and the environment that it comes from."""
+    yield ok(f"the base directory is {subject.base.directory}, by {_base_source(subject)}")
+    yield from _overridden(subject)
     for problem in subject.base.config.validate(strict=False)[1]:
-        yield warning(problem, "correct the variable, or remove it")
-    yield from _strangers(subject)
+        yield warning(problem, "fix the variable, or unset it")
+    yield from _unknown(subject)
 
 
 def values(subject: Subject) -> list[dict[str, Any]]:
-    """Return every setting with its value in force and where that came from; no secret."""
+    """Return every setting with its value and where that comes from; no secrets."""
     return [
         {
             "setting": setting.variable,
@@ -46,12 +46,12 @@ def _base_source(subject: Subject) -> str:
     if variable:
         return variable
     if subject.base.directory.is_dir():
-        return "default: the first that is there of the well-known places"
-    return "default: no variable names one, and no well-known place is there"
+        return "default: the first well-known directory that exists"
+    return "default: no variable is set, and no well-known directory exists"
 
 
-def _overruled(subject: Subject) -> Iterator[Finding]:
-    """Find variables that name another base than the one in force."""
+def _overridden(subject: Subject) -> Iterator[Finding]:
+    """Find variables that name another base directory than the one in use."""
     if subject.is_base_given:
         return
     base, by = subject.base.directory, storage.base_variable(subject.environ)
@@ -60,22 +60,25 @@ def _overruled(subject: Subject) -> Iterator[Finding]:
         alone = {name: value} if value else {}
         if storage.base_variable(alone) and storage.locate(alone).base != base:
             yield warning(
-                f"{name} names {value}, and is overruled by {by}",
-                "remove one of the two: whoever has only the other in force uses another base",
+                f"{name} is {value}, and is overridden by {by}",
+                "unset one of the two: a process with only the other uses another base directory",
             )
 
 
-def _strangers(subject: Subject) -> Iterator[Finding]:
-    """Find variables that look like ours and are read by nobody."""
+def _unknown(subject: Subject) -> Iterator[Finding]:
+    """Find variables that look like settings but are not."""
     known = [setting.variable for setting in SETTINGS]
     for name in sorted(subject.environ):
         if name in known or not name.startswith((_OUR_PREFIX, *_SHARED_PREFIXES)):
             continue
         close = difflib.get_close_matches(name, known, n=1, cutoff=_LIKENESS)
         if close:
-            yield warning(f"{name} is no setting", f"perhaps {close[0]} was meant")
+            yield warning(f"{name} is not a setting", f"did you mean {close[0]}?")
         elif name.startswith(_OUR_PREFIX):
-            yield note(f"{name} is no setting of ours", "docs/configuration.md lists them all")
+            yield note(
+                f"{name} is not one of our settings",
+                "`telemetry docs configuration` lists them all",
+            )
 
 
 def _shown(setting: Setting, subject: Subject) -> Any:
@@ -91,7 +94,7 @@ def _source(setting: Setting, subject: Subject) -> str:
     if setting.attribute == "metrics_dir":
         return _base_source(subject).partition(":")[0]
     if any(text.startswith(f"{setting.variable} ") for text in subject.base.config.refused):
-        return "default, in place of nonsense"
+        return "default, instead of a bad value"
     if subject.environ.get(setting.variable):
         return "environment"
     return "base" if setting.attribute in ("database_path", "ndjson_dir") else "default"

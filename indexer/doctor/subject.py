@@ -1,7 +1,4 @@
-"""The subject: what the doctor examines, a configuration and where it came from.
-
-Made by `telemetry doctor`, read by the checks.
-"""
+"""What doctor examines: a base directory, and the environment that it comes from."""
 
 from __future__ import annotations
 
@@ -12,9 +9,9 @@ from indexer.system.base import Base
 
 
 class Subject(NamedTuple):
-    """One base as one environment describes it."""
+    """One base directory, as an environment describes it."""
 
     base: Base
     environ: Mapping[str, str]
     is_base_given: bool
-    """Whether the base was named by `--base`, rather than found by the environment."""
+    """Whether `--base` named it, rather than the environment."""

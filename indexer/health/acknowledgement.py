@@ -1,7 +1,7 @@
-"""The acknowledgement: up to which quarantined lines somebody has looked.
+"""Acknowledged quarantined lines: up to where somebody has looked at them.
 
-Called by `telemetry quarantine` and by the status, which counts the others. It is kept in a small
-file under `config/`, for the view is disposable and this can't be had from the log.
+Used by `telemetry quarantine`, and by the health, which counts the others. It is kept in a small
+file under `config/`: the database is disposable, and the log does not contain it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 
+from indexer.health.model import QuarantinedLine
 from indexer.system.atomic_file import write_atomically
 from indexer.system.base import Base
 from telemetry_core.storage import make_directory
@@ -22,14 +22,14 @@ _COMPRESSED = re.compile(r"\.(gz|zst)$")
 
 
 def acknowledgement_path(base: Base) -> Path:
-    """Return where it is kept."""
+    """Return the file that has the acknowledgements."""
     return base.directory / "config" / "quarantine.json"
 
 
 def load(base: Base) -> dict[str, int]:
-    """Return the offset of the last line that was looked at in each file; empty if unreadable.
+    """Return the offset of the last acknowledged line of each segment; empty if unreadable.
 
-    Losing it costs somebody a second look, and nothing else.
+    Losing the file costs somebody a second look, and nothing else.
     """
     try:
         offsets = orjson.loads(acknowledgement_path(base).read_bytes())
@@ -39,30 +39,30 @@ def load(base: Base) -> dict[str, int]:
 
 
 def is_new(seen: dict[str, int], file: str, offset: int) -> bool:
-    """Whether a quarantined line is one that nobody has looked at."""
+    """Return whether a quarantined line has not been acknowledged."""
     last = seen.get(_plain_name(file))
     return not isinstance(last, int) or offset > last
 
 
-def new_lines(connection: sqlite3.Connection, seen: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """Yield the quarantined lines that nobody has looked at, the latest first."""
+def new_lines(connection: sqlite3.Connection, seen: dict[str, int]) -> Iterator[QuarantinedLine]:
+    """Yield the quarantined lines that are not acknowledged, the latest first."""
     for line in all_lines(connection):
-        if is_new(seen, line["file"], line["offset"]):
+        if is_new(seen, line.file, line.offset):
             yield line
 
 
-def all_lines(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+def all_lines(connection: sqlite3.Connection) -> Iterator[QuarantinedLine]:
     """Yield every quarantined line, the latest first."""
-    names = ("file", "offset", "length", "reason", "excerpt")
     rows = connection.execute(
-        f"SELECT {', '.join(names)} FROM quarantine ORDER BY file DESC, offset DESC"
+        "SELECT file, offset, length, reason, excerpt FROM quarantine"
+        " ORDER BY file DESC, offset DESC"
     )
     for row in rows:
-        yield dict(zip(names, row))
+        yield QuarantinedLine(*row)
 
 
 def acknowledge(base: Base, connection: sqlite3.Connection) -> None:
-    """Remember that somebody has looked at all there is now. Raises OSError."""
+    """Acknowledge all quarantined lines that there are now. Raises OSError."""
     seen = load(base)
     for file, offset in connection.execute(
         "SELECT file, max(offset) FROM quarantine GROUP BY file"
@@ -75,5 +75,5 @@ def acknowledge(base: Base, connection: sqlite3.Connection) -> None:
 
 
 def _plain_name(file: str) -> str:
-    # Offsets count plain bytes, so they mean the same once the file is compressed.
+    # Offsets count decompressed bytes, so they stay the same once the segment is compressed.
     return _COMPRESSED.sub("", file)

@@ -1,14 +1,15 @@
-"""The growth: how fast the log grows, and how long the disk will hold it.
+"""How fast the log grows, and how long the disk has room for it.
 
-Called by the status and by the doctor. It looks at names and sizes and opens no file.
+Used by the health and by doctor. It looks at names and sizes and opens no file.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from indexer.log.segments import Segment, list_segments
 from indexer.system.filesystem import free_bytes
@@ -16,41 +17,42 @@ from telemetry_core.timestamp import moment_of
 
 LOW_BYTES = 500_000_000
 LOW_DAYS = 7.0
-"""With less room than this, somebody should look."""
+"""With less room than this the disk needs attention."""
 
 _WEEK = 7
 _DAY = re.compile(r"^events_(\d{8})\.")
 
 
-class Growth(NamedTuple):
-    """What a week's growth comes to."""
+@dataclass(frozen=True)
+class Capacity:
+    """The growth of the log over a week, and the room that is left."""
 
     log_bytes: int
     bytes_per_day: float
-    """Of the log, on the average of the last week, or since the log began."""
+    """Growth of the log: the mean of the last week, or since the log began."""
     free_bytes: Optional[int]
     """On the log's disk; None if the system does not say."""
     days_left: Optional[float]
-    """Until the disk is full of log and view at this pace; None if nothing grows."""
+    """Until log and database fill the disk at this rate; None if nothing grows."""
 
     @property
     def is_low(self) -> bool:
-        """Whether the disk will soon be full."""
+        """Whether the disk is nearly full, or will be within days."""
         few = self.days_left is not None and self.days_left < LOW_DAYS
         return few or (self.free_bytes is not None and self.free_bytes < LOW_BYTES)
 
 
-def growth(
-    log_directory: Path, view_bytes: int, segments: Optional[list[Segment]] = None
-) -> Growth:
-    """Return how log and view grow. Raises OSError if the log's directory can't be read."""
+def capacity(
+    log_directory: Path, database_bytes: int, segments: Optional[list[Segment]] = None
+) -> Capacity:
+    """Return how log and database grow. Raises OSError if the log directory can't be read."""
     files = list_segments(log_directory) if segments is None else segments
     log_bytes = sum(file.size for file in files)
     pace = _bytes_per_day(files, datetime.now(timezone.utc))
     free = free_bytes(log_directory)
-    with_view = pace * (1 + view_bytes / log_bytes) if log_bytes else 0.0
-    left = free / with_view if free is not None and with_view else None
-    return Growth(log_bytes, pace, free, left)
+    with_database = pace * (1 + database_bytes / log_bytes) if log_bytes else 0.0
+    left = free / with_database if free is not None and with_database else None
+    return Capacity(log_bytes, pace, free, left)
 
 
 def _bytes_per_day(files: list[Segment], now: datetime) -> float:
@@ -60,18 +62,18 @@ def _bytes_per_day(files: list[Segment], now: datetime) -> float:
     if not recent:
         return 0.0
     begun = max(first, min(days[file.name] for file in recent))
-    # A log of five minutes says little of a day: at least one counts.
+    # A log of five minutes says little about a day: at least one whole day counts.
     length = max(1.0, (now - begun) / timedelta(days=1))
     return sum(file.size for file in recent) / length
 
 
 def _day_of(file: Segment) -> datetime:
-    """Return when a file's day began; for one with a name of its own, when it was changed."""
+    """Return when a segment's day began; without a day in its name, when it last changed."""
     match = _DAY.match(file.name)
     try:
         if match:
             return datetime.strptime(match[1], "%Y%m%d").replace(tzinfo=timezone.utc)
     except ValueError:
-        # Eight digits that are no day.
+        # Eight digits that are not a day.
         pass
     return moment_of(file.changed / 1e9)

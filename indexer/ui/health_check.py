@@ -11,7 +11,7 @@ import threading
 import time
 from typing import Any, Optional
 
-from indexer.health.health import health
+from indexer.health.health import check_health
 from indexer.store.connection import reading
 from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
@@ -54,7 +54,7 @@ class HealthCheck:
         try:
             with reading(self._base.database_path) as connection:
                 connection.row_factory = sqlite3.Row
-                self._found = health(self._base, connection)
+                self._found = check_health(self._base, connection).as_json()
         except (TelemetryError, sqlite3.Error, OSError) as error:
             logger.debug("the health can't be looked at: %s", error)
             self._found = None

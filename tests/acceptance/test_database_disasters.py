@@ -20,7 +20,7 @@ from indexer.database.freshness import index_once
 from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseUnreachable
-from indexer.health.health import health
+from indexer.health.health import check_health
 from indexer.store.connection import open_reader, open_writer
 from indexer.store.status import read_status
 from indexer.system.base import DAEMON, Base
@@ -410,5 +410,5 @@ def test_a_heartbeat_from_the_future_is_silence(
             )
         with closing(open_reader(config.database_path)) as reader:
             reader.row_factory = sqlite3.Row
-            problems: Any = health(Base(config), reader)["problems"]
+            problems: Any = check_health(Base(config), reader).problems
     assert [("silent" in problem) for problem in problems] == [True] * is_silent

@@ -140,7 +140,7 @@ def test_lines_that_are_no_events_are_trouble(base, cli, client):
     (line,) = ran.json["quarantine"]
     assert (line["file"], line["offset"], line["length"]) == ("events_20200101.ndjson", 0, 8)
     text = cli("status").out
-    assert "1 line of the log can't be read as events" in text
+    assert "1 log line could not be parsed" in text
     assert "events_20200101.ndjson" in text
 
 
@@ -248,7 +248,7 @@ def test_problems_say_where_to_look(base, cli, client):
     with open(next((base / "raw").glob("*.ndjson")), "a") as log:
         log.write("no event\n")
     (problem,) = cli("status", "--json").json["problems"]
-    assert problem == "1 line of the log can't be read as events: see `telemetry quarantine`"
+    assert problem == "1 log line could not be parsed: see `telemetry quarantine`"
 
 
 _LATE = (
@@ -323,3 +323,46 @@ def test_a_disk_that_is_nearly_full_is_trouble(cli, client, monkeypatch):
     ran = cli("status", "--json")
     assert ran.code == 3
     assert ran.json["problems"][0].startswith("the disk has 400 MB left")
+
+
+def _problems(cli):
+    ran = cli("status", "--json")
+    assert (ran.code == 3) == bool(ran.json["problems"])
+    return ran.json["problems"]
+
+
+def test_a_segment_that_can_not_be_opened_is_a_problem(base, cli, client):
+    """With or without a daemon: events in it may be missing."""
+    client.start_run("agent", "job")
+    assert _problems(cli) == []
+    loop = base / "raw" / "events_20260101.ndjson"
+    loop.symlink_to(loop)
+    (problem,) = _problems(cli)
+    assert problem.startswith("events_20260101.ndjson can't be opened (")
+    assert cli("status", "--json").json["unreadable_files"][0]["file"] == loop.name
+
+
+@pytest.mark.parametrize("what", ["one segment", "the directory"])
+def test_segments_that_were_indexed_and_are_gone_are_a_problem(what, base, cli, client):
+    """Nothing but the database has their events: a rebuild would lose them."""
+    client.start_run("agent", "job")
+    assert _problems(cli) == []
+    if what == "the directory":
+        shutil.rmtree(base / "raw")
+    else:
+        next((base / "raw").glob("*.ndjson")).unlink()
+    (problem,) = _problems(cli)
+    assert problem.startswith("1 event in the database came from segments that are gone")
+    assert cli("status", "--json").json["events_without_segment"] == 1
+
+
+@pytest.mark.parametrize("name", ["events_20260101.ndjson.swp", "events_20260101 (copy)", "core"])
+def test_a_file_in_the_log_directory_that_is_not_read_is_a_problem(name, base, cli, client):
+    """It may have events in it; lock files and unfinished files are ours."""
+    client.start_run("agent", "job")
+    (base / "raw" / ".hidden").touch()
+    (base / "raw" / "x.partial").touch()
+    assert _problems(cli) == []
+    (base / "raw" / name).write_text("")
+    (problem,) = _problems(cli)
+    assert problem.startswith(f"{name} in the log directory is not read")

@@ -105,7 +105,7 @@ def test_a_base_that_is_not_there_is_fine_and_stays_away(base, cli):
     """It is made on first use, and the probe goes where it would be made."""
     ran = cli("doctor", "--json")
     assert ran.code == 0
-    assert "not there yet" in found(ran, "directories", "note")
+    assert "does not exist yet" in found(ran, "directories", "note")
     assert found(ran, "probe", "ok")
     assert not base.exists()
     assert list(base.parent.iterdir()) == []
@@ -116,7 +116,7 @@ def test_a_file_in_the_bases_place_is_a_failure(base, cli):
     base.write_text("a file")
     ran = cli("doctor", "--json")
     assert (ran.code, ran.json["state"]) == (3, "degraded")
-    assert f"{base} is no directory" in found(ran, "directories", "failure")
+    assert f"{base} is not a directory" in found(ran, "directories", "failure")
     assert found(ran, "python", "ok")
     assert base.read_text() == "a file"
 
@@ -128,7 +128,9 @@ def test_a_file_in_a_directorys_place_is_a_failure(base, cli, name):
     (base / name).write_text("a file")
     ran = cli("doctor", "--json")
     assert ran.code == 3
-    assert f"{base / name} is no directory -> move it away" in found(ran, "directories", "failure")
+    assert f"{base / name} is not a directory -> move it away" in found(
+        ran, "directories", "failure"
+    )
 
 
 def _without_power(base, *arguments):
@@ -155,7 +157,7 @@ def test_a_base_that_one_may_not_use_is_a_failure(base, cli, client, mode):
         base.chmod(0o700)
     assert (code, errors) == (3, "")
     told = [one for one in findings if one["state"] == "failure"]
-    assert any("can't be read and written by this user" in one["what"] for one in told)
+    assert any("this user can't read and write" in one["what"] for one in told)
     assert any(one["topic"] == "probe" for one in told)
     assert all(one["todo"] for one in told)
 
@@ -215,7 +217,7 @@ def test_a_view_of_another_version_is_told(base, cli, client):
     view = sqlite3.connect(base / "db" / "telemetry.sqlite")
     view.execute("PRAGMA user_version = 1")
     view.close()
-    assert "of another version" in found(cli("doctor", "--json"), "database", "warning")
+    assert "has another version" in found(cli("doctor", "--json"), "database", "warning")
 
 
 def test_a_daemon_is_told_alive_stopped_or_killed(base, cli, client):
@@ -237,7 +239,7 @@ def test_a_daemon_is_told_alive_stopped_or_killed(base, cli, client):
     ran = cli("doctor", "--json")
     assert "was killed" in found(ran, "daemon", "note")
     (base / "db" / "indexer.json").write_text(note.replace('"host":"', '"host":"other-'))
-    assert "look there" in found(cli("doctor", "--json"), "daemon", "note")
+    assert "check there" in found(cli("doctor", "--json"), "daemon", "note")
 
 
 def test_what_is_open_to_others_is_told(base, cli):
@@ -249,7 +251,7 @@ def test_what_is_open_to_others_is_told(base, cli):
     (base / "raw").chmod(0o777)
     ran = cli("doctor", "--json")
     assert ran.code == 3
-    assert "can be written by everybody" in found(ran, "directories", "warning")
+    assert "is writable by everybody" in found(ran, "directories", "warning")
 
 
 def test_settings_say_where_they_come_from(base, monkeypatch, capsys):
@@ -263,11 +265,11 @@ def test_settings_say_where_they_come_from(base, monkeypatch, capsys):
     assert table["TELEMETRY_BASE_DIR"] == (str(base), "TELEMETRY_BASE_DIR")
     assert table["TELEMETRY_NDJSON_DIR"] == (str(base / "raw"), "base")
     assert table["TELEMETRY_POLL_INTERVAL"] == (2.5, "environment")
-    assert table["TELEMETRY_STALE_AFTER"] == (3600.0, "default, in place of nonsense")
+    assert table["TELEMETRY_STALE_AFTER"] == (3600.0, "default, instead of a bad value")
     assert table["TELEMETRY_DURABILITY"] == ("kernel", "default")
     assert "by TELEMETRY_BASE_DIR" in found(ran, "settings", "ok")
     warnings = found(ran, "settings", "warning")
-    assert "AGENT_METRICS_DIR names" in warnings
+    assert "AGENT_METRICS_DIR is" in warnings
     assert "TELEMETRY_STALE_AFTER is 'soon'" in warnings
 
 
@@ -332,15 +334,70 @@ def test_a_missing_dependency_is_named(base, tmp_path):
     told = {one["what"]: one["todo"] for one in findings if one["state"] == "failure"}
     assert told["orjson is not installed"].startswith("pip install --upgrade 'orjson>=")
     assert any(what.startswith("rich 1.0 is older than") for what in told)
-    assert any(one["what"].startswith("not examined") for one in findings)
+    assert any(one["what"].startswith("not checked") for one in findings)
 
 
 def test_requirements_are_those_of_the_project(monkeypatch):
     """From what was installed, and from the checkout where nothing was."""
     installed = dependencies.requirements()
-    assert {"click", "httpx", "orjson", "portalocker", "rich", "watchdog"} == installed.keys()
+    names = {"click", "httpx", "jinja2", "orjson", "portalocker", "rich", "watchdog"}
+    assert installed.keys() - {"tomli"} == names
     monkeypatch.setattr(dependencies, "_DISTRIBUTION", "no-such-distribution")
     assert dependencies.requirements() == installed
+
+
+@pytest.mark.parametrize("distribution", ["local-telemetry", "no-such-distribution"])
+@pytest.mark.parametrize(
+    ("python", "is_needed"), [((3, 9), True), ((3, 10), True), ((3, 11), False), ((3, 13), False)]
+)
+def test_tomli_is_checked_where_python_has_no_tomllib(python, is_needed, distribution, monkeypatch):
+    """It is a dependency of 3.9 and 3.10 only; what an extra needs is not one."""
+    monkeypatch.setattr(dependencies, "_DISTRIBUTION", distribution)
+    needed = dependencies.requirements(python)
+    assert ("tomli" in needed) == is_needed
+    assert "pyarrow" not in needed
+
+
+def _findings_on_writers(cli, level):
+    findings = cli("doctor", "--json").json["findings"]
+    return [one["what"] for one in findings if (one["topic"], one["state"]) == ("writers", level)]
+
+
+def test_events_whose_order_is_lost_are_found(cli, base, client):
+    """Of one source and time, with ids that don't rise: the last value is then a matter of luck."""
+    client.start_run("agent", "job")
+    cli("index")
+    assert _findings_on_writers(cli, "warning") == []
+    lines = [
+        {
+            "specversion": "1.0",
+            "id": one_id,
+            "source": "node-host/7",
+            "type": "run.updated",
+            "subject": "node-run",
+            "time": "2026-01-01T00:00:00.123Z",
+            "data": {"items_succeeded": number},
+        }
+        for number, one_id in enumerate(["b", "a"])
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (base / "raw" / "events_20260101.ndjson").write_text(text)
+    cli("index")
+    (found,) = _findings_on_writers(cli, "warning")
+    assert "node-host/7" in found
+
+
+def test_misspelled_fields_and_statuses_are_found(cli, client):
+    """With the name that was probably meant; made-up ones are nobody's mistake."""
+    run_id = client.start_run("agent", "job", item_succeeded=3, colour="red")
+    client.end_run(run_id, "sucess")
+    client.end_run(client.start_run("agent", "job"), "archived")
+    cli("index")
+    fields, statuses = _findings_on_writers(cli, "note")
+    assert "item_succeeded (did you mean items_succeeded?)" in fields
+    assert "colour" not in fields
+    assert "sucess (did you mean success?)" in statuses
+    assert "archived" not in statuses
 
 
 @pytest.mark.parametrize(
@@ -431,7 +488,7 @@ def test_events_and_files_of_the_future_are_told(base, client, monkeypatch):
         "list_segments",
         lambda path: [file._replace(changed=file.changed + int(ahead)) for file in real(path)],
     )
-    assert any("the clock went back" in one.what for one in clock.check(subject(base)))
+    assert any("the clock was set back" in one.what for one in clock.check(subject(base)))
 
 
 def test_what_trouble_left_behind_is_told(base, cli, client):
@@ -444,8 +501,8 @@ def test_what_trouble_left_behind_is_told(base, cli, client):
     ran = cli("doctor", "--json")
     assert ran.code == 0
     told = found(ran, "leftovers", "note")
-    assert "1 file of single processes" in told
-    assert "damaged-2026 is a damaged view" in told
+    assert "1 spill file" in told
+    assert "damaged-2026 is a damaged database" in told
     assert ".telemetry-probe-x" in told
 
 

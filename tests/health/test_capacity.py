@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from indexer.health.capacity import growth
+from indexer.health.capacity import capacity
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def passed_today():
 
 def test_nothing_grows_where_there_is_no_log(tmp_path):
     """No directory either: the disk above it is asked for its room."""
-    found = growth(tmp_path / "not" / "there", 0)
+    found = capacity(tmp_path / "not" / "there", 0)
     assert (found.log_bytes, found.bytes_per_day, found.days_left) == (0, 0.0, None)
     assert found.free_bytes > 0
 
@@ -38,7 +38,7 @@ def test_the_pace_is_the_mean_of_a_week(raw):
     """What is older counts for the size, and not for the pace."""
     for days_ago in range(10):
         write(raw, days_ago, 1000)
-    found = growth(raw, 0)
+    found = capacity(raw, 0)
     assert found.log_bytes == 10_000
     assert found.bytes_per_day == pytest.approx(7_000 / (6 + passed_today()), rel=0.01)
 
@@ -46,44 +46,44 @@ def test_the_pace_is_the_mean_of_a_week(raw):
 def test_a_log_that_has_just_begun_is_given_a_day(raw):
     """Five minutes of a demo are not multiplied to a full disk."""
     write(raw, 0, 1000)
-    assert growth(raw, 0).bytes_per_day == 1000
+    assert capacity(raw, 0).bytes_per_day == 1000
 
 
 def test_compressed_and_own_files_count_for_their_day(raw):
     """By what they take on disk."""
     write(raw, 0, 100, ".ndjson.gz")
     write(raw, 0, 10, ".host-1.ndjson")
-    assert growth(raw, 0).bytes_per_day == 110
+    assert capacity(raw, 0).bytes_per_day == 110
 
 
 @pytest.mark.parametrize("name", ["old.ndjson", "events_99999999.ndjson"])
 def test_a_file_without_a_day_has_that_of_its_change(raw, name):
     """Now, for one that was just written."""
     (raw / name).write_bytes(b"x" * 50)
-    assert growth(raw, 0).bytes_per_day == 50
+    assert capacity(raw, 0).bytes_per_day == 50
 
 
 def test_files_of_the_future_say_nothing_of_the_pace(raw):
     """A clock that was ahead must not make days of negative length."""
     write(raw, -400, 1000)
-    assert growth(raw, 0).bytes_per_day == 0
+    assert capacity(raw, 0).bytes_per_day == 0
 
 
 def test_the_room_lasts_for_log_and_view(raw):
     """A view as large as the log halves the time; what lasts a week is enough."""
     write(raw, 0, 1_000)
-    assert growth(raw, 0).days_left == 1_000_000
-    assert growth(raw, 1_000).days_left == 500_000
-    assert not growth(raw, 0).is_low
+    assert capacity(raw, 0).days_left == 1_000_000
+    assert capacity(raw, 1_000).days_left == 500_000
+    assert not capacity(raw, 0).is_low
 
 
 def test_little_room_is_low_however_slowly_it_goes(raw, monkeypatch):
     """By bytes, and by days."""
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=499_000_000))
-    assert growth(raw, 0).is_low
+    assert capacity(raw, 0).is_low
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=600_000_000))
-    assert not growth(raw, 0).is_low
+    assert not capacity(raw, 0).is_low
     with open(raw / f"events_{datetime.now(timezone.utc):%Y%m%d}.ndjson", "wb") as file:
         os.truncate(file.fileno(), 100_000_000)
-    assert growth(raw, 0).is_low
+    assert capacity(raw, 0).is_low

@@ -59,7 +59,7 @@ def test_the_numbers_are_those_of_the_status(base, client, capsys):
     assert found["telemetry_quarantined_lines_new",] == 1
     assert found["telemetry_lag_bytes",] == found["telemetry_lag_seconds",] == 0
     assert found["telemetry_writer_dropped_events_total",] == 0
-    assert found["telemetry_view_intact",] == 1
+    assert found["telemetry_database_intact",] == 1
     assert found["telemetry_daemon_running",] == 0
     assert began - 1 <= found["telemetry_last_event_timestamp_seconds",] <= time.time()
     assert found["telemetry_log_growth_bytes_per_second",] > 0

@@ -408,7 +408,7 @@ def test_the_commands_back_up_and_restore(
     assert ran.json.keys() == {"path", "bytes", "removed", "missed"}
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
     asked = cli("restore", ran.json["path"])
-    assert (asked.code, "21 runs, 22 events, 2 log files" in asked.out) == (2, True)
+    assert (asked.code, "21 runs, 22 events, 2 segments" in asked.out) == (2, True)
     done = cli("restore", ran.json["path"], "--yes", "--json")
     assert (done.code, done.json["log_files"]) == (0, {DAY: THERE_ALREADY, PACKED: THERE_ALREADY})
     assert cli("restore", ran.json["path"], "--yes").code == 0

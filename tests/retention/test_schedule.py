@@ -16,7 +16,7 @@ import pytest
 from indexer.database.freshness import index_once
 from indexer.database.verify import verify
 from indexer.errors import DatabaseUnusable
-from indexer.health.health import health
+from indexer.health.health import check_health
 from indexer.retention import schedule as keeping_module
 from indexer.retention.schedule import RetentionSchedule
 from indexer.store.connection import reading
@@ -118,7 +118,7 @@ def test_a_setting_that_makes_no_sense_does_nothing_and_is_said(
         eventually(lambda: variable in last_error(config))
         with reading(config.database_path) as connection:
             connection.row_factory = sqlite3.Row
-            problems = health(Base(config), connection)["problems"]
+            problems = check_health(Base(config), connection).problems
         assert any(variable in problem for problem in problems)
     assert names(config) == before
 

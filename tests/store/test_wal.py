@@ -92,7 +92,7 @@ def test_a_reader_that_holds_a_transaction_is_told_of(
     assert ran.code == 3
     assert ran.json["wal_bytes"] == wal_bytes(config.database_path)
     (problem,) = ran.json["problems"]
-    assert problem.startswith("a reader holds the write-ahead log back")
+    assert problem.startswith("the write-ahead log has grown to")
     reader.close()
     view.truncate_large_wal()
     assert wal_bytes(config.database_path) == 0

@@ -1,7 +1,6 @@
-"""`telemetry doctor`: an installation and a base examined, each finding with what to do.
+"""`telemetry doctor`: check the installation and the base directory.
 
-Called by the command line, and by tools/validate_installation.py. What is examined is in
-indexer/doctor/. It needs click and the standard library alone, for the rest may be what is missing.
+It needs nothing but click and the standard library: the rest may be what is missing.
 """
 
 from __future__ import annotations
@@ -13,9 +12,11 @@ from typing import Any
 
 import click
 
+from indexer.cli import exit_codes
 from indexer.cli.context import Settings, base_option, json_option
+from indexer.cli.exit_codes import DEGRADED
 from indexer.doctor.examination import examine
-from indexer.doctor.finding import FAILURE, NOTE, OK, TROUBLE, WARNING, Finding
+from indexer.doctor.finding import BAD_STATES, FAILURE, NOTE, OK, WARNING, Finding
 from indexer.doctor.settings import values
 from indexer.doctor.subject import Subject
 from indexer.terminal.format import plain
@@ -27,7 +28,6 @@ Examples:
   telemetry doctor --json | jq '.findings[] | select(.state == "failure")'
 """
 
-_DEGRADED = 3
 _STYLES = {OK: "green", NOTE: "cyan", WARNING: "yellow", FAILURE: "red"}
 
 
@@ -36,12 +36,12 @@ _STYLES = {OK: "green", NOTE: "cyan", WARNING: "yellow", FAILURE: "red"}
 @base_option
 @click.pass_obj
 def command(settings: Settings, as_json: bool) -> int:
-    """Examine the installation and the base, and say what to do about each finding.
+    """Check the installation and the base directory, and say what to do about each finding.
 
-    Python, dependencies, settings and where each came from, directories, disk, file systems,
-    SQLite, the view, the daemon, the clock; then an event is written, indexed and read in a base
-    of its own, which is removed. Nothing else is changed. Exits 3 if a warning or a failure is
-    found; notes are fine.
+    Checks Python, dependencies, settings and where each comes from, directories, disk, file
+    systems, SQLite, the database, the daemon, forwarding, what agents recorded, and the clock.
+    Last it writes, indexes and reads an event in a base directory of its own, which it removes;
+    nothing else is changed. Exits 3 if there is a warning or a failure; notes are fine.
     """
     base = settings.base()
     subject = Subject(base, settings.environment(), settings.directory is not None)
@@ -49,16 +49,16 @@ def command(settings: Settings, as_json: bool) -> int:
     for finding in examine(subject):
         findings.append(finding)
         if not as_json:
-            # As they come: the last ones take a moment.
+            # As they come: the last checks take a moment.
             _print_finding(finding)
-    is_degraded = any(finding.state in TROUBLE for finding in findings)
+    is_degraded = any(finding.state in BAD_STATES for finding in findings)
     if as_json:
-        # The library's own, in ASCII: no terminal can be tricked by it.
+        # ASCII, so no terminal can act on it; orjson may be what is missing.
         click.echo(json.dumps(_report(subject, findings, is_degraded), indent=2))
     else:
         _print_settings(subject)
         _print_summary(findings)
-    return _DEGRADED if is_degraded else 0
+    return DEGRADED if is_degraded else exit_codes.OK
 
 
 def _report(subject: Subject, findings: list[Finding], is_degraded: bool) -> dict[str, Any]:

@@ -1,36 +1,35 @@
-"""`telemetry quarantine`: the lines of the log that are no events, and who has looked at them.
-
-Called by the command line. It changes neither log nor view; a line stays where it is.
-"""
+"""`telemetry quarantine`: show log lines that could not be parsed, and acknowledge them."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import islice
-from typing import Any
 
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.exit_codes import OK
 from indexer.health.acknowledgement import acknowledge, all_lines, is_new, load, new_lines
+from indexer.health.model import QuarantinedLine
 from indexer.terminal.format import count, many, plain
 from indexer.terminal.json_output import print_json
 from indexer.terminal.table import Column, print_table
 
 EXAMPLES = """\b
 Examples:
-  telemetry quarantine                  the lines that nobody has looked at
-  telemetry quarantine --acknowledge    ... and from now on somebody has
+  telemetry quarantine                  lines that nobody has acknowledged
+  telemetry quarantine --acknowledge    acknowledge them: status is ok again
   telemetry quarantine --all --json | jq -r '.[].reason' | sort | uniq -c
 """
 
 
 @click.command("quarantine", epilog=EXAMPLES)
-@click.option("--all", "everything", is_flag=True, help="Those looked at before as well.")
+@click.option("--all", "everything", is_flag=True, help="Show acknowledged lines as well.")
 @click.option(
     "--acknowledge",
     "acknowledging",
     is_flag=True,
-    help="Remember that all there are now were looked at.",
+    help="Acknowledge all quarantined lines that there are now.",
 )
 @click.option(
     "-n",
@@ -38,7 +37,7 @@ Examples:
     type=click.IntRange(min=0),
     default=20,
     show_default=True,
-    help="At most so many; 0 for all.",
+    help="Show at most this many; 0 for all.",
 )
 @json_option
 @base_option
@@ -46,44 +45,46 @@ Examples:
 def command(
     settings: Settings, *, everything: bool, acknowledging: bool, limit: int, as_json: bool
 ) -> int:
-    """List the lines of the log that can't be read as events, the latest first.
+    """Show log lines that could not be parsed, the latest first.
 
-    They cost no other line, and stay in the log. `telemetry status` exits 3 until they are
-    acknowledged; lines that come later count anew.
+    No other line is affected, and these stay in the log. `telemetry status` exits 3 until they
+    are acknowledged, and again for lines that are quarantined later.
     """
     base = settings.base()
     with open_database(base) as connection:
         seen = load(base)
         new = sum(1 for _ in new_lines(connection, seen))
         lines = all_lines(connection) if everything else new_lines(connection, seen)
-        shown = [
-            {**line, "acknowledged": not is_new(seen, line["file"], line["offset"])}
-            for line in islice(lines, limit or None)
-        ]
+        shown = list(islice(lines, limit or None))
         if acknowledging and new:
             acknowledge(base, connection)
     if as_json:
-        print_json(shown)
+        print_json(
+            [
+                {**asdict(line), "acknowledged": not is_new(seen, line.file, line.offset)}
+                for line in shown
+            ]
+        )
     else:
         _print_lines(shown)
-    click.echo(_in_words(new, acknowledging), err=True)
-    return 0
+    click.echo(_summary(new, acknowledging), err=True)
+    return OK
 
 
-def _in_words(new: int, acknowledging: bool) -> str:
+def _summary(new: int, acknowledging: bool) -> str:
     if not new:
-        return "no quarantined line that was not acknowledged"
+        return "no unacknowledged lines"
     lines = many(new, "line")
     if acknowledging:
         return f"acknowledged {lines}"
-    return f"{lines} to be looked at; `telemetry quarantine --acknowledge` says that they were"
+    return f"{lines} not acknowledged: `telemetry quarantine --acknowledge` acknowledges all"
 
 
-def _print_lines(lines: list[dict[str, Any]]) -> None:
+def _print_lines(lines: list[QuarantinedLine]) -> None:
     if not lines:
         return
     columns = [
-        Column("FILE"),
+        Column("SEGMENT"),
         Column("OFFSET", right=True),
         Column("LENGTH", right=True),
         Column("REASON", cut=True),
@@ -92,12 +93,12 @@ def _print_lines(lines: list[dict[str, Any]]) -> None:
     print_table(columns, [quarantine_cells(line) for line in lines])
 
 
-def quarantine_cells(line: dict[str, Any]) -> list[str]:
+def quarantine_cells(line: QuarantinedLine) -> list[str]:
     """Return a quarantined line as the cells of a row."""
     return [
-        plain(line["file"]),
-        count(line["offset"]),
-        count(line["length"]),
-        plain(line["reason"]),
-        plain(line["excerpt"]),
+        plain(line.file),
+        count(line.offset),
+        count(line.length),
+        plain(line.reason),
+        plain(line.excerpt),
     ]

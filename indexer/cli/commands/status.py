@@ -1,18 +1,15 @@
-"""`telemetry status`: how the log, the indexer and the database are.
-
-Called by the command line. What it knows is gathered in indexer/health/health.py; here it is
-printed, and trouble becomes exit code 3.
-"""
+"""`telemetry status`: show the health of the log, the indexer and the database."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import click
 
 from indexer.cli.commands.quarantine import quarantine_cells
 from indexer.cli.context import Settings, base_option, json_option, open_database
-from indexer.health.health import health
+from indexer.cli.exit_codes import DEGRADED, OK
+from indexer.health.deliveries import TargetHealth
+from indexer.health.health import check_health
+from indexer.health.model import DaemonHealth, Growth, Health, StaleRun
 from indexer.health.prometheus import exposition
 from indexer.health.summary import status_counts
 from indexer.terminal.console import heading, print_fields
@@ -24,139 +21,156 @@ from indexer.terminal.table import Column, print_table
 EXAMPLES = """\b
 Examples:
   telemetry status
-  telemetry status --json | jq .daemon
-  telemetry status > /dev/null || echo "telemetry is not well"
+  telemetry status --json | jq .problems
+  telemetry status || echo "needs attention"
   telemetry status --prometheus > /var/lib/node_exporter/telemetry.prom
+  telemetry status --integrity
 """
 
-DEGRADED = 3
+_STALE_SHOWN = 20
 
 
 @click.command("status", epilog=EXAMPLES)
 @click.option(
-    "--prometheus", "as_metrics", is_flag=True, help="Metrics in Prometheus' text format."
+    "--prometheus", "as_metrics", is_flag=True, help="Print metrics in Prometheus' text format."
 )
-@click.option("--integrity", is_flag=True, help="Check the view's file too; reads all of it.")
+@click.option(
+    "--integrity",
+    is_flag=True,
+    help="Check every page of the database as well; slow for a large one.",
+)
 @json_option
 @base_option
 @click.pass_obj
-def command(settings: Settings, *, as_json: bool, as_metrics: bool, integrity: bool) -> int:
-    """Show how the log, the indexer and the database are.
+def command(settings: Settings, *, as_metrics: bool, integrity: bool, as_json: bool) -> int:
+    """Show the health of the log, the indexer and the database.
 
-    Exits 3 if something needs looking after: a daemon that is silent, an error, lines that are
-    no events and that nobody acknowledged, files that can't be read, events that were dropped, a
-    disk that is nearly full, a target that takes no runs. That no daemon runs is fine.
+    Exits 3 if anything needs attention: a daemon that hangs, log lines that could not be parsed
+    and that nobody acknowledged, segments that can't be read or are gone, files in the log
+    directory that are not read, dropped events, a disk that is nearly full, a target that does
+    not accept runs. That no daemon runs is fine.
     """
     if as_json and as_metrics:
         raise click.UsageError("--json and --prometheus exclude each other")
     base = settings.base()
     with open_database(base) as connection:
-        found = health(base, connection, integrity)
+        health = check_health(base, connection, integrity)
     if as_json:
-        print_json(found)
+        print_json(health.as_json())
     elif as_metrics:
-        click.echo(exposition(found), nl=False)
+        click.echo(exposition(health), nl=False)
     else:
-        _print_health(found)
-    return DEGRADED if found["problems"] else 0
+        _print_health(health)
+    return DEGRADED if health.problems else OK
 
 
-def _print_health(found: dict[str, Any]) -> None:
-    lines, sizes = found["lines"], found["bytes"]
-    fields = [
-        ("base", found["base"]),
-        ("state", found["state"]),
-        ("daemon", _daemon(found["daemon"])),
-        (
-            "log",
-            f"{many(found['files'], 'file')}, {size(sizes['log'])} in {found['log_directory']}",
-        ),
-        ("lag", _lag(found)),
-        ("lines", ", ".join(f"{count(number)} {outcome}" for outcome, number in lines.items())),
-        ("bytes", f"{count(sizes['accounted'])} accounted for of {count(sizes['read'])} read"),
-        ("runs", status_counts(found["runs"]) or "none"),
-        ("last event", ago(found["last_event"])),
-        ("database", f"{size(found['database_bytes'])} in {found['database']}"),
-        ("growth", _growth(found["growth"])),
-    ]
-    if found["integrity"]:
-        took = duration(found["integrity"]["seconds"] * 1000)
-        outcome = "ok" if found["integrity"]["ok"] else "damaged"
-        fields.append(("integrity", f"{outcome}, checked in {took}"))
-    fields += [("forwarding", _target(target)) for target in found["forwarding"]["targets"]]
-    if found["events_dropped"]:
-        fields.append(("dropped", f"{count(found['events_dropped'])} events, by the writers"))
-    if found["last_error"]:
-        error = f"{local_time(found['last_error_at'])}  {plain(found['last_error'])}"
-        fields.append(("last error", error))
-    print_fields(fields)
-    _print_lists(found)
-
-
-def _lag(found: dict[str, Any]) -> str:
-    if not found["lag_bytes"]:
-        return size(0)
-    waiting = many(found["backlog"]["files"], "file")
-    return f"{size(found['lag_bytes'])} in {waiting}, {duration(found['lag_seconds'] * 1000)}"
-
-
-def _target(target: dict[str, Any]) -> str:
-    waiting = f"{many(target['waiting'], 'run')} waiting"
-    last = f", last delivered {ago(target['last_delivered_at'])}"
-    told = f"{plain(target['name'])} is {target['state']}, {waiting}"
-    return told + (last if target["last_delivered_at"] else "")
-
-
-def _growth(growth: dict[str, Any]) -> str:
-    free, days = growth["disk_free_bytes"], growth["disk_days_left"]
-    room = "" if free is None else f", {size(free)} free"
-    # Beyond a few years it is a number and no news.
-    left = f" (for {many(round(days), 'day')})" if days is not None and days < 1000 else ""
-    return f"{size(growth['log_bytes_per_day'])} of log a day{room}{left}"
-
-
-def _daemon(daemon: dict[str, Any]) -> str:
-    if daemon["running"]:
-        watching = "" if daemon["watching"] else ", polling"
-        return (
-            f"process {daemon['pid']} on {daemon['host']}, since {local_time(daemon['since'])},"
-            f" last at work {ago(daemon['heartbeat'])}{watching}"
-        )
-    last = f"; the last was seen {ago(daemon['heartbeat'])}" if daemon["heartbeat"] else ""
-    return f"none{last} (reading commands index by themselves)"
-
-
-def _print_lists(found: dict[str, Any]) -> None:
-    if found["problems"]:
+def _print_health(health: Health) -> None:
+    print_fields(_fields(health))
+    if health.problems:
         heading("Problems")
-        for problem in found["problems"]:
+        for problem in health.problems:
             click.echo(f"- {plain(problem)}")
-    if found["stale_runs"]:
-        heading(f"Stale runs ({count(len(found['stale_runs']))})")
+    if health.stale_runs:
+        heading(f"Stale runs ({count(len(health.stale_runs))})")
+        _print_stale_runs(health.stale_runs)
+    if health.quarantine:
+        heading(f"Latest of {many(health.quarantine_new, 'unacknowledged log line')}")
         columns = [
-            Column("RUN", style="dim"),
-            Column("AGENT"),
-            Column("JOB"),
-            Column("LAST EVENT"),
-            Column("REASON"),
-        ]
-        print_table(columns, [_stale_cells(run) for run in found["stale_runs"]])
-    if found["quarantine"]:
-        heading(f"Latest of {many(found['quarantine_new'], 'quarantined line')} to be looked at")
-        columns = [
-            Column("FILE"),
+            Column("SEGMENT"),
             Column("OFFSET", right=True),
             Column("LENGTH", right=True),
             Column("REASON", cut=True),
         ]
-        print_table(columns, [quarantine_cells(line)[:4] for line in found["quarantine"]])
+        print_table(columns, [quarantine_cells(line)[:4] for line in health.quarantine])
 
 
-def _stale_cells(run: dict[str, Any]) -> list[str]:
+def _fields(health: Health) -> list[tuple[str, str]]:
+    sizes = health.bytes
+    fields = [
+        ("base", plain(health.base)),
+        ("state", health.state),
+        ("daemon", _daemon(health.daemon)),
+        (
+            "log",
+            f"{many(health.files, 'segment')}, {size(sizes.log)} in {plain(health.log_directory)}",
+        ),
+        ("lag", _lag(health)),
+        ("lines", ", ".join(f"{count(number)} {name}" for name, number in _lines(health))),
+        ("bytes", f"{count(sizes.accounted)} accounted for of {count(sizes.read)} read"),
+        ("runs", status_counts(health.runs) or "none"),
+        ("last event", ago(health.last_event)),
+        ("database", f"{size(health.database_bytes)} in {plain(health.database)}"),
+        ("growth", _growth(health.growth)),
+    ]
+    if health.integrity:
+        outcome = "ok" if health.integrity.ok else "damaged"
+        took = duration(health.integrity.seconds * 1000)
+        fields.append(("integrity", f"{outcome}, checked in {took}"))
+    fields += [("forwarding", _target(target)) for target in health.forwarding.targets]
+    if health.events_dropped:
+        fields.append(("dropped", f"{many(health.events_dropped, 'event')}, by writers"))
+    if health.last_error:
+        error = f"{local_time(health.last_error_at)}  {plain(health.last_error)}"
+        fields.append(("last error", error))
+    return fields
+
+
+def _lines(health: Health) -> list[tuple[str, int]]:
+    return list(vars(health.lines).items())
+
+
+def _lag(health: Health) -> str:
+    if not health.lag_bytes:
+        return size(0)
+    waiting = many(health.backlog.files, "segment")
+    return f"{size(health.lag_bytes)} in {waiting}, {duration(health.lag_seconds * 1000)}"
+
+
+def _target(target: TargetHealth) -> str:
+    summary = f"{plain(target.name)} is {target.state}, {many(target.waiting, 'run')} waiting"
+    if target.last_delivered_at:
+        summary += f", last delivered {ago(target.last_delivered_at)}"
+    return summary
+
+
+def _growth(growth: Growth) -> str:
+    free, days = growth.disk_free_bytes, growth.disk_days_left
+    room = "" if free is None else f", {size(free)} free"
+    # Beyond a few years the number says nothing.
+    left = f" (enough for {many(round(days), 'day')})" if days is not None and days < 1000 else ""
+    return f"{size(growth.log_bytes_per_day)} of log per day{room}{left}"
+
+
+def _daemon(daemon: DaemonHealth) -> str:
+    if daemon.running:
+        polling = "" if daemon.watching else ", polling"
+        return (
+            f"process {daemon.pid} on {daemon.host}, since {local_time(daemon.since)},"
+            f" last active {ago(daemon.heartbeat)}{polling}"
+        )
+    last = f", last active {ago(daemon.heartbeat)}" if daemon.heartbeat else ""
+    return f"none{last} (commands that read index new events themselves)"
+
+
+def _print_stale_runs(runs: list[StaleRun]) -> None:
+    columns = [
+        Column("RUN", style="dim"),
+        Column("AGENT", cut=True),
+        Column("JOB", cut=True),
+        Column("LAST EVENT"),
+        Column("REASON"),
+    ]
+    print_table(columns, [_stale_cells(run) for run in runs[-_STALE_SHOWN:]])
+    if len(runs) > _STALE_SHOWN:
+        more = count(len(runs) - _STALE_SHOWN)
+        click.echo(f"and {more} older ones: `telemetry runs --status stale -n 0`")
+
+
+def _stale_cells(run: StaleRun) -> list[str]:
     return [
-        short_id(run["run_id"]),
-        plain(run["agent_name"]),
-        plain(run["job_type"]),
-        local_time(run["last_event_time"]),
-        plain(run["reason"]),
+        short_id(run.run_id),
+        plain(run.agent_name),
+        plain(run.job_type),
+        local_time(run.last_event_time),
+        run.reason,
     ]

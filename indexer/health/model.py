@@ -1,0 +1,168 @@
+"""The health of one base directory as data. The field names are the keys of `status --json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Optional
+
+from indexer.health.deliveries import Deliveries
+from indexer.store.integrity import Integrity
+
+
+@dataclass(frozen=True)
+class DaemonHealth:
+    """Whether a daemon runs, and when it was last active. All but `running` may be None."""
+
+    running: bool
+    pid: Optional[int]
+    host: Optional[str]
+    since: Optional[str]
+    heartbeat: Optional[str]
+    """When a daemon last reported; it may have ended since."""
+    watching: Optional[bool]
+    """Whether the file system notifies it; otherwise it polls."""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits."""
+
+    files: int
+    """Segments with bytes that are not indexed."""
+    api_posts: int
+    """Runs to be sent to some target."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of the log by what became of them."""
+
+    indexed: int
+    duplicate: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """Bytes of the log. `accounted` is the sum of what follows, and equals `read`."""
+
+    log: int
+    """Size of all segments on disk, compressed or not."""
+    read: int
+    accounted: int
+    indexed: int
+    duplicate: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class QuarantinedLine:
+    """A line that could not be parsed as an event."""
+
+    file: str
+    offset: int
+    length: int
+    reason: str
+    excerpt: str
+    """Its first bytes."""
+
+
+@dataclass(frozen=True)
+class SegmentFault:
+    """A segment that is not read, or not to its end."""
+
+    file: str
+    fault: str
+
+
+@dataclass(frozen=True)
+class StaleRun:
+    """A run that never ended and has no live process: the columns of `stale_runs`."""
+
+    run_id: str
+    agent_name: Optional[str]
+    job_type: Optional[str]
+    start_time: Optional[str]
+    last_event_time: Optional[str]
+    host: Optional[str]
+    source: Optional[str]
+    reason: str
+    """`process gone` or `silent`."""
+    open_spans: int
+    """How many of its spans never ended."""
+    last_open_span: Optional[str]
+    """The innermost of these: what the agent was doing."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How fast the log grows, and how long the disk will hold it."""
+
+    log_bytes_per_day: int
+    disk_free_bytes: Optional[int]
+    """None if the system does not say."""
+    disk_days_left: Optional[float]
+    """None if nothing grows."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """Everything that `telemetry status` shows. Sizes are bytes, times UTC."""
+
+    base: str
+    log_directory: str
+    database: str
+    daemon: DaemonHealth
+    database_bytes: int
+    wal_bytes: int
+    database_free_bytes: Optional[int]
+    lag_bytes: int
+    lag_seconds: float
+    """How long the oldest line that is not indexed has been waiting."""
+    backlog: Backlog
+    forwarding: Deliveries
+    files: int
+    """Segments that were read."""
+    lines: Lines
+    bytes: Bytes
+    quarantine_new: int
+    """Quarantined lines that nobody has acknowledged."""
+    quarantine: list[QuarantinedLine]
+    """The latest of these."""
+    file_faults: list[SegmentFault]
+    """Segments whose content is damaged."""
+    unreadable_files: list[SegmentFault]
+    """Segments that can't be opened."""
+    events_without_segment: int
+    """Events in the database whose segment is no longer in the log directory."""
+    ignored_files: list[str]
+    """Files in the log directory that are not segments by their name."""
+    runs: dict[str, int]
+    """Runs by status; `stale` is one."""
+    stale_runs: list[StaleRun]
+    last_event: Optional[str]
+    """The time of the latest event of any agent."""
+    events_dropped: int
+    """Events that writers had to drop."""
+    growth: Growth
+    integrity: Optional[Integrity]
+    """None if it was not checked."""
+    last_error: Optional[str]
+    """The last error of the indexer."""
+    last_error_at: Optional[str]
+    started_at: Optional[str]
+    """When the daemon last started."""
+    problems: list[str] = field(default_factory=list)
+    """What needs attention, each with what to do about it."""
+
+    @property
+    def state(self) -> str:
+        """`ok`, or `degraded` if anything needs attention."""
+        return "degraded" if self.problems else "ok"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the value that `--json` shows."""
+        values = {**asdict(self), "state": self.state}
+        if self.integrity is not None:
+            values["integrity"] = self.integrity._asdict()
+        return values

@@ -1,5 +1,5 @@
-"""The command line `telemetry`: what people and scripts ask of the indexer.
+"""The command line `telemetry`.
 
-`main` is the entry point, `commands/` has a file for each command. It decides nothing about
-telemetry: it reads options, calls the indexer, and prints.
+`main` is the entry point, `commands/` has one file per command. It decides nothing about
+telemetry: it reads options, calls the other rooms, and prints.
 """

@@ -1,1 +1,1 @@
-"""What is wrong, measured: the health report, its problems, and its Prometheus text."""
+"""The health of a base directory: measured, judged, and as Prometheus metrics."""

@@ -72,8 +72,8 @@ def _of_log(health: Health) -> Iterator[str]:
         yield "not every byte of the log is accounted for: run `telemetry verify`"
     if health.events_dropped:
         yield (
-            f"writers dropped {many(health.events_dropped, 'event')}: their disk was full, or the"
-            " log directory was not writable"
+            f"{many(health.events_dropped, 'event')} dropped by writers: their disk was full, or"
+            " the log directory was not writable"
         )
 
 

@@ -81,7 +81,7 @@ def check_health(
         quarantine=latest,
         file_faults=_damaged_segments(connection),
         unreadable_files=[SegmentFault(one.name, one.reason) for one in backlog.unreadable],
-        events_without_segment=events_without_segment(connection),
+        events_without_segment=backlog.unplaced_events,
         ignored_files=[one.name for one in backlog.unread_files],
         runs=runs_by_status(connection),
         stale_runs=_stale_runs(connection),

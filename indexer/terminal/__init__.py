@@ -1,1 +1,1 @@
-"""Words and tables for people at a terminal."""
+"""Output for people at a terminal: tables, values in words, progress, questions."""

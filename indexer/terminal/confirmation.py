@@ -1,6 +1,6 @@
-"""The consent: asks the person at the terminal before something is deleted or replaced.
+"""Ask the person at the terminal before something is deleted or replaced.
 
-Called by the commands that do. Where nobody can be asked it takes no answer for a no.
+Used by the commands that do so. If nobody can be asked, the answer is no.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import sys
 import click
 
 
-def demand(question: str, given: bool) -> None:
-    """Return if it may be done: `--yes` was given, or a person says so.
+def confirm(question: str, given: bool) -> None:
+    """Return if `--yes` was given, or a person answers yes.
 
-    Raises click.UsageError where nobody can be asked, and click.Abort where the answer is no.
+    Raises click.UsageError if nobody can be asked, and click.Abort if the answer is no.
     """
     if given:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask at: give --yes to have it done.")
+        raise click.UsageError("There is no terminal to ask at: use --yes to confirm.")
     click.confirm(question, abort=True, err=True)

@@ -1,7 +1,7 @@
-"""The destination: where a command puts the file it makes, by what `--output` says.
+"""Where a command writes its file, by `--output`.
 
-Used by the commands that make files for people. A name of our own is never used twice; one that
-the user gave is written over, as a shell's `>` would.
+Used by the commands that create files for people. A generated name never replaces a file; a name
+that the user gave does, as a shell's `>` would.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def output_option(command: Function) -> Function:
         metavar="PATH",
         type=click.Path(path_type=Path),
         callback=_check,
-        help="A file, a directory, or - for stdout.",
+        help="Write to this file or directory, or to stdout with -.",
     )(command)
 
 
@@ -40,16 +40,16 @@ def output_option(command: Function) -> Function:
 def destination(
     output: Optional[Path], home: Path, stem: str, suffix: str
 ) -> Iterator[tuple[BinaryIO, Optional[Path]]]:
-    """Give the file to write, and its path; stdout has none.
+    """Yield the file to write, and its path; stdout has none.
 
-    Without `output`, or if that is a directory, the file gets a name with the time in it.
+    Without `output`, or if that is a directory, the name of the file has the time in it.
     Raises NotWritten.
     """
     if output == STDOUT:
         yield _stdout(), None
         sys.stdout.flush()
         return
-    # Unlike Path.is_dir it raises nothing: that it may not look is told when it is written.
+    # Unlike Path.is_dir it raises nothing: a missing permission is reported when writing.
     named = output is not None and not os.path.isdir(output)
     path = output if output is not None and named else dated_path(output or home, stem, suffix)
     with output_file(path, overwrite=named) as file:
@@ -58,12 +58,12 @@ def destination(
 
 def _check(_ctx: click.Context, _param: click.Parameter, value: Optional[Path]) -> Optional[Path]:
     if value is not None and not os.path.isdir(value.parent):
-        raise click.BadParameter(f"there is no directory {value.parent}")
+        raise click.BadParameter(f"no such directory: {value.parent}")
     return value
 
 
 class _Terminal:
-    """Stdout where a person looks at it: what agents wrote can't act on the terminal."""
+    """Stdout at a terminal: what agents wrote can't act on it."""
 
     def write(self, data: bytes) -> int:
         sys.stdout.write(harmless(data.decode()))

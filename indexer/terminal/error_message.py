@@ -1,6 +1,6 @@
-"""The words for what went wrong: what it was, where, and what to do about it.
+"""Errors in one line: what happened, where, and what to do about it.
 
-Called by the context of a command, for errors and warnings. It prints nothing and repairs nothing.
+Used for errors and warnings of commands. It prints nothing and repairs nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from indexer.terminal.format import plain
 from telemetry_core.errors import TelemetryError
 
 _FULL = "Free some space and try again: the log is not harmed"
-_FORBIDDEN = "Run it as the user who owns the base directory, or name another one with --base"
-_NO_BASE = "Name a base directory with --base or TELEMETRY_BASE_DIR"
+_FORBIDDEN = "Run it as the owner of the base directory, or choose another one with --base"
+_NO_BASE = "Set the base directory with --base or TELEMETRY_BASE_DIR"
 _HINTS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -25,7 +25,7 @@ _HINTS = {
     errno.ENOENT: _NO_BASE,
 }
 _LOCKED = "End what keeps a transaction open on the database, and try again: the log is not harmed"
-# What SQLite says in its own words of the same, and a rebuild would meet as well.
+# What SQLite says about the same; a rebuild would fail in the same way.
 _SQLITE_HINTS = {
     "is full": _FULL,
     "readonly database": _FORBIDDEN,
@@ -46,7 +46,7 @@ def in_words(error: BaseException) -> str:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether there was no room on the disk, in the words of the system or of SQLite."""
+    """Return whether the disk was full, according to the system or to SQLite."""
     if isinstance(error, OSError):
         return _HINTS.get(error.errno or 0) == _FULL
     return _sqlite_hint(error) == _FULL

@@ -1,7 +1,7 @@
-"""Values in words for people: sizes, durations, times in the local zone, text without tricks.
+"""Format values for people: sizes, durations, local times, text that is safe to print.
 
-Called by the commands for what they print at a terminal or in a plain table; never for JSON.
-A value that is not what it should be is shown as it is.
+Used for terminals and plain tables, never for JSON. A value of an unexpected type is shown as it
+is.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def count(number: Any) -> str:
-    """Return a number with its thousands apart."""
+    """Return a number with thousands separators."""
     return f"{number:,}" if isinstance(number, (int, float)) else plain(number)
 
 
 def many(number: int, noun: str) -> str:
-    """Return a number of things."""
+    """Return a number and a noun, in the plural if need be."""
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
 
 
@@ -39,7 +39,7 @@ def percent(rate: Optional[float]) -> str:
 
 
 def size(number: int) -> str:
-    """Return a number of bytes, in units of a thousand."""
+    """Return a number of bytes in decimal units."""
     value = float(number)
     for unit in _UNITS:
         if value < 999.5 or unit == _UNITS[-1]:
@@ -49,7 +49,7 @@ def size(number: int) -> str:
 
 
 def duration(milliseconds: Any) -> str:
-    """Return a length of time in its two largest units."""
+    """Return a number of milliseconds in its two largest units."""
     if not isinstance(milliseconds, (int, float)):
         return plain(milliseconds)
     if milliseconds < 1000:
@@ -65,7 +65,7 @@ def duration(milliseconds: Any) -> str:
 
 
 def local_time(text: Any, short: bool = False) -> str:
-    """Return a time in the local zone; `short` leaves out the day if it is today."""
+    """Return a time in the local zone; `short` leaves out the date if it is today."""
     try:
         moment = parse_time(text).astimezone()
     except (TypeError, ValueError, OverflowError, AttributeError):
@@ -77,7 +77,7 @@ def local_time(text: Any, short: bool = False) -> str:
 
 
 def seconds_since(text: Any) -> float:
-    """Return how many seconds ago a time was; infinite if it is none."""
+    """Return how many seconds ago a time was; infinity for what is not a time."""
     try:
         return (datetime.now(timezone.utc) - parse_time(text)).total_seconds()
     except (TypeError, ValueError, AttributeError):
@@ -91,7 +91,7 @@ def ago(text: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """Return any value as one line of text that can't play tricks on a terminal."""
+    """Return any value as one line of text that a terminal can't act on."""
     if value is None:
         return ""
     text = value.hex() if isinstance(value, bytes) else str(value)
@@ -101,7 +101,7 @@ def plain(value: Any) -> str:
 
 
 def width(text: str) -> int:
-    """Return how many cells a text takes at a terminal."""
+    """Return how many cells a text takes up at a terminal."""
     if text.isascii():
         return len(text)
     return sum(_cells(character) for character in text)
@@ -120,6 +120,6 @@ def _visible(character: str) -> str:
 
 
 def warn(text: str) -> None:
-    """Say on stderr what the reader of the data should know."""
+    """Print a warning on stderr; nothing for an empty text."""
     if text:
         click.echo(f"warning: {text}", err=True)

@@ -1,7 +1,7 @@
-"""The progress bar: what is done, rate and time left, on stderr, for a person who waits.
+"""A progress bar on stderr: what is done, the rate, and the time left.
 
-Called by the commands that read much of the log or of the view. Where stderr is no terminal, or
-the work is done before anybody wonders, it shows nothing.
+Used by the commands that read much of the log or the database. Nothing is shown if stderr is not
+a terminal, or if the work is done within half a second.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ _PATIENCE_SECONDS = 0.5
 
 @contextmanager
 def byte_progress(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
-    """Give a function to be told of each number of bytes done, of about `total`."""
+    """Yield a function to call with each number of bytes done, of about `total()`."""
     with _Bar(what, total, _byte_columns) as bar:
         yield bar.advance
 
 
 @contextmanager
 def row_progress(what: str, total: Callable[[], int]) -> Iterator[Callable[[int], None]]:
-    """Give a function to be told of each number of rows done.
+    """Yield a function to call with each number of rows done.
 
-    `total` is called only if there is a bar to show: counting takes time too.
+    `total` is called only if a bar is shown, because counting takes time as well.
     """
     with _Bar(what, total, _row_columns) as bar:
         yield bar.advance
 
 
 def log_size(base: Base) -> int:
-    """Return the bytes of the whole log, as they stand on disk."""
+    """Return the size of the whole log on disk."""
     return sum(file.size for file in list_segments(base.log_directory))
 
 
 def unread_size(base: Base) -> int:
-    """Return the bytes of the log that the view has not got yet."""
+    """Return how many bytes of the log are not indexed."""
     try:
         with reading(base.database_path) as connection:
             return take_backlog(connection, base.log_directory).lag_bytes
     except TelemetryError:
-        # No view yet, or none that can be read: all of the log goes into the next one.
+        # No database yet, or none that can be read: the next one takes in the whole log.
         return log_size(base)
 
 
 class _Bar:
-    """A bar that appears only once the work has taken long enough."""
+    """A bar that appears only once the work has taken some time."""
 
     def __init__(
         self, what: str, total: Callable[[], int], columns: Callable[[], list[Any]]
@@ -83,7 +83,7 @@ class _Bar:
             self._start()
 
     def _start(self) -> None:
-        # Imported here: rich is large, and most passes end before anything is shown.
+        # Imported here: rich is large, and most passes end before a bar is shown.
         from rich import progress
         from rich.console import Console
 

@@ -235,7 +235,7 @@ def test_a_base_that_is_a_file_says_what_to_do(base, cli):
     assert ran.code == 1
     assert ran.err == (
         f"error: Not a directory: {base / 'raw'}."
-        " Name a base directory with --base or TELEMETRY_BASE_DIR\n"
+        " Set the base directory with --base or TELEMETRY_BASE_DIR\n"
     )
 
 

@@ -353,7 +353,7 @@ def test_at_a_terminal_it_asks(config: TelemetryConfig, answer: str, left: list[
     shown = at_terminal(
         config.metrics_dir, "prune", "--older-than", "1d", columns=100, typed=answer
     )
-    assert "Delete" in shown
+    assert "Permanently delete" in shown
     assert names(config) == left
 
 

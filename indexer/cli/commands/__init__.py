@@ -1,1 +1,1 @@
-"""The commands of `telemetry`, each in a file that is imported only when it is called."""
+"""The commands of `telemetry`, one file each; a file is imported only when its command runs."""

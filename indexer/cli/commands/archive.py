@@ -1,7 +1,4 @@
-"""`telemetry archive`: log files of past days, compressed.
-
-Called by the command line. The work is in indexer/retention/archive.py.
-"""
+"""`telemetry archive`: compress segments of past days."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from datetime import timedelta
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
+from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.retention.archive import Archived, ArchiveResult, archive, files_to_archive
 from indexer.retention.compression import GZIP, ZSTD
 from indexer.system.base import Base
@@ -28,29 +26,29 @@ Examples:
 
 @click.command("archive", epilog=EXAMPLES)
 @age_option
-@click.option("--dry-run", is_flag=True, help="Say what would be compressed, and do nothing.")
-@click.option("--zstd", "packing", flag_value=ZSTD, help="Use zstd, which needs its library.")
+@click.option("--dry-run", is_flag=True, help="Show what would be compressed, and change nothing.")
+@click.option("--zstd", "compression", flag_value=ZSTD, help="Use zstd; needs zstandard.")
 @click.option(
     "--gzip",
-    "packing",
+    "compression",
     flag_value=GZIP,
-    help="Use gzip. By default it is zstd where its library is, else gzip.",
+    help="Use gzip. Default: zstd if the library is installed, else gzip.",
 )
 @json_option
 @base_option
 @click.pass_obj
 def command(
-    settings: Settings, *, age: timedelta, dry_run: bool, packing: str, as_json: bool
+    settings: Settings, *, age: timedelta, dry_run: bool, compression: str, as_json: bool
 ) -> int:
-    """Compress the log files of past days.
+    """Compress segments of past days.
 
-    Agents and the daemon go on meanwhile; an event that comes late for such a day is not lost.
-    Rows and runs stay as they are. Exits 3 if a file had to be left as it is.
+    Agents and the daemon keep running; an event that arrives late for such a day is not lost. The
+    database stays as it is. Exits 3 if a segment could not be compressed.
     """
     base = settings.base()
     result = ArchiveResult([], {})
     if is_recorded(base):
-        result = _dry(base, age) if dry_run else _archive(base, age, packing)
+        result = _dry(base, age) if dry_run else _archive(base, age, compression)
     if as_json:
         print_json(
             {
@@ -63,7 +61,7 @@ def command(
         _say(result, dry_run)
     for name, reason in result.skipped.items():
         warn(plain(f"{name}: {reason}"))
-    return 3 if result.skipped else 0
+    return DEGRADED if result.skipped else OK
 
 
 def _dry(base: Base, age: timedelta) -> ArchiveResult:
@@ -71,10 +69,10 @@ def _dry(base: Base, age: timedelta) -> ArchiveResult:
     return ArchiveResult([Archived(file.name, file.size) for file in files], {})
 
 
-def _archive(base: Base, age: timedelta, packing: str) -> ArchiveResult:
+def _archive(base: Base, age: timedelta, compression: str) -> ArchiveResult:
     total = sum(file.size for file in files_to_archive(base, age))
     with byte_progress("archiving", lambda: total) as on_progress:
-        return archive(base, age, packing, on_chunk=on_progress)
+        return archive(base, age, compression, on_chunk=on_progress)
 
 
 def _say(result: ArchiveResult, dry_run: bool) -> None:
@@ -85,4 +83,4 @@ def _say(result: ArchiveResult, dry_run: bool) -> None:
         click.echo(f"{plain(one.file)} {size(one.bytes_before)}{after}")
     before = sum(one.bytes_before for one in result.archived)
     what = "would be compressed" if dry_run else "compressed"
-    click.echo(f"{many(len(result.archived), 'file')}, {size(before)} {what}")
+    click.echo(f"{many(len(result.archived), 'segment')}, {size(before)} {what}")

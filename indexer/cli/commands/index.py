@@ -1,8 +1,4 @@
-"""`telemetry index`: one pass over the log, or the daemon.
-
-Called by the command line. What it says about its work goes to stderr, but for the one line
-that sums up a pass.
-"""
+"""`telemetry index`: index new events once, or keep running as the daemon."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from typing import Optional
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded
+from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.database.freshness import index_once
 from indexer.ingest.ingest import PassResult
 from indexer.system.base import Base
@@ -26,7 +23,7 @@ Examples:
 
 
 @click.command("index", epilog=EXAMPLES)
-@click.option("--watch", is_flag=True, help="Stay, and index what arrives as it arrives.")
+@click.option("--watch", is_flag=True, help="Run as the daemon: index events as they arrive.")
 @click.option("--receive", is_flag=True, help="With --watch: also receive OpenTelemetry records.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to receive.")
 @click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True,
@@ -34,10 +31,10 @@ Examples:
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, watch: bool, receive: bool, host: str, port: int) -> int:
-    """Index what is new in the log.
+    """Index new events in the log.
 
-    One process at a time: if a daemon is at work already, this says so and exits 1. Exits 3
-    if a file of the log could not be read.
+    Only one process indexes at a time: if a daemon runs already, this says so and exits 1. Exits
+    3 if a segment could not be read.
     """
     base = settings.base()
     if receive and not watch:
@@ -45,17 +42,17 @@ def command(settings: Settings, *, watch: bool, receive: bool, host: str, port: 
     if watch:
         return keep_watch(settings, base, (host, port) if receive else None)
     if not is_recorded(base):
-        return 0
+        return OK
     with byte_progress("indexing", lambda: unread_size(base)) as on_progress:
         result = index_once(base, on_progress)
     click.echo(summary(result))
     for problem in result.problems:
         warn(problem)
-    return 3 if result.problems else 0
+    return DEGRADED if result.problems else OK
 
 
 def summary(result: PassResult) -> str:
-    """Return in one line what a pass came to."""
+    """Return in one line what a pass did."""
     lines = ", ".join(
         f"{count(result.lines.get(outcome, 0))} {outcome}"
         for outcome in ("indexed", "duplicate", "quarantined")
@@ -80,4 +77,4 @@ def keep_watch(settings: Settings, base: Base, receive: Optional[tuple[str, int]
             if isinstance(error, ImportError)
             else str(error)
         ) from None
-    return 0
+    return OK

@@ -1,7 +1,6 @@
-"""`telemetry init`: the directories of a base, the view and the schema, made where missing.
+"""`telemetry init`: create the base directory and everything in it.
 
-Called by the command line, and by tools/setup_storage.py and tools/setup_database.py. Nobody
-has to run it: everything is made on first use as well.
+Nobody has to run it: everything is created on first use as well.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import click
 
 from indexer.cli.context import Settings, base_option, json_option
+from indexer.cli.exit_codes import OK
 from indexer.database.init import PRESENT, InitStep, init_base
 from indexer.terminal.format import plain
 from indexer.terminal.json_output import print_json
@@ -27,10 +27,10 @@ Examples:
 @base_option
 @click.pass_obj
 def command(settings: Settings, as_json: bool) -> int:
-    """Make the base directory with all that belongs in it, and say what was made and where.
+    """Create the base directory and everything in it, and say what was created where.
 
-    Directories get mode 0700. What is there already is left as it is, however often this is
-    run; only config/schema.sql, which is generated, is brought up to date.
+    Directories get mode 0700. Whatever exists is left as it is; only config/schema.sql, which is
+    generated, is updated.
     """
     steps = init_base(settings.base())
     if as_json:
@@ -38,7 +38,7 @@ def command(settings: Settings, as_json: bool) -> int:
         print_json({"base": str(steps[0].path), "places": named})
     else:
         _print_steps(steps)
-    return 0
+    return OK
 
 
 def _print_steps(steps: list[InitStep]) -> None:

@@ -1,8 +1,4 @@
-"""`telemetry prune`: old days deleted from the log, and what they told from the database.
-
-Called by the command line. The work is in indexer/retention/; this module says what
-will be deleted and asks.
-"""
+"""`telemetry prune`: delete old days from the log and the database, after asking."""
 
 from __future__ import annotations
 
@@ -11,8 +7,9 @@ from datetime import timedelta
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option, refresh
+from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.retention.prune import PrunePlan, plan_prune, prune
-from indexer.terminal.confirmation import demand
+from indexer.terminal.confirmation import confirm
 from indexer.terminal.format import count, many, plain, size, warn
 from indexer.terminal.json_output import print_json
 from indexer.terminal.time_options import age_option
@@ -30,16 +27,16 @@ _SHOWN = 10
 
 @click.command("prune", epilog=EXAMPLES)
 @age_option
-@click.option("--dry-run", is_flag=True, help="Say what would go, and delete nothing.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, age: timedelta, dry_run: bool, yes: bool, as_json: bool) -> int:
-    """Delete old days: their log files, and their events and runs from the database.
+    """Delete old days: their segments, and their events and runs from the database.
 
-    It says what will go and asks first. There is no way back but a backup with the log in it:
-    `telemetry backup --with-log`. Exits 3 if a file had to stay.
+    Shows what will be deleted and asks first. Only a backup that includes the log can undo it:
+    `telemetry backup --with-log`. Exits 3 if a segment could not be deleted.
     """
     base = settings.base()
     plan = _NOTHING
@@ -50,15 +47,15 @@ def command(settings: Settings, *, age: timedelta, dry_run: bool, yes: bool, as_
     if not as_json:
         _say(plan)
     if plan.files and not dry_run:
-        demand(f"Delete {many(len(plan.files), 'file')} for good?", yes)
+        confirm(f"Permanently delete {many(len(plan.files), 'segment')}?", yes)
         left.update(prune(base, plan.files))
     if as_json:
         print_json({"dry_run": dry_run, **plan._asdict(), "left": left})
     elif plan.files and not dry_run:
-        click.echo(f"pruned: {many(len(set(plan.files) - left.keys()), 'file')} deleted")
+        click.echo(f"pruned: {many(len(set(plan.files) - left.keys()), 'segment')} deleted")
     for reason in left.values():
         warn(plain(reason))
-    return 3 if left else 0
+    return DEGRADED if left else OK
 
 
 def _say(plan: PrunePlan) -> None:
@@ -69,10 +66,12 @@ def _say(plan: PrunePlan) -> None:
         click.echo(f"  {plain(name)}")
     if len(plan.files) > _SHOWN:
         click.echo(f"  ... and {count(len(plan.files) - _SHOWN)} more")
-    click.echo(f"{many(len(plan.files), 'file')}, {size(plan.bytes)}, {many(plan.events, 'event')}")
-    click.echo(f"runs that vanish: {count(plan.runs_vanishing)}")
-    click.echo(f"runs that lose events: {count(plan.runs_losing_events)}")
+    click.echo(
+        f"{many(len(plan.files), 'segment')}, {size(plan.bytes)}, {many(plan.events, 'event')}"
+    )
+    click.echo(f"runs deleted: {count(plan.runs_vanishing)}")
+    click.echo(f"runs that lose some events: {count(plan.runs_losing_events)}")
     if plan.runs_running:
-        click.echo(f"of these still running: {count(len(plan.runs_running))}")
+        click.echo(f"of these, still running: {count(len(plan.runs_running))}")
         for run_id in plan.runs_running[:_SHOWN]:
             click.echo(f"  {plain(run_id)}")

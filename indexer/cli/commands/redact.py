@@ -10,7 +10,7 @@ import click
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
 from indexer.retention.redact import Redacted, redact
 from indexer.retention.scan import redactor_for_scan, scan
-from indexer.terminal.confirmation import demand
+from indexer.terminal.confirmation import confirm
 from indexer.terminal.format import count, many, plain, warn
 from indexer.terminal.json_output import print_json
 from indexer.terminal.progress import byte_progress, log_size
@@ -46,7 +46,7 @@ def command(settings: Settings, *, dry_run: bool, yes: bool, as_json: bool) -> i
         if not as_json:
             click.echo(f"{many(lines, 'line')} with secrets")
         if lines and not dry_run:
-            demand(f"Replace the secrets in {many(lines, 'line')} for good?", yes)
+            confirm(f"Replace the secrets in {many(lines, 'line')} for good?", yes)
             with byte_progress("redacting", lambda: log_size(base)) as on_progress:
                 result = redact(base, redactor, on_progress)
     if as_json:

@@ -1,8 +1,4 @@
-"""`telemetry restore`: a backup put back.
-
-Called by the command line. The work is in indexer/retention/; this module says what
-the backup holds and asks.
-"""
+"""`telemetry restore`: restore a backup, after asking."""
 
 from __future__ import annotations
 
@@ -12,8 +8,9 @@ from pathlib import Path
 import click
 
 from indexer.cli.context import Settings, base_option, json_option
+from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.retention.restore import Contents, Restored, inspect, restore
-from indexer.terminal.confirmation import demand
+from indexer.terminal.confirmation import confirm
 from indexer.terminal.format import count, many, plain, warn
 from indexer.terminal.json_output import print_json
 
@@ -26,34 +23,34 @@ Examples:
 
 @click.command("restore", epilog=EXAMPLES)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @base_option
 @click.pass_obj
 def command(settings: Settings, file: Path, yes: bool, as_json: bool) -> int:
-    """Put a backup back, after the daemon was stopped.
+    """Restore a backup; stop the daemon first.
 
-    The database that is there is kept in backups/. No log file is overwritten: what is missing
-    is put back, and what differs is put beside. Then what the log has beyond it is indexed. Exits 3
-    if a file of the log could not be read.
+    The current database is kept in backups/. No segment is overwritten: missing ones are restored,
+    and one that differs is restored under another name. Then events that the log has beyond the
+    backup are indexed. Exits 3 if a segment could not be read.
     """
     base = settings.base()
     contents = inspect(base, file)
     if not as_json:
         click.echo(_in_words(contents))
-    demand(f"Restore into {plain(base.directory)}?", yes)
+    confirm(f"Restore into {plain(base.directory)}?", yes)
     restored = restore(base, file)
     if as_json:
         print_json(restored._asdict())
     else:
         _say(restored)
     warn(plain(restored.warning))
-    return 3 if restored.warning else 0
+    return DEGRADED if restored.warning else OK
 
 
 def _in_words(contents: Contents) -> str:
     files = contents.log_files
-    log = "no log" if files is None else many(len(files), "log file")
+    log = "no log" if files is None else many(len(files), "segment")
     return f"{many(contents.runs, 'run')}, {many(contents.events, 'event')}, {log}"
 
 
@@ -61,8 +58,8 @@ def _say(restored: Restored) -> None:
     if restored.view:
         click.echo("the database was restored")
     else:
-        click.echo("the database is of another version: it was made from the log")
+        click.echo("the backup has another version: the database was rebuilt from the log")
     if restored.kept_view:
-        click.echo(f"the one before is {plain(restored.kept_view)}")
+        click.echo(f"the previous database is {plain(restored.kept_view)}")
     for what, number in Counter(restored.log_files.values()).items():
-        click.echo(f"log files {what}: {count(number)}")
+        click.echo(f"segments {what}: {count(number)}")

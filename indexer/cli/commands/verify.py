@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
+from indexer.cli.exit_codes import DEGRADED, FAILED, OK
 from indexer.database.verify import Verification, verify
 from indexer.health.summary import verification_summary
 from indexer.terminal.format import plain, size
@@ -20,7 +21,6 @@ Examples:
   telemetry verify --json | jq .differences
 """
 
-DEGRADED = 3
 _EMPTY = Verification(lines=0, events=0, runs=0, bytes=0, pending_bytes=0, differences=[])
 
 
@@ -44,8 +44,8 @@ def command(settings: Settings, as_json: bool) -> int:
     else:
         _print_report(report)
     if not report.is_ok:
-        return 1
-    return DEGRADED if report.behind_bytes else 0
+        return FAILED
+    return DEGRADED if report.behind_bytes else OK
 
 
 def _print_report(report: Verification) -> None:

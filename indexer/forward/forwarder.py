@@ -65,6 +65,8 @@ class Forwarder:
         """In how many seconds another step may find something to do; infinite for never."""
         self.is_done = False
         """Whether nothing is in flight, and nothing is left that may be sent now."""
+        self.newly_started: list[str] = []
+        """Targets that this process saw first, and that get no older runs."""
 
     def step(self, connection: sqlite3.Connection) -> None:
         """Record results, and send what may be sent now. Raises sqlite3.Error, OSError.
@@ -97,10 +99,13 @@ class Forwarder:
         if not new:
             return
         self._starting |= new
-        written = self._receipts.write(
-            start_of_target(name, with_history=has_deliveries(connection, name))
-            for name in sorted(new)
-        )
+        events = []
+        for name in sorted(new):
+            # One whose own start was pruned goes on where it was.
+            goes_on = has_deliveries(connection, name)
+            events.append(start_of_target(name, with_history=goes_on))
+            self.newly_started += [] if goes_on else [name]
+        written = self._receipts.write(events)
         self._all_written = self._all_written and written
 
     def _record(self, connection: sqlite3.Connection, outcomes: list[Outcome], now: float) -> None:

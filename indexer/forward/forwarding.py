@@ -54,6 +54,11 @@ class Forwarding:
         """Whether nothing is in flight, and nothing is left that may be sent now."""
         return self._forwarder is None or self._forwarder.is_done
 
+    @property
+    def newly_started(self) -> list[str]:
+        """Targets that this process saw first, and that get no older runs."""
+        return self._forwarder.newly_started if self._forwarder is not None else []
+
     def step(self, session: Session) -> None:
         """Send what is due, after a pass over the whole log.
 

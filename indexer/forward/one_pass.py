@@ -18,8 +18,8 @@ _PURPOSE = "forward"
 _LONGEST_WAIT = 1.0
 
 
-def forward_once(base: Base, should_stop: Callable[[], bool] = lambda: False) -> None:
-    """Send what is due until nothing is left that may be sent now.
+def forward_once(base: Base, should_stop: Callable[[], bool] = lambda: False) -> list[str]:
+    """Send what is due until nothing is left that may be sent now; return the new targets.
 
     Raises AlreadyRunning if a daemon or another pass has the lease, TelemetryError or OSError.
     """
@@ -34,7 +34,7 @@ def forward_once(base: Base, should_stop: Callable[[], bool] = lambda: False) ->
                 session.run_pass()
                 forwarding.step(session)
                 if forwarding.is_done or should_stop():
-                    return
+                    return forwarding.newly_started
                 wakeup.wait(min(forwarding.wait, _LONGEST_WAIT))
         finally:
             forwarding.stop(session)

@@ -19,7 +19,7 @@ import pytest
 
 from indexer.database.rebuild import rebuild
 from indexer.system.base import Base
-from telemetry_core import TelemetryConfig
+from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import COMMAND, in_process
 from tests.support.daemon import eventually, running_daemon, start_daemon
 from tests.support.database import count_runs
@@ -65,8 +65,6 @@ def test_a_run_reaches_the_server_and_is_not_sent_again(base: Path, server: Host
     with running_daemon(base, **_variables(server)):
         eventually(lambda: _posted(base) == 1)
         config = TelemetryConfig.for_base(base)
-        from telemetry_core import TelemetryClient
-
         TelemetryClient(config).associate_commit(run, "0123abcd")
         eventually(lambda: set(server.held()["held"]) == {f"{run}:2", f"{run}:3"})
         eventually(lambda: _posted(base) == 1)
@@ -267,8 +265,9 @@ def test_a_target_that_is_added_later_gets_history_on_request_only(
     assert in_process(base, "forward", **told).code == 0
     file = tmp_path / "runs.ndjson"
     _settings(base, f'[targets.copy]\nkind = "file"\npath = "{file}"\n')
-    assert in_process(base, "forward", **told).code == 0
-    assert not file.exists()
+    ran = in_process(base, "forward", **told)
+    assert (ran.code, file.exists()) == (0, False)
+    assert "copy gets runs that end from now on; `telemetry forward backfill copy`" in ran.err
     shutil.rmtree(base / "db")
     new = record(base)
     assert in_process(base, "forward", **told).code == 0
@@ -280,6 +279,22 @@ def test_a_target_that_is_added_later_gets_history_on_request_only(
         assert sorted(_keys(file)) == sorted(f"{run}:2" for run in [*new, *old])
     assert server.held()["requests"] == 4, "the first target is sent nothing again"
     assert in_process(base, "forward", "backfill", "nobody", **told).code == 1
+
+
+def test_a_target_starts_on_a_base_without_runs(base: Path, server: Hostile) -> None:
+    """Forwarding by hand before anything is recorded, then after it."""
+    told = _variables(server)
+    assert in_process(base, "forward", **told).code == 0
+    (run,) = _record_only(base)
+    assert in_process(base, "forward", **told).code == 0
+    assert set(server.held()["held"]) == {f"{run}:2"}
+
+
+def _record_only(base: Path) -> list[str]:
+    client = TelemetryClient(TelemetryConfig.for_base(base, {"TELEMETRY_GIT": "0"}))
+    with client.track_run("crawler", "nightly") as run:
+        pass
+    return [run.run_id]
 
 
 def _keys(file: Path) -> list[str]:

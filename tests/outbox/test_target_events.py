@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from indexer.outbox.target_events import last_retry_event, target_starts
+from indexer.outbox.receipts import start_of_target
+from indexer.outbox.target_events import has_deliveries, last_retry_event, target_starts
 from telemetry_core.event import FORWARD_SUBJECT, Event
 from tests.support.database import event
 from tests.support.forward import Queue, a_run, a_target, delivered
@@ -62,6 +63,18 @@ def test_a_new_database_has_the_same_starts(queue: Queue, tmp_path: Path) -> Non
     other.index()
     assert other.waiting() == queue.waiting() == {"new": [2]}
     other.connection.close()
+
+
+def test_a_target_whose_start_was_pruned_goes_on_where_it_was(queue: Queue) -> None:
+    """Receipts, or what waits, show that it had started: it gets all that is left."""
+    assert not has_deliveries(queue.connection, "api")
+    queue.index(*a_run("a"), delivered(5, "a", 2, "other"))
+    assert not has_deliveries(queue.connection, "api")
+    queue.index(*a_run("b", 10), delivered(15, "b", 2))
+    assert has_deliveries(queue.connection, "api")
+    kind, subject, data = start_of_target("api", with_history=True)
+    queue.index(event(30, kind, subject, **data))
+    assert queue.waiting() == {"a": [2]}
 
 
 def test_events_that_make_no_sense_start_nothing(queue: Queue) -> None:

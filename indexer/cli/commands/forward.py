@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, is_recorded, json_option, open_database
+from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.errors import NoSuchTarget
 from indexer.forward.circuit_breaker import DOWN, OPEN, PAUSED
 from indexer.health.deliveries import OFF, UNKNOWN, TargetHealth, read_deliveries
@@ -61,8 +61,11 @@ def _forward(base: Base, as_json: bool) -> int:
     # Imported here: the subcommands that only read do not need it.
     from indexer.forward.one_pass import forward_once
 
-    if is_recorded(base) and load_targets(base).targets:
-        forward_once(base)
+    # On an empty base too: a target starts when it is first seen.
+    if load_targets(base).targets:
+        for name in forward_once(base):
+            hint = f"`telemetry forward backfill {name}` sends older ones"
+            click.echo(f"{name} gets runs that end from now on; {hint}", err=True)
     return _show(base, as_json, is_rest_bad=True)
 
 

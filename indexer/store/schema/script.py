@@ -33,10 +33,6 @@ APPLICATION_ID = 0x7E1E3E7A
 OUTBOX_IN_ORDER = (
     "CREATE INDEX outbox_in_order ON outbox (target, changed_at, run_id, next_attempt_at)"
 )
-OUTBOX_LEAST_TRIED = (
-    "CREATE INDEX outbox_least_tried"
-    " ON outbox (target, attempts, changed_at, run_id, next_attempt_at)"
-)
 OUTBOX_OF_RUN = "CREATE INDEX outbox_of_run ON outbox (run_id)"
 # Few events are receipts: those of a run are found without reading its others.
 RECEIPTS = (
@@ -96,7 +92,6 @@ def schema_statements() -> list[str]:
         RUNNING_RUNS,
         CHILD_RUNS,
         OUTBOX_IN_ORDER,
-        OUTBOX_LEAST_TRIED,
         OUTBOX_OF_RUN,
         RECEIPTS,
         *SPAN_INDEXES,

@@ -114,3 +114,52 @@ def gemini_tree(home: Path) -> Path:
     chats.joinpath("session-2025-01-01T00-00-old.json").write_text(json.dumps(old, indent=2))
     write(chats.parent / "logs.json", [{"no": "session"}])
     return home
+
+
+def trap_tree(home: Path) -> dict[str, tuple[int, int, int, int]]:
+    """Sessions as they are known to mislead readers; return input, reads, writes, output of each.
+
+    A run that repeats what another made has only what is new in it.
+    """
+    projects = home / ".claude" / "projects" / "-home-user-app"
+    old = [user(1), assistant(2, "m1", 5), assistant(3, "m1", 90), user(4), assistant(5, "m2", 40)]
+    write(projects / f"{SESSION}.jsonl", [*old, *old[:2]])
+    # Resumed by an old client: the old lines under a new name, with the session's id rewritten.
+    write(projects / "resumed.jsonl", [*_renamed(old, "resumed"),
+                                       assistant(20, "m3", 7, session="resumed")])  # fmt: skip
+    # Handed to the background: the same lines, marked.
+    write(projects / "moved.jsonl", [*_renamed(old, "moved", sessionKind="bg"),
+                                     assistant(30, "m4", 8, session="moved")])  # fmt: skip
+    # Forked by the SDK: lines that say where they come from.
+    origin = {"forkedFrom": {"sessionId": SESSION, "messageUuid": "u1"}}
+    write(projects / "forked.jsonl", [*_renamed(old, "forked", **origin),
+                                      assistant(40, "m5", 9, session="forked")])  # fmt: skip
+    # An aside replays the parent's call under another request id; only its answer is new.
+    side = {"isSidechain": True, "agentId": "aside"}
+    again = assistant(5, "m2", 40, requestId="other", **side)
+    write(projects / SESSION / "subagents" / "agent-aside.jsonl",
+          [again, assistant(6, "m6", 3, **side)])  # fmt: skip
+    # The same session below another project: a worktree.
+    write(projects.parent / "-home-user-other" / f"{SESSION}.jsonl", old)
+    fork = "88888888-8888-4888-8888-888888888888"
+    write(codex_path(home), codex_lines())
+    copied = [codex_line(60, "session_meta", id=fork, forked_from_id=THREAD, source="cli"),
+              *codex_lines()]  # fmt: skip
+    write(codex_path(home, fork), copied)
+    gemini_tree(home)
+    each = (5, 100, 20)
+    return {
+        f"claude-code-{SESSION}": (10, 200, 40, 130),
+        "claude-code-resumed": (*each, 7),
+        "claude-code-moved": (*each, 8),
+        "claude-code-forked": (*each, 9),
+        f"claude-code-{SESSION}-agent-aside": (*each, 3),
+        f"codex-{THREAD}": (1000, 2000, 0, 50),
+        "gemini-9e9e0000": (500, 1000, 0, 100),
+        "gemini-9e9e0000-agent-helper-1": (500, 1000, 0, 100),
+        "gemini-old-1": (500, 1000, 0, 100),
+    }
+
+
+def _renamed(lines: list[Any], session: str, **more: Any) -> list[Any]:
+    return [{**line, "sessionId": session, **more} for line in lines]

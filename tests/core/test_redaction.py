@@ -29,6 +29,7 @@ def test_every_known_shape_is_found_wherever_it_stands(secret: tuple[str, str]) 
     mark = f"[redacted:{kind}]"
     assert _redacted({"a": text}) == {"a": mark}
     assert _redacted({"a": f"it says {text} there"}) == {"a": f"it says {mark} there"}
+    assert _redacted({"a": f"first\n{text}\nlast\t{text}"}) == {"a": f"first\n{mark}\nlast\t{mark}"}
     assert _redacted(["x", {"y": [text]}]) == ["x", {"y": [mark]}]
     inner = orjson.loads(_redacted({"a": orjson.dumps({"b": text}).decode()})["a"])
     assert inner == {"b": mark}

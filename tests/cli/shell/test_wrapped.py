@@ -209,7 +209,7 @@ def test_it_loads_none_of_the_heavy_command_line(base):
         import json, sys
         from indexer.cli.shell.entry import run_light
         code = run_light(["--base", sys.argv[1], "exec", "--", "true"])
-        heavy = {"click", "sqlite3", "rich", "subprocess", "indexer.cli.main", "logging", "asyncio"}
+        heavy = {"click", "sqlite3", "rich", "indexer.cli.main", "logging", "asyncio"}
         print(json.dumps([code, sorted(heavy & sys.modules.keys())]))
         """,
         str(base),

@@ -119,12 +119,18 @@ class TelemetryClient:
         data = {"event_type": event_type, "payload": payload}
         return self._recorder.emit(RUN_EVENT, run_id, data)
 
+    @guarded
+    def _new_batch(self, run_id: str) -> Batch:
+        return Batch(self._recorder, run_id)
+
     def log_events(self, run_id: str, events: Iterable[tuple[str, Any]]) -> Optional[list[str]]:
         """Record several `(event_type, payload)` under one lock, in one write; return their ids.
 
         What the iterable raises is the caller's own and passes; what it gave before is recorded.
         """
-        batch = Batch(self._recorder, run_id)
+        batch = self._new_batch(run_id)
+        if batch is None:
+            return None
         try:
             for event in batch.checked(events) or ():
                 batch.add(event)

@@ -52,9 +52,11 @@ def guarded_or(
                 args[0]._recorder.errors += 1  # noqa: SLF001  # every guarded class has one
                 return at_the_limit
             except Exception as error:
-                if _is_foreign_safely(error):
-                    raise
-                _count(args[0], method, error)
+                # At the very end of the interpreter the names of this module are None.
+                if _count is not None:
+                    if _is_foreign_safely(error):
+                        raise
+                    _count(args[0], method, error)
             return otherwise(*args, **kwargs)
 
         return cast("_Method", guarded_call)

@@ -96,7 +96,8 @@ def test_print_touches_nothing(cli, tmp_path):
     for kind in ("systemd", "launchd", "windows"):
         ran = cli("service", "install", "--print", "--kind", kind)
         assert (ran.code, ran.err) == (0, "")
-        assert "local-telemetry" in ran.out
+        assert "index" in ran.out
+        assert "--watch" in ran.out
     assert snapshot(tmp_path) == before
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from indexer.cli.main import run
 from indexer.terminal import format as formatting
 from indexer.terminal.table import Column, print_plain_table
 from telemetry_core.timestamp import format_time
@@ -177,8 +178,8 @@ NASTY = "a\x1b[2Jb\x9b31mc\u202ed\x7fe"
 )
 def test_no_command_has_the_terminal_act_on_what_agents_wrote(arguments, base, client):
     """Whatever the form, control characters arrive as text."""
-    with client.track_run(NASTY, NASTY, error_details=NASTY) as run:
-        run.log_event(NASTY, {NASTY: NASTY})
+    with client.track_run(NASTY, NASTY, error_details=NASTY) as nasty:
+        nasty.log_event(NASTY, {NASTY: NASTY})
     # Indexed before: on a busy machine that takes long enough for a progress bar.
     assert run(["--base", str(base), "index"]) == 0
     shown = ESCAPES.sub("", at_terminal(base, *arguments, NO_COLOR="1", columns=200))

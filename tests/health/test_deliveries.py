@@ -168,3 +168,16 @@ def test_a_carriage_return_of_a_windows_file_is_reported(
     assert "whitespace (a carriage return, if it comes from a Windows file): remove it" in problem
     assert ("warning", problem) in _findings(cli)
     assert "s3cret" not in problem
+
+
+def test_a_start_in_the_future_is_reported(base: Path, cli: Cli) -> None:
+    """The clock was ahead when the target was first seen: it would get nothing until then."""
+    (base / "raw").mkdir(parents=True)
+    late = event(1, "forward.started", "telemetry.forward", target="api")
+    late = late._replace(time="2099-01-01T00:00:00.000000Z")
+    (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of([late, *a_run("r")]))
+    (problem,) = cli("status", "--json").json["forwarding"]["problems"]
+    assert "target api starts in the future" in problem
+    assert cli("forward", "backfill", "api", "--since", "2025-06-01").code == 0
+    found = cli("status", "--json").json["forwarding"]
+    assert (found["problems"], found["targets"][0]["waiting"]) == ([], 1)

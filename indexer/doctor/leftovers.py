@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from indexer.doctor.finding import Finding, note, ok
+from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.probe import PROBE_PREFIX
 from indexer.doctor.subject import Subject
+from indexer.log.names import parse_segment_name
+from indexer.log.segments import list_log, list_segments
 from indexer.terminal.format import many, size
 
 _SPILL_FILE = re.compile(r"events_(\d{8})\..+-\d+\.ndjson$")
@@ -20,6 +22,8 @@ def check(subject: Subject) -> Iterator[Finding]:
     base = subject.base
     found = [
         *_spill_files(base.log_directory),
+        *_rotated(base.log_directory),
+        *_unread(base.log_directory),
         *_remains(
             base.database_path.parent,
             f"{base.database_path.name}.damaged-*",
@@ -49,6 +53,28 @@ def _spill_files(directory: Path) -> Iterator[Finding]:
             f" ({size(sum(path.stat().st_size for path in found))}), {recent} from today",
             "nothing: they are indexed. If one day has many, something held the log's lock: find"
             f" it with `fuser {directory}/.events.lock`",
+        )
+
+
+def _rotated(directory: Path) -> Iterator[Finding]:
+    """Find segments that a log rotator renamed: they are read, but may be deleted next."""
+    names = [
+        one.name for one in list_segments(directory) if parse_segment_name(one.name).is_rotated
+    ]
+    if names:
+        yield warning(
+            f"{names[0]} and {len(names) - 1} more were renamed by a log rotator; they are read",
+            "exclude the log's directory from logrotate, which deletes what it rotates:"
+            " `telemetry archive` and `telemetry prune` take its place",
+        )
+
+
+def _unread(directory: Path) -> Iterator[Finding]:
+    """Find files in the log's directory that are not part of the log."""
+    for one in list_log(directory).unread:
+        yield warning(
+            f"{directory / one.name} is not read: {one.reason}",
+            "rename it to events_YYYYMMDD.NAME.ndjson if it holds events, else move it away",
         )
 
 

@@ -20,6 +20,7 @@ from indexer.database import verify as verify_module
 from indexer.database.freshness import index_once
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning
+from indexer.log.reader import read_head
 from indexer.retention import archive as archive_module
 from indexer.retention import compression as packing
 from indexer.retention.archive import archive, files_to_archive
@@ -481,3 +482,29 @@ def test_a_verification_during_which_a_day_is_archived_looks_again(config: Telem
     with mock.patch.object(verify_module, "refresh_database", then_archived):
         assert verify(Base(config)).differences == []
     assert names(config) == [f"{SHARED}.gz"]
+
+
+def test_archiving_looks_at_the_directory_once_however_many_segments(base: Path) -> None:
+    """Twice the segments cost twice the work: none is compared with every other."""
+    config = TelemetryConfig.for_base(base)
+    config.ndjson_dir.mkdir(parents=True)
+    for number in range(30):
+        path = config.ndjson_dir / f"events_{DAY}.web1-{number}.ndjson"
+        path.write_bytes(lines_of([event(number, "run.started", f"r{number}")]))
+    index_once(Base(config))
+    with mock.patch.object(os, "listdir", side_effect=os.listdir) as looks:
+        assert len(archive(Base(config), MONTH, packing.GZIP, NOW).archived) == 30
+    assert looks.call_count <= 3
+    with mock.patch("indexer.log.renames.read_head", side_effect=read_head) as heads:
+        index_once(Base(config))
+    assert heads.call_count <= 60
+    assert rows(config, "SELECT count(*) FROM agent_runs") == [(30,)]
+    assert verify(Base(config)).differences == []
+
+
+def test_an_archive_is_as_old_as_what_it_contains(config: TelemetryConfig) -> None:
+    """Pruning goes by the last change, too."""
+    path = config.ndjson_dir / SHARED
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    archive(Base(config), MONTH, packing.GZIP, NOW)
+    assert (config.ndjson_dir / f"{SHARED}.gz").stat().st_mtime == 1_000_000_000

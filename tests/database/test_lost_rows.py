@@ -60,7 +60,7 @@ def test_status_says_what_is_not_read(config: TelemetryConfig, cli: Cli) -> None
     ran = cli("status", "--json")
     assert ran.code == 3
     assert f"{_DAY}.bak" in " ".join(ran.json["problems"])
-    assert [one["name"] for one in ran.json["unread_files"]] == [f"{_DAY}.bak"]
+    assert ran.json["ignored_files"] == [f"{_DAY}.bak"]
 
 
 @pytest.mark.parametrize("gone", ["one segment", "the directory"])
@@ -74,14 +74,14 @@ def test_rows_whose_segments_are_gone_are_said_and_kept(
         shutil.rmtree(config.ndjson_dir)
     lost = 1 if gone == "one segment" else 2
     ran = cli("status", "--json")
-    assert (ran.code, ran.json["unplaced_events"]) == (3, lost)
+    assert (ran.code, ran.json["events_without_segment"]) == (3, lost)
     with pytest.raises(RowsWouldBeLost, match=f"{lost} events"):
         rebuild(Base(config))
     assert cli("rebuild").code == 1
     assert count_runs(config) == 2
     assert cli("rebuild", "--force").code == 0
     assert count_runs(config) == 2 - lost
-    assert cli("status", "--json").json["unplaced_events"] == 0
+    assert cli("status", "--json").json["events_without_segment"] == 0
 
 
 def test_a_segment_that_comes_back_is_all_clear_again(config: TelemetryConfig, cli: Cli) -> None:
@@ -92,7 +92,7 @@ def test_a_segment_that_comes_back_is_all_clear_again(config: TelemetryConfig, c
     assert cli("status").code == 3
     path.with_name("events_20200101.ndjson").write_bytes(data)
     ran = cli("status", "--json")
-    assert (ran.code, ran.json["unplaced_events"], ran.json["problems"]) == (0, 0, [])
+    assert (ran.code, ran.json["events_without_segment"], ran.json["problems"]) == (0, 0, [])
     rebuild(Base(config))
     assert count_runs(config) == 2
 
@@ -106,7 +106,7 @@ def test_an_unreadable_segment_is_said_and_its_rows_are_kept(
     path.chmod(0)
     try:
         ran = cli("status", "--json")
-        assert (ran.code, [one["name"] for one in ran.json["unreadable"]]) == (3, [_DAY])
+        assert (ran.code, [one["file"] for one in ran.json["unreadable_files"]]) == (3, [_DAY])
         with pytest.raises(RowsWouldBeLost, match=_DAY):
             rebuild(Base(config))
     finally:

@@ -71,7 +71,8 @@ def import_page() -> ModuleType:
         # Imported here: Starlette and uvicorn are an extra, and `--help` needs neither.
         return import_module("indexer.ui.launch")
     except ModuleNotFoundError as error:
-        raise MissingExtra(f"the page needs {error.name}, which is not installed") from error
+        name = str(error.name).partition(".")[0]
+        raise MissingExtra(f"the page needs {name}, which is not installed") from error
 
 
 def say(link: str) -> None:

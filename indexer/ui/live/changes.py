@@ -46,6 +46,7 @@ class ChangeFinder:
         self._identity = (0, 0)
         self._version = -1
         self._offsets: dict[str, int] = {}
+        self._gone: set[tuple[str, str]] = set()
 
     def look(self) -> Optional[Change]:
         """Return what changed since the last look, or None if nothing was committed."""
@@ -56,6 +57,10 @@ class ChangeFinder:
             return None
         self._version = version
         before, self._offsets = self._offsets, _offsets(self._connection)
+        gone, self._gone = self._gone, _gone_processes(self._connection)
+        if gone != self._gone:
+            # Which runs look dead now is known by no line of the log.
+            return Change(None)
         runs = self._changed_runs(before)
         return Change(None if runs is None else self._with_ancestors(runs))
 
@@ -75,6 +80,7 @@ class ChangeFinder:
         self._connection = open_reader(self._database, any_thread=True)
         (self._version,) = self._connection.execute("PRAGMA data_version").fetchone()
         self._offsets = _offsets(self._connection)
+        self._gone = _gone_processes(self._connection)
         return Change(None)
 
     def _changed_runs(self, before: Mapping[str, int]) -> Optional[set[str]]:
@@ -84,6 +90,9 @@ class ChangeFinder:
             for name, offset in self._offsets.items()
             if offset > before.get(name, 0)
         }
+        if any(name not in self._offsets for name in before):
+            # Rebuilt, or its oldest days were deleted.
+            return None
         if sum(end - begin for begin, end in grown.values()) > _MOST_BYTES:
             return None
         runs: set[str] = set()
@@ -119,6 +128,10 @@ class ChangeFinder:
 
 def _offsets(connection: sqlite3.Connection) -> dict[str, int]:
     return {name: cursor.offset for name, cursor in all_cursors(connection).items()}
+
+
+def _gone_processes(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    return set(connection.execute("SELECT source, process_start FROM gone_processes"))
 
 
 def _subjects(path: Path, begin: int, end: int) -> set[str]:

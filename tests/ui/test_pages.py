@@ -1,0 +1,191 @@
+"""The pages as HTML, JSON and CSV: what they say of the runs there are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Python 3.10")
+
+from indexer.database.freshness import index_once
+from indexer.system.base import Base
+from telemetry_core import TelemetryClient
+from tests.support.history import two_weeks
+from tests.support.page import Visitor, visiting
+
+
+@pytest.fixture
+def visitor(base: Path) -> Iterator[Visitor]:
+    """The page of two weeks of four agents."""
+    two_weeks(base)
+    index_once(Base.at(base, {}))
+    with visiting(base) as one:
+        yield one
+
+
+def _agents(visitor: Visitor, query: str) -> set[str]:
+    runs = visitor.get(f"/runs.json?limit=200&{query}").json()["runs"]
+    return {run["agent_name"] for run in runs}
+
+
+def _count(visitor: Visitor, query: str) -> int:
+    return len(visitor.get(f"/runs.json?limit=200&{query}").json()["runs"])
+
+
+def test_filters_find_what_they_say(visitor: Visitor) -> None:
+    """By agent, pattern, job, status, time, text, and comparisons."""
+    assert _agents(visitor, "agent=crawler") == {"crawler"}
+    assert _agents(visitor, "agent=crawler,mailer") == {"crawler", "mailer"}
+    assert _agents(visitor, "agent=c*") == {"crawler"}
+    assert _agents(visitor, "agent=[c]*") == set()
+    assert _agents(visitor, "job=weekly") == {"reporter"}
+    assert _agents(visitor, "status=failed") == {"importer"}
+    assert _agents(visitor, "status=stale") == {"crawler"}
+    assert _agents(visitor, "q=column%3A+price") == {"importer"}
+    assert _agents(visitor, "q=host=web2") == {"reporter", "mailer"}
+    assert _agents(visitor, "q=duration>30m&since=3d") == {"crawler"}
+    assert _agents(visitor, "q=failed>=1") == {"importer"}
+    assert _agents(visitor, "q=cost>0") == set()
+    assert _agents(visitor, "q=100%25") == set()
+
+
+def test_runs_inside_others_are_hidden_until_something_is_asked(visitor: Visitor) -> None:
+    """The plain list has roots; a filter looks at all runs; `show` decides."""
+    assert _count(visitor, "show=all") == _count(visitor, "") + 2
+    assert _count(visitor, "job=chapter") == 2
+    assert _count(visitor, "job=chapter&show=roots") == 0
+    opened = visitor.get("/runs?limit=200&open=" + _reporter(visitor)).text
+    assert opened.count('class="inside"') == 2
+
+
+def _reporter(visitor: Visitor) -> str:
+    return str(visitor.get("/runs.json?job=weekly").json()["runs"][0]["run_id"])
+
+
+@pytest.mark.parametrize("query", ["", "show=all", "agent=importer", "since=5d"])
+def test_pages_of_a_list_join_without_gap_or_repetition(visitor: Visitor, query: str) -> None:
+    """Going older page by page shows each run once, and newer leads back."""
+    whole = [r["run_id"] for r in visitor.get(f"/runs.json?limit=200&{query}").json()["runs"]]
+    seen: list[str] = []
+    before = ""
+    while True:
+        page = visitor.ask(
+            "GET", f"/runs.json?limit=4&{query}&before={before}", visitor.signed_in
+        ).json()
+        seen += [run["run_id"] for run in page["runs"]]
+        if not page["older"]:
+            break
+        before = page["older"].replace(" ", "+")
+    assert seen == whole
+    last = visitor.get(f"/runs.json?limit=200&{query}").json()["runs"][-1]
+    after = f"{last['start_time']}+{last['run_id']}"
+    newer = visitor.get(f"/runs.json?limit=4&{query}&after={after}").json()["runs"]
+    assert [run["run_id"] for run in newer] == whole[-5:-1]
+
+
+def test_sorting_by_a_column(visitor: Visitor) -> None:
+    """The longest first; what has no duration comes last."""
+    runs = visitor.get("/runs.json?sort=duration&limit=200&show=all").json()["runs"]
+    times = [run["duration_ms"] for run in runs]
+    known = [time for time in times if time is not None]
+    assert known == sorted(known, reverse=True)
+    assert times[: len(known)] == known
+
+
+def test_csv_has_what_is_shown(visitor: Visitor) -> None:
+    """The same runs in the same order, with all fields."""
+    text = visitor.get("/runs.csv?agent=importer&limit=5").text
+    rows = list(csv.DictReader(io.StringIO(text)))
+    shown = visitor.get("/runs.json?agent=importer&limit=5").json()["runs"]
+    assert [row["run_id"] for row in rows] == [run["run_id"] for run in shown]
+
+
+def test_the_overview_says_what_needs_attention(visitor: Visitor) -> None:
+    """Who is running, and the last day."""
+    page = visitor.get("/").text
+    assert "Nothing is running." in page
+    found = visitor.get("/overview.json").json()
+    assert len(found["last_24_hours"]) == 24
+    assert {run["stale"] for run in found["running"]} == {"silent"}
+
+
+def test_a_run_can_be_opened_by_the_beginning_of_its_id(visitor: Visitor) -> None:
+    """As at the command line; `latest` too. One that is not there offers the nearest."""
+    run_id = _reporter(visitor)
+    assert visitor.get(f"/runs/{run_id[:-4]}.json").json()["run"]["run_id"] == run_id
+    assert visitor.get("/runs/latest").status_code == 200
+    missing = visitor.get(f"/runs/{run_id[:-1]}x")
+    assert missing.status_code == 404
+    assert run_id in missing.text
+
+
+@pytest.mark.parametrize("tab", ["spans", "events", "metrics", "usage", "raw", "transcript"])
+def test_every_tab_of_a_run_has_its_json(visitor: Visitor, tab: str) -> None:
+    """For programs, by the same address."""
+    found = visitor.get(f"/runs/{_reporter(visitor)}.json?tab={tab}").json()
+    assert found["tab"] == tab
+    assert found["run"]["agent_name"] == "reporter"
+
+
+def test_two_runs_beside_each_other(visitor: Visitor) -> None:
+    """What differs comes first; earlier runs of the same job are offered."""
+    runs = visitor.get("/runs.json?agent=importer").json()["runs"]
+    one, other = runs[0]["run_id"], runs[1]["run_id"]
+    assert other in visitor.get(f"/runs/{one}?tab=compare").text
+    fields = visitor.get(f"/runs/{one}.json?tab=compare&with={other}").json()["data"]["fields"]
+    assert fields[0]["one"] != fields[0]["other"]
+
+
+def test_queries_read_and_nothing_else(visitor: Visitor) -> None:
+    """A table and CSV; what would write is refused with the reason."""
+    query = "SELECT+agent_name,+count(*)+AS+runs+FROM+agent_runs+GROUP+BY+1"
+    assert "agent_name,runs" in visitor.get(f"/sql.csv?q={query}").text
+    refused = visitor.get("/sql?q=DELETE+FROM+agent_runs").text
+    assert "only reading is allowed" in refused or "not reading" in refused
+    assert visitor.get("/sql.json?q=ATTACH+'/etc/passwd'+AS+x").status_code == 400
+
+
+def test_the_saved_queries_and_the_schema_are_right(visitor: Visitor) -> None:
+    """Every query to begin with runs as it is."""
+    from indexer.ui.queries.saved import SAVED
+
+    for query in SAVED.values():
+        assert visitor.ask("GET", "/sql.json", visitor.signed_in, params={"q": query}).is_success
+    assert "stale_runs" in visitor.get("/sql").text
+
+
+def test_a_base_without_runs_says_what_to_do(base: Path) -> None:
+    """No error, and three lines of Python."""
+    with visiting(base) as visitor:
+        for path in ("/", "/runs", "/agents", "/usage", "/sql", "/health"):
+            assert visitor.get(path).status_code == 200
+        assert "TelemetryClient" in visitor.get("/").text
+        assert not base.exists()
+
+
+def test_a_database_that_is_replaced_is_read_anew(base: Path, client: TelemetryClient) -> None:
+    """A rebuild behind the page's back shows at the next request."""
+    with client.track_run("first", "job"):
+        pass
+    index_once(Base.at(base, {}))
+    with visiting(base) as visitor:
+        assert "first" in visitor.get("/runs").text
+        for file in (base / "db").glob("telemetry.sqlite*"):
+            file.unlink()
+        assert "first" not in visitor.get("/runs").text
+        index_once(Base.at(base, {}))
+        assert "first" in visitor.get("/runs").text
+
+
+def test_a_database_of_another_kind_is_an_answer(base: Path) -> None:
+    """Said with a reason, not shown as a traceback."""
+    (base / "db").mkdir(parents=True)
+    (base / "db" / "telemetry.sqlite").write_bytes(b"no database at all, but long enough" * 50)
+    with visiting(base) as visitor:
+        answer = visitor.get("/runs")
+        assert answer.status_code == 503
+        assert "telemetry.sqlite" in answer.text

@@ -15,7 +15,6 @@ from telemetry_core import arguments, notices
 from telemetry_core.batch import Batch
 from telemetry_core.clock import CLOCK, Tick
 from telemetry_core.config import TelemetryConfig
-from telemetry_core.database_stats import database_stats
 from telemetry_core.event import (
     RUN_ALERT,
     RUN_ENDED,
@@ -37,6 +36,7 @@ from telemetry_core.run_fields import plain_text, run_fields, status_text
 from telemetry_core.run_id import UNKNOWN_RUN, new_run_id, run_id_of
 from telemetry_core.run_state import OpenRuns
 from telemetry_core.status import SUCCESS
+from telemetry_core.view_stats import database_stats
 from telemetry_core.wrapping import Function
 
 ALERT_LEVELS = ("info", "warning", "error", "critical")
@@ -194,6 +194,7 @@ class TelemetryClient:
         if known is not None:
             known.note(data)
             said = said or known.status
+            data = {**known.ending, **data}
             measured = known.measured()
             if measured is not None:
                 data["duration_ms"] = measured

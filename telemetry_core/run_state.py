@@ -13,26 +13,27 @@ from typing import Any, Optional
 from telemetry_core.status import RUNNING
 
 _MAX_OPEN_RUNS = 100_000
+_ENDING = ("end_time", "duration_ms")
 
 
 class OpenRun:
     """What the agent has said of its run so far, as far as the end must not contradict it."""
 
-    __slots__ = ("duration_is_given", "started", "status", "times_are_given")
+    __slots__ = ("ending", "started", "status", "times_are_given")
 
     def __init__(self) -> None:
         self.started = time.monotonic()
         self.status: Optional[str] = None
         self.times_are_given = False
-        self.duration_is_given = False
+        self.ending: dict[str, Any] = {}
+        """What was said of the end while the run was running, when it has none yet."""
 
     def note(self, fields: Mapping[str, Any]) -> None:
         """Remember a status, a duration or times that the agent gave."""
         status = fields.get("status")
         if status is not None:
             self.status = None if status == RUNNING else status
-        if "duration_ms" in fields:
-            self.duration_is_given = True
+        self.ending.update((name, fields[name]) for name in _ENDING if name in fields)
         if "start_time" in fields or "end_time" in fields:
             self.times_are_given = True
 
@@ -41,7 +42,7 @@ class OpenRun:
 
         Where the agent gave a start or an end, the fold computes the time between them.
         """
-        if self.duration_is_given or self.times_are_given:
+        if "duration_ms" in self.ending or self.times_are_given:
             return None
         return max(0, round((time.monotonic() - self.started) * 1000))
 

@@ -99,14 +99,16 @@ def test_a_status_set_inside_stands_when_the_block_ends_well(client, log, status
 def test_what_the_agent_says_of_times_stands(client, log):
     """A duration of its own; and times of its own leave the duration to the fold."""
     with client.track_run("a", "j") as own:
-        own.set_metrics(duration_ms=98_765)
+        own.set_metrics(duration_ms=98_765, end_time="2026-01-01T00:00:00Z")
     backdated = client.start_run("a", "j", start_time="2026-01-01T00:00:00Z")
     client.end_run(backdated)
     corrected = client.start_run("a", "j")
     client.end_run(corrected, end_time="2026-01-01T00:00:00Z")
     measured = client.start_run("a", "j")
     client.end_run(measured)
-    assert log.run(own.run_id)["duration_ms"] == 98_765
+    # A run that is running has neither: they have to come with its end.
+    (end,) = [e.data for e in log.events() if e.run_id == own.run_id and e.type == "run.ended"]
+    assert (end["duration_ms"], end["end_time"]) == (98_765, "2026-01-01T00:00:00Z")
     assert "duration_ms" not in log.run(backdated)
     assert "duration_ms" not in log.run(corrected)
     assert log.run(measured)["duration_ms"] >= 0

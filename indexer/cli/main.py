@@ -56,7 +56,7 @@ COMMANDS = {
     "prune": Entry("prune", "Delete old days from the log and the database."),
     "backup": Entry("backup", "Back up the database, with or without the log."),
     "restore": Entry("restore", "Restore a backup."),
-    "export": Entry("export", "Export runs or events as CSV, JSON, NDJSON or Parquet."),
+    "export": Entry("export", "Export runs, events, spans or metrics as CSV, JSON or Parquet."),
     "report": Entry("report", "Write a report on a period as HTML and Markdown."),
     "forward": Entry("forward", "Send finished runs to an API, a sheet or a file."),
     "verify": Entry("verify", "Check the database against the whole log."),

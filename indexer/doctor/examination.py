@@ -25,6 +25,7 @@ CHECKS = (
     "daemon",
     "forwarding",
     "writers",
+    "prices",
     "clock",
     "leftovers",
     "probe",

@@ -1,4 +1,4 @@
-"""The rows of an export: runs or events, of the runs that a filter means.
+"""The rows of an export: runs, events, spans or metrics, of the runs that a filter means.
 
 Used by `telemetry export`. It only reads, a chunk at a time, from one state of the database.
 """
@@ -11,7 +11,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from indexer.store.run_queries import RunFilter
-from indexer.store.schema.columns import RUN_COLUMNS
+from indexer.store.schema.columns import (
+    PRICED_COLUMNS,
+    RUN_COLUMNS,
+    SETTLED_COLUMNS,
+    SPAN_COLUMNS,
+)
 from telemetry_core.fields import RUN_FIELDS
 
 Row = tuple[Any, ...]
@@ -25,6 +30,18 @@ _INTEGERS = (
     "api_posted",
     "api_posted_revision",
     "api_retry_count",
+    "foreign_events",
+)
+_SPAN_COLUMNS = (*SPAN_COLUMNS, *SETTLED_COLUMNS, *PRICED_COLUMNS)
+_NUMBERS = (
+    "step",
+    "value",
+    "time_to_first_token_ms",
+    "cost_reported_usd",
+    "cost_estimated_usd",
+    "is_owner",
+    "counted",
+    *(name for name in SPAN_COLUMNS if name.endswith("_tokens")),
 )
 _TIMES = ("last_event_time", "api_posted_at", "created_at", "updated_at", "timestamp")
 
@@ -72,6 +89,29 @@ _SOURCES = {
         "events.timestamp",
         "events.run_id, events.timestamp, events.event_id",
     ),
+    "spans": _Source(
+        {
+            "run_id": "spans.run_id",
+            "agent_name": "runs.agent_name",
+            **{name: f"spans.{name}" for name in _SPAN_COLUMNS[1:]},
+        },
+        "run_spans AS spans LEFT JOIN agent_runs AS runs ON runs.run_id = spans.run_id",
+        "spans.start_time",
+        "spans.run_id, spans.start_time, spans.span_id",
+    ),
+    "metrics": _Source(
+        {
+            "run_id": "metrics.run_id",
+            "agent_name": "runs.agent_name",
+            "name": "metrics.name",
+            "step": "metrics.step",
+            "value": "metrics.value",
+            "timestamp": "metrics.time",
+        },
+        "run_metrics AS metrics LEFT JOIN agent_runs AS runs ON runs.run_id = metrics.run_id",
+        "metrics.time",
+        "metrics.run_id, metrics.name, metrics.time, metrics.event_id",
+    ),
 }
 SUBJECTS = tuple(_SOURCES)
 """What there is to export."""
@@ -116,6 +156,8 @@ def _kind(name: str) -> str:
         return "integer"
     if name in _TIMES:
         return "time"
+    if name in _NUMBERS:
+        return "number"
     kind = _KINDS.get(name, "json" if name.endswith("_json") else "text")
     # Agents write fractions into these as well: `duration_ms=(time.time() - began) * 1000`.
     return "number" if kind == "integer" else kind

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from indexer.cli.main import COMMANDS
+from indexer.database.pricing.book import load_prices
 from indexer.outbox.settings_file import TARGET_SETTINGS
 from indexer.outbox.targets import load_targets
 from indexer.store.schema.columns import RUN_COLUMNS
@@ -87,6 +88,12 @@ def test_commands_run(command: str, tmp_path: Path) -> None:
 def test_settings_files_make_sense(page: Path, text: str, tmp_path: Path) -> None:
     """As they stand, with the variable that the page has set before."""
     (tmp_path / "config").mkdir()
+    if text.startswith("[models"):
+        (tmp_path / "config" / "prices.toml").write_text(text)
+        prices = load_prices(tmp_path)
+        assert prices.problems == []
+        assert prices.book is not None
+        return
     (tmp_path / "config" / "telemetry.toml").write_text(text)
     url = {"METRICS_API_URL": "https://api.example.com/runs"}
     loaded = load_targets(Base(TelemetryConfig.for_base(tmp_path, url)))

@@ -23,8 +23,10 @@ from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.cli import COMMAND, Cli, Ran, at_terminal, in_process
 from tests.support.daemon import eventually, running_daemon, start_daemon
+from tests.support.database import lines_of
 from tests.support.process import ROOT, environment
 from tests.support.tree import snapshot
+from tests.support.working_agents import working_agents
 
 
 @pytest.fixture
@@ -559,3 +561,18 @@ def test_colours_are_for_terminals_that_want_them(base):
     assert "\x1b" not in in_process(base, "doctor").out
     assert "\x1b" not in at_terminal(base, "doctor", NO_COLOR="1")
     assert "\x1b[32mok" in at_terminal(base, "doctor")
+
+
+def test_a_model_without_a_price_is_noted_by_its_name(cli, base):
+    """With how many calls it has; prices that make no sense are warned of."""
+    (base / "raw").mkdir(parents=True)
+    (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(working_agents()))
+    (base / "config").mkdir()
+    (base / "config" / "prices.toml").write_text(
+        '[models."claude*"]\ninput = 3\n[models.bad]\ninput = "x"\n'
+    )
+    assert cli("usage").code == 0
+    ran = cli("doctor", "--json")
+    assert "odd-model (1)" in found(ran, "prices", "note")
+    assert "bad" in found(ran, "prices", "warning")
+    assert "prices.toml" in found(ran, "prices", "ok")

@@ -16,8 +16,10 @@ import pytest
 from indexer.cli.main import run
 from telemetry_core.fields import RUN_FIELD_NAMES
 from tests.support.cli import COMMAND, Cli, at_terminal, in_process
+from tests.support.database import lines_of
 from tests.support.process import environment
 from tests.support.process import run as run_python
+from tests.support.working_agents import RESEARCH, working_agents
 
 FORMULA = '=HYPERLINK("http://example.org","x")'
 MANY = 2_500
@@ -174,7 +176,7 @@ def test_events_can_be_chosen_by_their_run(cli, recorded):
     assert len(_rows(cli, "events", "json", "--since", "1h")) == len(_rows(cli, "events"))
 
 
-@pytest.mark.parametrize("subject", ["runs", "events"])
+@pytest.mark.parametrize("subject", ["runs", "events", "spans", "metrics"])
 def test_nothing_is_exported_as_nothing(subject, cli, base):
     """An empty view gives a header, an empty array, no line; where there is no base, a word."""
     assert cli("export", subject, "-o", "-", "--format", "json").json == []
@@ -498,3 +500,31 @@ def test_runs_are_chosen_as_in_every_command(cli, client):
         assert [run["run_id"] for run in found] == [expected.run_id]
         found = cli("export", "events", "-o", "-", "--format", "json", *options).json
         assert {event["run_id"] for event in found} == {expected.run_id}
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson"])
+def test_spans_and_metrics_are_exported_with_their_agent(form, cli, base):
+    """All columns of their tables; counts are numbers, attributes values where there are any."""
+    (base / "raw").mkdir(parents=True)
+    (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(working_agents()))
+    spans = {(row["run_id"], row["span_id"]): row for row in _rows(cli, "spans", form)}
+    call = spans[RESEARCH, "call"]
+    assert (call["agent_name"], call["model"], str(call["input_tokens"])) == (
+        "researcher",
+        "claude-sonnet-4-5",
+        "1200",
+    )
+    metrics = _rows(cli, "metrics", form, "--agent", "researcher")
+    assert [float(row["value"]) for row in metrics] == [1 / n for n in range(1, 7)]
+    assert _rows(cli, "metrics", form, "--agent", "helper") == []
+
+
+def test_spans_in_parquet_have_numbers(cli, base, tmp_path):
+    """Tokens and costs as doubles, times as times."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (base / "raw").mkdir(parents=True)
+    (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(working_agents()))
+    assert cli("export", "spans", "--output", str(tmp_path / "s.parquet")).code == 0
+    schema = parquet.read_schema(tmp_path / "s.parquet")
+    types = {field.name: str(field.type) for field in schema}
+    assert (types["input_tokens"], types["start_time"]) == ("double", "timestamp[us, tz=UTC]")

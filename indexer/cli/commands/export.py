@@ -1,4 +1,4 @@
-"""`telemetry export`: export runs or events for other programs."""
+"""`telemetry export`: export runs, events, spans or metrics for other programs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ Examples:
   telemetry export runs                          a dated CSV file in exports/
   telemetry export runs --since 7d --status failed --format json
   telemetry export events --agent crawler --format ndjson --output - | jq .payload_json
-  telemetry export runs --output runs.parquet    format by suffix
+  telemetry export spans --since 7d --output spans.parquet    format by suffix
+  telemetry export metrics --agent trainer --format csv
 
 \b
 CSV: an empty cell is NULL, "" is an empty text. A cell that a spreadsheet would
@@ -56,12 +57,12 @@ def command(
     chosen: RunFilter,
     output: Optional[Path],
 ) -> int:
-    """Write runs or events to a file for other programs.
+    """Write runs, events, spans or metrics to a file for other programs.
 
     The file goes into exports/ in the base directory, or to --output. It gets its name only when
     it is complete; stderr says where it is. Runs are ordered by start, events by run and time.
-    The options that choose runs choose the events of those runs; --since and --until are then
-    about the events.
+    The options that choose runs choose the events, spans or metrics of those runs; --since and
+    --until are then about the events, spans or metrics.
     """
     form = form or _format_of(output)
     writer = find_format(form)

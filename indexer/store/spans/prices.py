@@ -71,3 +71,9 @@ def models_without_price(connection: sqlite3.Connection) -> list[tuple[str, int]
         " WHERE counted = 1 AND price_version IS NOT NULL AND cost_estimated_usd IS NULL"
         " GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
+
+
+def counted_calls(connection: sqlite3.Connection) -> int:
+    """Return how many calls count."""
+    found = connection.execute("SELECT count(*) FROM run_spans WHERE counted = 1").fetchone()
+    return int(found[0])

@@ -108,12 +108,22 @@ def with_parent_found(connection: sqlite3.Connection, chosen: RunFilter) -> RunF
 
 def explain_no_match(connection: sqlite3.Connection, chosen: RunFilter) -> None:
     """Say on stderr that no run matches, and which value nothing could match."""
-    unknown = [
-        sentence
-        for name, column in _COLUMNS.items()
-        if (sentence := _unknown(connection, name, column, getattr(chosen, name)))
-    ]
+    unknown = _unknown_values(connection, chosen)
     click.echo("no runs match" + (f": {'; '.join(unknown)}" if unknown else ""), err=True)
+
+
+def explain_unknown(connection: sqlite3.Connection, chosen: RunFilter) -> None:
+    """Say on stderr which value nothing could match, if there is one."""
+    for sentence in _unknown_values(connection, chosen):
+        click.echo(sentence, err=True)
+
+
+def _unknown_values(connection: sqlite3.Connection, chosen: RunFilter) -> list[str]:
+    sentences = (
+        _unknown(connection, name, column, getattr(chosen, name))
+        for name, column in _COLUMNS.items()
+    )
+    return [sentence for sentence in sentences if sentence is not None]
 
 
 def _unknown(

@@ -1,5 +1,5 @@
-"""The report: what happened in a period, on one page that needs nothing else.
+"""A report on a period: one page that needs nothing else, as HTML and as Markdown.
 
-Called by `telemetry report`. `figures` asks the view, `page` and `markdown` write down what it
-said, and `picture` draws. Whatever agents wrote goes through `markup`, where it stays text.
+Used by `telemetry report`. `figures` queries the database, `text` puts figures into sentences,
+`charts` draws, and `render` fills the templates.
 """

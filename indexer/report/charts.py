@@ -1,23 +1,25 @@
-"""The pictures: figures as SVG that fits any width without its text changing size.
+"""Charts as SVG that fits any width without changing the size of its text.
 
-Called by the page. Places along the width are percentages, all else is pixels. Colours and
-patterns are the style sheet's; a status is told by its pattern and its name, not by colour alone.
+Used by the page. Positions along the width are percentages, everything else is pixels. Colours and
+patterns are in the style sheet; a status is shown by pattern and name, never by colour alone.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from indexer.report.figures import OTHER
 from indexer.report.markup import Markup, element
 from indexer.report.period import key_in_words
-from indexer.report.text import rate_in_words
+from indexer.report.text import rate as rate_in_words
+from indexer.store.run_queries import STALE
+from indexer.store.totals import RunCounts
 from indexer.terminal.format import count, duration, many
 from telemetry_core.status import CANCELLED, FAILED, PARTIAL, RUNNING, SUCCESS, TIMEOUT
 
-STACKED = (SUCCESS, PARTIAL, RUNNING, CANCELLED, OTHER, TIMEOUT, FAILED)
+STACKED = (SUCCESS, PARTIAL, RUNNING, CANCELLED, OTHER, STALE, TIMEOUT, FAILED)
 """The statuses from the bottom of a bar to its top."""
 
 _HEIGHT = 260
@@ -25,7 +27,7 @@ _ABOVE, _BELOW = 12, 34
 _PLOT = _HEIGHT - _ABOVE - _BELOW
 _LABELS_WIDE, _LABELS_NARROW = 16, 6
 _TICKS = 4
-# Less could not be seen, and one failure among thousands is what one looks for.
+# Less could not be seen, and one failure among thousands is what people look for.
 _LEAST = 2.0
 _ROW = 22
 _TICKS_OF_TIME = (
@@ -44,7 +46,7 @@ _TICKS_OF_TIME = (
 
 
 def patterns() -> Markup:
-    """Return the patterns that the statuses are told apart by; once for all pictures of a page."""
+    """Return the patterns that distinguish the statuses, once for all charts of a page."""
     return element(
         "svg",
         element("defs", *(_pattern(status) for status in STACKED)),
@@ -57,7 +59,7 @@ def patterns() -> Markup:
 
 
 def swatch(status: str) -> Markup:
-    """Return a small square with a status's pattern, to stand before its name."""
+    """Return a small square with the pattern of a status, for in front of its name."""
     square = element("rect", width=12, height=12, rx=2, class_=f"fill-{_known(status)}")
     return element("svg", square, class_="swatch", width=12, height=12, aria_hidden="true")
 
@@ -105,20 +107,16 @@ def rate_bar(rate: Optional[float]) -> Markup:
 
 
 class TimeScale(NamedTuple):
-    """A logarithmic scale of durations, for all rows of a table."""
+    """A logarithmic scale of durations, shared by all rows of a table."""
 
     least: float
     most: float
 
     @classmethod
-    def of(cls, agents: Sequence[dict[str, Any]]) -> TimeScale:
-        """Return the scale on which all of the agents' durations have room."""
-        values = [
-            max(1.0, float(agent[name]))
-            for agent in agents
-            for name in ("p50_duration_ms", "p95_duration_ms")
-            if isinstance(agent.get(name), (int, float))
-        ] or [1.0]
+    def of(cls, agents: Sequence[RunCounts]) -> TimeScale:
+        """Return the scale that has room for the durations of all agents."""
+        durations = [d for one in agents for d in (one.p50_duration_ms, one.p95_duration_ms)]
+        values = [max(1.0, float(one)) for one in durations if one is not None] or [1.0]
         return cls(min(values) / 1.5, max(values) * 1.5)
 
     def place(self, milliseconds: float) -> float:
@@ -127,11 +125,11 @@ class TimeScale(NamedTuple):
         return 100 * min(1.0, max(0.0, along))
 
     def ticks(self) -> list[int]:
-        """Return the durations worth a line."""
+        """Return the durations that get a line."""
         return [tick for tick in _TICKS_OF_TIME if self.least < tick < self.most]
 
     def header(self) -> Markup:
-        """Return the scale itself, with its ticks named as far as there is room."""
+        """Return the scale itself, with names for the ticks that have room."""
         ticks = self.ticks()
         every = max(1, math.ceil(len(ticks) / 4))
         names = [
@@ -141,10 +139,10 @@ class TimeScale(NamedTuple):
         ]
         return element("svg", *names, class_="scale", width="100%", height=18, aria_hidden="true")
 
-    def row(self, agent: dict[str, Any]) -> Markup:
-        """Return a dot for half of an agent's runs, and a line to where 95 of 100 are done."""
-        half, most = agent.get("p50_duration_ms"), agent.get("p95_duration_ms")
-        if not isinstance(half, (int, float)) or not isinstance(most, (int, float)):
+    def row(self, agent: RunCounts) -> Markup:
+        """Return a dot at the median of an agent's durations, and a line to their p95."""
+        half, most = agent.p50_duration_ms, agent.p95_duration_ms
+        if half is None or most is None:
             return Markup()
         left, right = _percent(self.place(half)), _percent(self.place(most))
         lines = [
@@ -153,7 +151,7 @@ class TimeScale(NamedTuple):
         ]
         return element(
             "svg",
-            element("title", f"half within {duration(half)}, 95 of 100 within {duration(most)}"),
+            element("title", f"median {duration(half)}, p95 {duration(most)}"),
             *lines,
             element("line", x1=left, x2=right, y1=11, y2=11, class_="span"),
             element("line", x1=right, x2=right, y1=7, y2=15, class_="span-end"),
@@ -166,7 +164,7 @@ class TimeScale(NamedTuple):
 
 
 def _pattern(status: str) -> Markup:
-    """Return a status's pattern: lines of its own in the paper's colour, on its own colour."""
+    """Return the pattern of a status: lines in the colour of the page on a colour of its own."""
     lines = {
         FAILED: "M-2,2 l4,-4 M0,8 l8,-8 M6,10 l4,-4",
         TIMEOUT: "M0,4 h8 M4,0 v8",
@@ -174,6 +172,7 @@ def _pattern(status: str) -> Markup:
         CANCELLED: "M0,4 h8",
         RUNNING: "M4,0 v8",
         OTHER: "M-2,6 l4,4 M0,0 l8,8 M6,-2 l4,4",
+        STALE: "M4,2 a2,2 0 1,0 .1,0",
     }
     return element(
         "pattern",
@@ -204,7 +203,7 @@ def _bar(key: str, statuses: dict[str, int], left: float, width: float, top: int
         shapes.append(shape)
     parts = [f"{count(number)} {status}" for status, number in _stack(statuses)]
     words = f"{key_in_words(key)}: {', '.join(parts) or 'no runs'}"
-    # All of the height can be pointed at, whatever the bar's.
+    # The pointer reacts to the full height, whatever the height of the bar.
     area = element(
         "rect", x=_percent(left), width=_percent(width), y=_ABOVE, height=_PLOT, class_="area"
     )
@@ -234,7 +233,7 @@ def _grid(step: int, top: int) -> list[Markup]:
 
 
 def _labels(keys: list[str], width: float) -> list[Markup]:
-    """Return the names of the parts: those that have room, and fewer on a narrow page."""
+    """Return the names of the parts that have room; on a narrow page these are fewer."""
     wide = max(1, math.ceil(len(keys) / _LABELS_WIDE))
     narrow = wide * max(1, math.ceil(len(keys) / _LABELS_NARROW / wide))
     labels = []
@@ -247,7 +246,7 @@ def _labels(keys: list[str], width: float) -> list[Markup]:
 
 
 def _step(highest: int) -> int:
-    """Return the distance between lines: 1, 2 or 5 times a power of ten, so that few are enough."""
+    """Return the distance between lines: 1, 2 or 5 times a power of ten."""
     rough = max(1, highest) / _TICKS
     power = 10 ** max(0, math.floor(math.log10(rough)))
     return next(int(power * factor) for factor in (1, 2, 5, 10) if power * factor >= rough)

@@ -1,173 +1,250 @@
-"""The figures: what the view says of a period, as plain data.
+"""The figures of a report, as plain data.
 
-Called by `telemetry report`. It only reads, and knows nothing of how the figures are shown.
+It only reads, and knows nothing about how the figures are shown.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Optional
+from dataclasses import dataclass, fields, replace
+from typing import Any, Optional, TypeVar
 
 from indexer.report.period import Period
-from indexer.store.schema.views import by_agent_sql
+from indexer.store.run_queries import STALE, RunFilter, count_runs
+from indexer.store.totals import AgentCounts, RunCounts, Totals, totals
 from telemetry_core.status import STATUSES
 
 OTHER = "other"
-"""What a status of somebody's own counts as, in pictures."""
+"""What a status that an agent made up counts as in charts."""
 
 AGENTS_SHOWN = 20
 _ROWS_SHOWN = 10
 _STALE_SHOWN = 20
 _PARTS_SHOWN = 200
-
-_CHOSEN = "WITH chosen AS (SELECT * FROM agent_runs WHERE start_time >= ? AND start_time < ?)"
-_EVERYBODY = (
-    "WITH chosen AS (SELECT NULL AS agent_name, run_id, status, duration_ms, start_time"
-    " FROM agent_runs WHERE start_time >= ? AND start_time < ?)"
-)
 _HAS_FAILED = "status IN ('failed', 'timeout')"
-_RUN = "run_id, agent_name, job_type, status, start_time, duration_ms, error_summary"
 
-Figure = dict[str, Any]
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class PeriodTotals(RunCounts):
+    """The counts of all runs of a period."""
+
+    agents: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True)
+class OtherAgents(RunCounts):
+    """The agents that have no row of their own, together; without percentiles."""
+
+    agents: int = 0
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One run in a list."""
+
+    run_id: str
+    agent_name: Optional[str]
+    job_type: Optional[str]
+    status: Optional[str]
+    start_time: Optional[str]
+    duration_ms: Optional[float]
+    error_summary: Optional[str]
+
+
+@dataclass(frozen=True)
+class FailingJob:
+    """A job of an agent whose runs failed, with the error of the latest failure."""
+
+    agent_name: Optional[str]
+    job_type: Optional[str]
+    runs: int
+    failed: int
+    error_summary: Optional[str]
+    run_id: str
+    last_failure: str
+
+
+@dataclass(frozen=True)
+class ErrorGroup(RunLine):
+    """Runs that failed with the same error; the other fields are those of the latest."""
+
+    count: int
+    agents: int
+
+
+@dataclass(frozen=True)
+class StaleLine:
+    """A run that is stale now."""
+
+    run_id: str
+    agent_name: Optional[str]
+    job_type: Optional[str]
+    start_time: Optional[str]
+    last_event_time: Optional[str]
+    reason: str
 
 
 @dataclass(frozen=True)
 class Figures:
-    """All that a report says."""
+    """Everything that a report says."""
 
     period: Period
-    totals: Figure
-    before: Figure
+    is_of_roots: bool
+    """Whether nested runs are left out."""
+    nested_left_out: int
+    totals: PeriodTotals
+    before: PeriodTotals
     """The totals of the period before, of the same length."""
     parts: dict[str, dict[str, int]]
     """Runs by status, for each part of the period."""
-    agents: list[Figure]
-    """The agents with the most runs; the columns of `runs_by_agent`."""
-    others: Optional[Figure]
-    """The agents that are not among these, all in one: `agents` says how many."""
-    slowest: list[Figure]
-    failing: list[Figure]
-    """Agents and their jobs, by how many runs failed, each with its latest error."""
-    errors: list[Figure]
-    stale: list[Figure]
-    """Runs that are stale now, whenever they began."""
+    agents: list[AgentCounts]
+    """The agents with the most runs."""
+    others: Optional[OtherAgents]
+    slowest: list[RunLine]
+    failing: list[FailingJob]
+    errors: list[ErrorGroup]
+    stale: list[StaleLine]
+    """Runs that are stale now, whenever they started."""
     stale_count: int
 
 
-def gather(connection: sqlite3.Connection, period: Period) -> Figures:
-    """Ask the view for everything, in one state of it."""
-    ask = _Asker(connection, period)
+def gather(connection: sqlite3.Connection, period: Period, chosen: RunFilter) -> Figures:
+    """Return the figures of the chosen runs that started in a period, from one snapshot.
+
+    The row factory of the connection has to be sqlite3.Row.
+    """
     connection.execute("BEGIN")
     try:
-        agents = ask.rows(
-            f"SELECT * FROM ({by_agent_sql('chosen')}) ORDER BY runs DESC, agent_name"
-        )
-        (stale_count,) = connection.execute("SELECT count(*) FROM stale_runs").fetchone()
-        return Figures(
-            period=period,
-            totals=ask.totals(period),
-            before=ask.totals(period.before()),
-            parts=_parts(period, ask),
-            agents=agents[:AGENTS_SHOWN],
-            others=_together(agents[AGENTS_SHOWN:]),
-            slowest=ask.slowest(),
-            failing=ask.failing(),
-            errors=ask.errors(),
-            stale=ask.stale(),
-            stale_count=stale_count,
-        )
+        return _gather(connection, period, chosen)
     finally:
         connection.execute("COMMIT")
 
 
-class _Asker:
-    """Asks about the runs that started in a period."""
+def _gather(connection: sqlite3.Connection, period: Period, chosen: RunFilter) -> Figures:
+    chosen = replace(chosen, since=period.since, until=period.until)
+    earlier = period.before()
+    before = replace(chosen, since=earlier.since, until=earlier.until)
+    found = totals(connection, chosen)
+    stale = _Runs(connection, RunFilter(status=STALE))
+    runs = _Runs(connection, chosen)
+    return Figures(
+        period=period,
+        is_of_roots=chosen.is_root,
+        nested_left_out=_nested(connection, chosen),
+        totals=_period_totals(found),
+        before=_period_totals(totals(connection, before)),
+        parts=_parts(period, runs),
+        agents=found.by_agent[:AGENTS_SHOWN],
+        others=_together(found.by_agent[AGENTS_SHOWN:]),
+        slowest=runs.slowest(),
+        failing=runs.failing(),
+        errors=runs.errors(),
+        stale=stale.stale(),
+        stale_count=stale.count(),
+    )
 
-    def __init__(self, connection: sqlite3.Connection, period: Period) -> None:
+
+class _Runs:
+    """Queries over the runs that a filter means."""
+
+    def __init__(self, connection: sqlite3.Connection, chosen: RunFilter) -> None:
+        where, self._values = chosen.where()
         self._connection = connection
-        self._period = period
-
-    def rows(self, query: str) -> list[Figure]:
-        """Return what a query on `chosen` gives."""
-        rows = self._connection.execute(f"{_CHOSEN} {query}", self._period)
-        return [dict(row) for row in rows.fetchall()]
-
-    def totals(self, period: Period) -> Figure:
-        """Return what all runs of a period come to; rates and durations may be null."""
-        query = f"{_EVERYBODY} SELECT * FROM ({by_agent_sql('chosen')})"
-        row = self._connection.execute(query, period).fetchone()
-        counted = self._connection.execute(
-            f"{_CHOSEN} SELECT count(DISTINCT ifnull(agent_name, '')) AS agents,"
-            " ifnull(sum(event_count), 0) AS events FROM chosen",
-            period,
-        ).fetchone()
-        nothing = {
-            "runs": 0,
-            "succeeded": 0,
-            "failed": 0,
-            "running": 0,
-            "success_rate": None,
-            "p50_duration_ms": None,
-            "p95_duration_ms": None,
-        }
-        found = {name: row[name] for name in nothing} if row else nothing
-        return {**found, **dict(counted)}
-
-    def slowest(self) -> list[Figure]:
-        return self.rows(
-            f"SELECT {_RUN} FROM chosen WHERE typeof(duration_ms) IN ('integer', 'real')"
-            f" ORDER BY duration_ms DESC, run_id LIMIT {_ROWS_SHOWN}"
+        self._with = (
+            "WITH stale AS (SELECT run_id FROM stale_runs), chosen AS (SELECT run_id, agent_name,"
+            f" job_type, CASE WHEN run_id IN stale THEN '{STALE}' ELSE status END AS status,"
+            " start_time, duration_ms, error_summary, last_event_time"
+            f" FROM agent_runs WHERE {where}) "
         )
 
-    def failing(self) -> list[Figure]:
-        # The error is that of the row which has the maximum: SQLite says so.
-        return self.rows(
+    def rows(self, query: str) -> list[sqlite3.Row]:
+        return self._connection.execute(self._with + query, self._values).fetchall()
+
+    def count(self) -> int:
+        return int(self.rows("SELECT count(*) FROM chosen")[0][0])
+
+    def slowest(self) -> list[RunLine]:
+        rows = self.rows(
+            f"SELECT {_names(RunLine)} FROM chosen"
+            " WHERE typeof(duration_ms) IN ('integer', 'real')"
+            f" ORDER BY duration_ms DESC, run_id LIMIT {_ROWS_SHOWN}"
+        )
+        return [RunLine(**dict(row)) for row in rows]
+
+    def failing(self) -> list[FailingJob]:
+        # Bare columns are those of the row that has the maximum: SQLite documents it.
+        rows = self.rows(
             "SELECT agent_name, job_type, count(*) AS runs,"
-            f" sum({_HAS_FAILED}) AS failed, error_summary,"
+            f" sum({_HAS_FAILED}) AS failed, error_summary, run_id,"
             f" max(CASE WHEN {_HAS_FAILED} THEN start_time END) AS last_failure"
             f" FROM chosen GROUP BY agent_name, job_type HAVING sum({_HAS_FAILED}) > 0"
             f" ORDER BY failed DESC, runs, agent_name, job_type LIMIT {_ROWS_SHOWN}"
         )
+        return [FailingJob(**dict(row)) for row in rows]
 
-    def errors(self) -> list[Figure]:
-        return self.rows(
-            f"SELECT {_RUN} FROM chosen WHERE {_HAS_FAILED}"
+    def errors(self) -> list[ErrorGroup]:
+        rows = self.rows(
+            "SELECT run_id, agent_name, job_type, status, max(start_time) AS start_time,"
+            " duration_ms, error_summary, count(*) AS count,"
+            " count(DISTINCT ifnull(agent_name, '')) AS agents"
+            f" FROM chosen WHERE {_HAS_FAILED} GROUP BY error_summary, status"
             f" ORDER BY start_time DESC, run_id DESC LIMIT {_ROWS_SHOWN}"
         )
+        return [ErrorGroup(**dict(row)) for row in rows]
 
-    def stale(self) -> list[Figure]:
-        return self.rows(
-            f"SELECT * FROM stale_runs ORDER BY last_event_time DESC, run_id LIMIT {_STALE_SHOWN}"
+    def stale(self) -> list[StaleLine]:
+        rows = self.rows(
+            f"SELECT {_names(StaleLine)} FROM stale_runs"
+            f" ORDER BY last_event_time DESC, run_id LIMIT {_STALE_SHOWN}"
         )
+        return [StaleLine(**dict(row)) for row in rows]
 
 
-def _parts(period: Period, ask: _Asker) -> dict[str, dict[str, int]]:
+def _names(kind: Any) -> str:
+    return ", ".join(field.name for field in fields(kind))
+
+
+def _nested(connection: sqlite3.Connection, chosen: RunFilter) -> int:
+    if not chosen.is_root:
+        return 0
+    everything = sum(count_runs(connection, replace(chosen, is_root=False)))
+    return everything - sum(count_runs(connection, chosen))
+
+
+def _period_totals(found: Totals) -> PeriodTotals:
+    return PeriodTotals(**vars(found.total), agents=len(found.by_agent), events=found.events)
+
+
+def _parts(period: Period, runs: _Runs) -> dict[str, dict[str, int]]:
     parts: dict[str, dict[str, int]] = {key: {} for key in period.parts()}
-    counted = ask.rows(
+    counted = runs.rows(
         "SELECT substr(ifnull(strftime('%Y-%m-%d %H', start_time, 'localtime'), start_time),"
         f" 1, {period.key_length}) AS part, status, count(*) AS runs FROM chosen GROUP BY 1, 2"
     )
     for row in counted:
         statuses = parts.setdefault(row["part"], {})
-        status = row["status"] if row["status"] in STATUSES else OTHER
+        status = row["status"] if row["status"] in (*STATUSES, STALE) else OTHER
         statuses[status] = statuses.get(status, 0) + row["runs"]
     if len(parts) > _PARTS_SHOWN:
-        # Of centuries, as an odd clock makes them, the years in which anything ran.
+        # Of the centuries that a wrong clock makes, the years in which anything ran.
         return {key: statuses for key, statuses in parts.items() if statuses}
     return parts
 
 
-def _together(agents: Sequence[Figure]) -> Optional[Figure]:
+def _together(agents: list[AgentCounts]) -> Optional[OtherAgents]:
     if not agents:
         return None
-    names = ("runs", "succeeded", "failed", "running")
-    summed: Figure = {name: sum(agent[name] or 0 for agent in agents) for name in names}
-    ended = summed["runs"] - summed["running"]
-    return {
-        **summed,
-        "agents": len(agents),
-        "success_rate": summed["succeeded"] / ended if ended else None,
-        "last_run": max((agent["last_run"] or "" for agent in agents), default=""),
-    }
+    outcomes = ("succeeded", "partial", "failed", "cancelled", "running", "stale", "other")
+    counts = {name: sum(getattr(agent, name) for agent in agents) for name in outcomes}
+    runs = sum(counts.values())
+    ended = runs - counts["running"]
+    return OtherAgents(
+        runs=runs,
+        **counts,
+        agents=len(agents),
+        success_rate=round(counts["succeeded"] / ended, 4) if ended else None,
+        last_run=max((agent.last_run or "" for agent in agents), default=""),
+    )

@@ -1,7 +1,7 @@
-"""The markup: elements of HTML and SVG, in which text can be nothing but text.
+"""Elements of SVG, in which text can only ever be text.
 
-Called by the page and its pictures. What is not made by `element` is escaped, so that nothing an
-agent wrote can become an element, an attribute or a script.
+Used by the charts. Everything that is not made by `element` is escaped, so that nothing an agent
+wrote can become an element, an attribute or a script.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _WITHOUT_END = frozenset(("meta", "br", "link"))
 
 
 class Markup(str):
-    """Text that is markup already."""
+    """Text that already is markup."""
 
     __slots__ = ()
 
 
 def element(name: str, /, *children: Any, **attributes: Any) -> Markup:
-    """Return an element. `_` in an attribute's name is `-`; one whose value is None is left out."""
+    """Return an element. `_` in the name of an attribute becomes `-`; None leaves one out."""
     named = "".join(
         f' {key.strip("_").replace("_", "-")}="{escape(plain(value))}"'
         for key, value in attributes.items()
@@ -33,7 +33,7 @@ def element(name: str, /, *children: Any, **attributes: Any) -> Markup:
 
 
 def together(*children: Any) -> Markup:
-    """Return markup and text one after the other; None is nothing."""
+    """Return markup and text joined; None is left out."""
     return Markup(
         "".join(child if isinstance(child, Markup) else _text(child) for child in children)
     )

@@ -1,7 +1,7 @@
-"""The period: from when to when a report looks, and the calendar's parts it falls into.
+"""The period of a report, and the parts of the calendar that it is divided into.
 
-Called by the figures and by whoever writes them down. Parts are of the local calendar, for a
-person's day is no UTC day; the moments that bound the period are UTC.
+The parts follow the local calendar, because that is how people count days; the bounds of the
+period are UTC.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Period(NamedTuple):
 
     since: str
     until: str
-    """The first moment that is not in it, as for `since` in the canonical spelling."""
+    """The first moment after it; like `since` in the canonical spelling."""
 
     @property
     def length(self) -> timedelta:
@@ -29,12 +29,12 @@ class Period(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """The part of the calendar that gives a number of bars which can be looked at."""
+        """The part of the calendar that gives a readable number of bars."""
         return next((unit for unit, most in _LONGEST.items() if self.length <= most), "year")
 
     @property
     def key_length(self) -> int:
-        """How much of a local time `YYYY-MM-DD HH` tells the parts apart."""
+        """How much of a local time `YYYY-MM-DD HH` identifies a part."""
         return _KEY_LENGTHS[self.unit]
 
     def before(self) -> Period:
@@ -50,7 +50,7 @@ class Period(NamedTuple):
         return words.replace(year, ", ")
 
     def parts(self) -> list[str]:
-        """Return the key of each part, also of those in which nothing happened."""
+        """Return the key of each part, including those in which nothing happened."""
         first, last = _local(self.since), _local(self.until) - timedelta(microseconds=1)
         if self.unit == "hour":
             return _hours(parse_time(self.since), parse_time(self.until))
@@ -111,5 +111,5 @@ def _local(moment: str) -> datetime:
     try:
         return parse_time(moment).astimezone()
     except (OverflowError, OSError):
-        # Before or after all that the system's calendar knows.
+        # Outside of the range of the system's calendar.
         return parse_time(moment)

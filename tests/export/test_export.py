@@ -304,7 +304,7 @@ def test_somebody_who_waits_sees_how_far_it_is(base, client, recorded, monkeypat
         (["runs", "--format", "xml"], "xml"),
         (["runs", "--since", "soon"], "is not an age"),
         (["runs", "--since", "1h", "--until", "2h"], "later than"),
-        (["runs", "--output", "/no/such/directory/x.csv"], "there is no directory"),
+        (["runs", "--output", "/no/such/directory/x.csv"], "no such directory"),
     ],
 )
 def test_wrong_input_exits_2(arguments, words, cli, base):

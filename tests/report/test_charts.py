@@ -15,7 +15,8 @@ from indexer.report.charts import (
     swatch,
 )
 from indexer.report.markup import element
-from indexer.report.text import rate_in_words
+from indexer.report.text import rate as rate_in_words
+from indexer.store.totals import RunCounts
 
 HOSTILE = "<script>alert('x')</script>&\"\x1b\u202e"
 
@@ -86,7 +87,7 @@ def test_every_status_has_a_pattern_of_its_own():
 
 def test_durations_of_any_size_have_a_place():
     """Between 0 and 100 percent, longer ones further right; what is no number is not drawn."""
-    agents = [{"p50_duration_ms": 0, "p95_duration_ms": 10**12}, {"p50_duration_ms": "soon"}]
+    agents = [RunCounts(p50_duration_ms=0, p95_duration_ms=10**12), RunCounts()]
     scale = TimeScale.of(agents)
     places = [scale.place(value) for value in (0, 1, 1_000, 10**9, 10**12)]
     assert places == sorted(places)

@@ -104,7 +104,8 @@ def test_the_page_asks_for_nothing(cli, record):
     names = {name for name, _ in page.elements}
     assert not names & {"script", "link", "img", "iframe", "object", "base", "form", "use"}
     attributes = {key for _, found in page.elements for key in found}
-    assert not attributes & {"src", "href", "xlink:href", "style", "srcset", "action"}
+    assert all(link["href"].startswith("#run-") for link in page.all("a"))
+    assert not attributes & {"src", "xlink:href", "style", "srcset", "action"}
     assert not [key for key in attributes if key.startswith("on")]
     style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
     assert set(re.findall(r"url\((.)", style)) == {"#"}
@@ -277,7 +278,7 @@ def test_pictures_and_tables_can_be_heard(cli, record):
         assert section["aria-labelledby"] in ids
     assert all("scope" in header for header in page.all("th"))
     headings = [name for name, _ in page.elements if re.fullmatch("h[1-6]", name)]
-    assert headings == ["h1"] + ["h2"] * 6
+    assert headings == ["h1"] + ["h2"] * 7
     assert page.all("html")[0]["lang"] == "en"
 
 
@@ -310,7 +311,7 @@ def test_the_output_says_the_format(cli, record, tmp_path):
         (["--since", "1h", "--until", "1d"], "later than"),
         (["--format", "pdf"], "pdf"),
         (["--format", "both", "--output", "-"], "stdout takes one"),
-        (["--output", "/no/such/directory/x.html"], "there is no directory"),
+        (["--output", "/no/such/directory/x.html"], "no such directory"),
     ],
 )
 def test_wrong_input_exits_2(arguments, words, cli, base):
@@ -354,3 +355,69 @@ def test_a_browser_shows_it_without_complaint(cli, record, tmp_path):
     )
     assert (tmp_path / "page.png").exists(), done.stderr
     assert not re.findall(r".*CONSOLE.*", done.stderr)
+
+
+def test_root_runs_are_counted_and_the_page_says_so(cli, client):
+    """Nested runs do not count for totals, rates and agents, unless they are asked for."""
+    with client.track_run("outer", "job"):
+        for _ in range(5):
+            with client.track_run("inner", "step"):
+                pass
+    figures = _figures(cli)
+    assert (figures["totals"]["runs"], figures["nested_left_out"]) == (1, 5)
+    assert [agent["agent_name"] for agent in figures["agents"]] == ["outer"]
+    assert _figures(cli, "--nested")["totals"]["runs"] == 6
+    text = _html(cli)
+    assert "1 root run by 1 agent" in text
+    assert "5 runs nested in them are not" in text
+
+
+def test_a_report_is_of_the_runs_that_are_chosen(cli, record):
+    """By agent, job and status as everywhere; a value that no run has is named."""
+    record("one", job="daily")
+    record("two", "failed", job="weekly")
+    assert _figures(cli, "--agent", "one")["totals"]["runs"] == 1
+    assert _figures(cli, "--job", "weekly")["totals"]["failed"] == 1
+    assert _figures(cli, "--status", "failed")["totals"]["runs"] == 1
+    assert "did you mean 'two'?" in cli("report", "--agent", "twoo", "--json").err
+
+
+def test_equal_errors_are_one_line_with_a_count(cli, record):
+    """So that one fault does not push all others off the page."""
+    for hours in range(1, 13):
+        record(f"agent-{hours % 2}", "failed", hours=hours, error_summary="Timeout: 30 s")
+    record("other", "failed", hours=20, error_summary="KeyError: 'id'")
+    first, second = _figures(cli)["errors"]
+    assert (first["count"], first["agents"], second["count"]) == (12, 2, 1)
+    assert first["error_summary"] == "Timeout: 30 s"
+
+
+def test_the_first_day_of_the_default_period_is_whole(cli, record):
+    """It starts at midnight, so that the first bar is not a part of a day."""
+    record("agent")
+    start = datetime.fromisoformat(_figures(cli)["period"]["since"].replace("Z", "+00:00"))
+    local = start.astimezone()
+    assert (local.hour, local.minute, local.second) == (0, 0, 0)
+    assert (datetime.now().astimezone().date() - local.date()).days == 6
+    assert len(_figures(cli)["parts"]) == 7
+
+
+def test_every_run_of_the_page_leads_to_its_id(cli, record):
+    """A link for each, to where the whole id and the command are."""
+    run_id = record("agent", "failed", error_summary="x")
+    page = _Page(_html(cli))
+    targets = {f"#{found['id']}" for found in page.all("li") if "id" in found}
+    links = {found["href"] for found in page.all("a")}
+    assert links == targets
+    assert len(targets) == 1
+    assert run_id in page.text
+    assert f"telemetry show {run_id[-8:]}" in page.text
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report.docx"])
+def test_a_suffix_of_no_form_is_refused(name, cli, record, tmp_path):
+    """Rather than HTML in a file that says it is something else."""
+    record("agent")
+    ran = cli("report", "-o", str(tmp_path / name))
+    assert ran.code == 2
+    assert "use .html or .md" in ran.err

@@ -1,63 +1,61 @@
-"""`telemetry report`: a page on a period, for people.
-
-Called by the command line. Figures, pictures and pages are made in indexer/report/.
-"""
+"""`telemetry report`: write a report on a period as HTML and Markdown."""
 
 from __future__ import annotations
 
 import os
 import socket
-from datetime import datetime, timezone
+from dataclasses import asdict
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Optional
 
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.exit_codes import OK
+from indexer.cli.run_options import (
+    explain_unknown,
+    nested_option,
+    root_runs,
+    run_filter_options,
+    with_parent_found,
+)
 from indexer.report.figures import Figures, gather
-from indexer.report.markdown import markdown
-from indexer.report.page import page
 from indexer.report.period import Period
+from indexer.report.render import html, markdown
 from indexer.report.text import Origin
+from indexer.store.run_queries import RunFilter
 from indexer.system.base import Base
 from indexer.terminal.destination import STDOUT, destination, output_option
 from indexer.terminal.format import plain
 from indexer.terminal.json_output import print_json
-from indexer.terminal.time_options import MOMENT_HELP, check_order, moment
+from indexer.terminal.time_options import MOMENT_HELP, check_order
 from telemetry_core import __version__
 from telemetry_core.timestamp import format_time
 
 EXAMPLES = f"""\b
 Examples:
-  telemetry report                          the last 7 days, into reports/
+  telemetry report                          today and the six days before
   telemetry report --since 24h --format html
+  telemetry report --agent crawler --nested
   telemetry report --since 2026-11-01 --until 2026-12-01 --output november.html
   telemetry report --format markdown --output -
 
 {MOMENT_HELP}
 """
 
-_WRITERS = {".html": page, ".md": markdown}
+_WRITERS = {".html": html, ".md": markdown}
 _SUFFIXES = {"html": [".html"], "markdown": [".md"], "both": [".html", ".md"]}
 
 
 @click.command("report", epilog=EXAMPLES)
-@click.option(
-    "--since",
-    metavar="WHEN",
-    callback=moment,
-    default="7d",
-    show_default=True,
-    help="From then on.",
-)
-@click.option(
-    "--until", metavar="WHEN", callback=moment, default="0s", help="Up to then; default now."
-)
+@run_filter_options()
+@nested_option
 @click.option(
     "--format",
     "form",
     type=click.Choice(list(_SUFFIXES)),
-    help="Default: both; for one --output what its suffix says.",
+    help="Default: both, or with --output the format of its suffix.",
 )
 @output_option
 @json_option
@@ -66,42 +64,60 @@ _SUFFIXES = {"html": [".html"], "markdown": [".md"], "both": [".html", ".md"]}
 def command(
     settings: Settings,
     *,
-    since: str,
-    until: str,
+    chosen: RunFilter,
+    nested: bool,
     form: Optional[str],
     output: Optional[Path],
     as_json: bool,
 ) -> int:
-    """Write a page on a period: what ran, how it went, how long it took, what failed.
+    """Write a report on a period: what ran, how it ended, how long it took, what failed.
 
-    The page is one file without scripts that asks for nothing from anywhere. It goes into
-    reports/ under the base directory, or to --output; stderr says where it is.
+    The period is today and the six days before, unless --since or --until says otherwise. The
+    page is one file without scripts that loads nothing. It goes to reports/ in the base
+    directory, or to --output; stderr says where it is. Root runs are counted; --nested counts
+    the runs inside them as well.
     """
-    check_order(since, until)
     suffixes = _suffixes(form, output)
     base = settings.base()
+    now = datetime.now(timezone.utc)
+    period = Period(chosen.since or _default_start(now), chosen.until or format_time(now))
+    check_order(*period)
     with open_database(base) as connection:
-        figures = gather(connection, Period(since, until))
+        chosen = root_runs(with_parent_found(connection, chosen), nested)
+        figures = gather(connection, period, chosen)
+        if not figures.totals.runs:
+            explain_unknown(connection, chosen)
     if as_json:
-        print_json({**vars(figures), "period": figures.period._asdict()})
-        return 0
+        print_json({**asdict(figures), "period": figures.period._asdict()})
+        return OK
     for suffix in suffixes:
         _write(figures, base, _named(output, suffix, suffixes), suffix)
-    return 0
+    return OK
+
+
+def _default_start(now: datetime) -> str:
+    """Return the start of the local day six days ago, so that the first day is whole."""
+    first = now.astimezone().date() - timedelta(days=6)
+    return format_time(datetime.combine(first, datetime.min.time()).astimezone())
 
 
 def _suffixes(form: Optional[str], output: Optional[Path]) -> list[str]:
     if form is None:
         if output is None or os.path.isdir(output):
             return _SUFFIXES["both"]
-        return [".md"] if output.suffix.lower() in (".md", ".markdown") else [".html"]
+        suffix = output.suffix.lower()
+        if suffix not in ("", ".html", ".htm", ".md", ".markdown") and output != STDOUT:
+            raise click.UsageError(
+                f"no format has the suffix {output.suffix}: use .html or .md, or --format"
+            )
+        return [".md"] if suffix in (".md", ".markdown") else [".html"]
     if form == "both" and output == STDOUT:
-        raise click.UsageError("stdout takes one of the two: say --format html or markdown")
+        raise click.UsageError("stdout takes one format: add --format html or --format markdown")
     return _SUFFIXES[form]
 
 
 def _named(output: Optional[Path], suffix: str, suffixes: list[str]) -> Optional[Path]:
-    """Return where one of the files goes: two files of one name differ in the suffix."""
+    """Return where one of the files goes; two files of one name differ in the suffix."""
     if output is None or len(suffixes) == 1 or os.path.isdir(output):
         return output
     return output.with_suffix(suffix)

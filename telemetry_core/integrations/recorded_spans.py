@@ -36,7 +36,7 @@ class RecordedSpans:
 
     def run_of(self, span_id: Optional[str]) -> Optional[str]:
         """Return the run of an open span, None if it is not open here."""
-        known = self._open.get(span_id or "")
+        known = self._open.get(_short(span_id or ""))
         return known.run_id if known else None
 
     def start(
@@ -52,13 +52,14 @@ class RecordedSpans:
         owns_run: bool = False,
     ) -> None:
         """Write the start of a span; a span that `owns_run` ends its run with it."""
+        span_id = _short(span_id)
         if len(self._open) >= _MAX_OPEN:
             self._open.pop(next(iter(self._open)), None)
         self._open[span_id] = _Open(run_id, owns_run)
         tick = CLOCK.tick()
         data: dict[str, Any] = {"span_id": span_id}
         if parent_id:
-            data["parent_span_id"] = parent_id
+            data["parent_span_id"] = _short(parent_id)
         data.update(name=plain_text(name)[:_MAX_NAME], kind=kind)
         data["start_time"] = start_time or tick.time
         if attributes:
@@ -78,6 +79,7 @@ class RecordedSpans:
 
         `status` is the run's where it is neither success nor failed.
         """
+        span_id = _short(span_id)
         known = self._open.pop(span_id, None)
         if known is None:
             return
@@ -96,3 +98,8 @@ class RecordedSpans:
             summary = {} if error is None else {"error_summary": error}
             ended = status or ("success" if error is None else "failed")
             self._client.end_run(known.run_id, ended, **summary)
+
+
+def _short(span_id: str) -> str:
+    """Return the 16 digits that a span is known by: the last ones of a UUID or of a longer id."""
+    return span_id.replace("-", "")[-16:]

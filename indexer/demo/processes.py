@@ -22,6 +22,7 @@ from telemetry_core.storage import make_directory
 
 _PACKAGE = Path(indexer.__file__).parent
 _AGENT = _PACKAGE / "demo" / "agent.py"
+_RESEARCHER = _PACKAGE / "demo" / "researcher.py"
 _INDEXER = _PACKAGE / "__main__.py"
 _RESTART_SECONDS = 2.0
 _GRACE_SECONDS = 5.0
@@ -75,6 +76,12 @@ class Crew:
             listing.write(b"\0".join(os.fsencode(file.path) for file in files))
             listing.seek(0)
             self.agents[name] = _start(command, self.environment(environ), log, listing)
+
+    def start_researcher(self, name: str, environ: Mapping[str, str], *arguments: str) -> None:
+        """Start an agent with a model and tools."""
+        command = [sys.executable, str(_RESEARCHER), name, *arguments]
+        with self._log("agents.log") as log:
+            self.agents[name] = _start(command, self.environment(environ), log, None)
 
     def kill_agent(self, name: str) -> None:
         """Kill an agent as the kernel does when memory runs out: without a word."""

@@ -19,7 +19,14 @@ from indexer.database.freshness import refresh_database
 from indexer.database.verify import Verification, verify
 from indexer.demo.display import Screen
 from indexer.demo.processes import Crew
-from indexer.demo.snapshot import Picture, failed_files, look
+from indexer.demo.snapshot import (
+    Picture,
+    failed_files,
+    is_in_tool,
+    last_words,
+    look,
+    usage_in_words,
+)
 from indexer.demo.source_files import SourceFile, divide, find_files, sample
 from indexer.system.base import Base
 from telemetry_core import RunContext, TelemetryClient
@@ -29,6 +36,11 @@ AGENTS = 4
 DOOMED = "doomed"
 """The agent that is killed in the middle of its work."""
 
+RESEARCHER = "researcher"
+STUCK = "stuck"
+"""The agent that is killed inside a tool call."""
+
+_STUCK_SECONDS = 1.0
 _DOOMED_FILES = 60
 # It takes its time, or it could end before anybody has seen it begin.
 _DOOMED_SECONDS = 20.0
@@ -52,6 +64,9 @@ class Outcome(NamedTuple):
     failed: list[tuple[str, str]]
     report: Verification
     trouble: list[str]
+    last_words: dict[str, str]
+    """What the killed agents were doing, by agent, as far as they were in a span."""
+    usage: Optional[str]
 
 
 def perform(base: Base, path: Path, screen: Screen) -> Outcome:
@@ -67,14 +82,17 @@ def perform(base: Base, path: Path, screen: Screen) -> Outcome:
         crew.stop_daemon()
     # The daemon looks for lost processes now and then; a pass of our own looks right away.
     refresh_database(base)
+    picture = look(base, run_id, crew.killed)
     return Outcome(
         root,
         len(files),
         time.monotonic() - began,
-        look(base, run_id, crew.killed),
+        picture,
         failed_files(base, run_id),
         verify(base),
         crew.failures(),
+        last_words(base, picture.agents),
+        usage_in_words(base, run_id),
     )
 
 
@@ -98,17 +116,24 @@ def _start_agents(run: RunContext, root: Path, files: Sequence[SourceFile], crew
         crew.start_agent(f"parser-{number}", root, share, environ)
     some = sample(files, _DOOMED_FILES)
     crew.start_agent(DOOMED, root, some, environ, pause=_DOOMED_SECONDS / len(some))
+    crew.start_researcher(RESEARCHER, environ)
+    crew.start_researcher(STUCK, environ, "--stuck")
 
 
 def _watch(base: Base, run_id: str, crew: Crew, screen: Screen) -> None:
-    """Show the view until all agents are done; kill one when it is well into its work."""
+    """Show the view until all agents are done; kill two, one of them inside a tool call."""
     give_up_at = time.monotonic() + _DOOMED_PATIENCE
     while crew.is_at_work():
         crew.look_after_daemon()
         picture = look(base, run_id, crew.killed)
         screen.show(picture)
-        if not crew.killed and (_is_at_work(picture) or time.monotonic() > give_up_at):
+        is_late = time.monotonic() > give_up_at
+        if DOOMED not in crew.killed and (is_late or _is_at_work(picture)):
             crew.kill_agent(DOOMED)
+        if STUCK not in crew.killed and (
+            is_late or is_in_tool(base, run_id, STUCK, _STUCK_SECONDS)
+        ):
+            crew.kill_agent(STUCK)
         time.sleep(_LOOK_SECONDS)
     refresh_database(base)
     screen.show(look(base, run_id, crew.killed))

@@ -6,13 +6,17 @@ yet for an empty one.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection
 from typing import NamedTuple, Optional
 
 from indexer.errors import DatabaseUnusable
 from indexer.store.connection import reading
+from indexer.store.schema.spans import USAGE_SUMS
+from indexer.store.spans.open_spans import last_span
 from indexer.system.base import Base
 from indexer.terminal.format import seconds_since
+from indexer.terminal.spans.usage import usage_sentence
 
 _FAMILY = (
     "(run_id = :root OR parent_run_id = :root"
@@ -83,6 +87,41 @@ def look(base: Base, run_id: str, killed: Collection[str]) -> Picture:
         return Picture([], {}, 0, killed)
     runs = {status: number for status, number, _ in statuses}
     return Picture(agents, runs, sum(events for *_, events in statuses), killed)
+
+
+def last_words(base: Base, runs: Collection[AgentRun]) -> dict[str, str]:
+    """Return what the killed agents among these runs were doing, by agent."""
+    with reading(base.database_path) as connection:
+        found = {run.agent: last_span(connection, run.run_id) for run in runs}
+    return {agent: span.sentence(is_dead=True) for agent, span in found.items() if span}
+
+
+def is_in_tool(base: Base, run_id: str, agent: str, seconds: float) -> bool:
+    """Whether an agent of the demo has been inside one tool call for some time."""
+    try:
+        with reading(base.database_path) as connection:
+            runs = connection.execute(
+                "SELECT run_id FROM agent_runs WHERE parent_run_id = ? AND agent_name = ?",
+                (run_id, agent),
+            ).fetchall()
+            spans = [last_span(connection, found) for (found,) in runs]
+    except DatabaseUnusable:
+        return False
+    return any(
+        span and span.kind == "tool_call" and (span.seconds or 0) >= seconds for span in spans
+    )
+
+
+def usage_in_words(base: Base, run_id: str) -> Optional[str]:
+    """Return what the model calls of the demo used; None if there were none."""
+    with reading(base.database_path) as connection:
+        connection.row_factory = sqlite3.Row
+        row = connection.execute(
+            f"SELECT {USAGE_SUMS} FROM run_spans WHERE counted = 1 AND run_id IN"
+            f" (SELECT run_id FROM agent_runs WHERE {_FAMILY})",
+            {"root": run_id},
+        ).fetchone()
+    return usage_sentence(row) if row["calls"] else None
 
 
 def failed_files(base: Base, run_id: str) -> list[tuple[str, str]]:

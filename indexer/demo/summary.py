@@ -10,10 +10,11 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Optional
 
 import click
 
-from indexer.demo.scenario import Outcome
+from indexer.demo.scenario import RESEARCHER, STUCK, Outcome
 from indexer.demo.snapshot import AgentRun
 from indexer.health.summary import status_counts, verification_summary
 from indexer.terminal.console import heading, print_fields
@@ -34,13 +35,14 @@ def print_summary(outcome: Outcome, base: Path) -> None:
             ("took", f"{outcome.seconds:.1f} s"),
             ("recorded", f"{runs}, {many(picture.events, 'event')} in {base}"),
             ("runs", status_counts(picture.runs)),
+            ("models", outcome.usage or "no calls"),
             ("verify", verification_summary(outcome.report)),
         ]
     )
     _print_failures(outcome.failed)
     for run in picture.agents:
         if run.agent in picture.killed:
-            _print_killed(run)
+            _print_killed(run, outcome.last_words.get(run.agent))
     for trouble in outcome.trouble:
         warn(trouble)
 
@@ -53,6 +55,12 @@ def print_next_steps(outcome: Outcome, base: Path) -> None:
     for arguments in (
         "runs",
         *(f"show {short_id(run.run_id)}" for run in killed),
+        *(
+            f"tree {short_id(run.run_id)}"
+            for run in outcome.picture.agents
+            if run.agent in (RESEARCHER, STUCK)
+        ),
+        "usage",
         "stats",
         "status",
         'sql "SELECT agent_name, reason FROM stale_runs"',
@@ -97,13 +105,15 @@ def _print_failures(failed: list[tuple[str, str]]) -> None:
         click.echo(f"... and {count(len(failed) - _SHOWN_FAILURES)} more")
 
 
-def _print_killed(run: AgentRun) -> None:
+def _print_killed(run: AgentRun, last_words: Optional[str]) -> None:
     heading(f"{run.agent} was killed with SIGKILL in the middle of its work")
     fields = [
         ("run", run.run_id),
         ("process", run.source),
-        ("what it did", f"{count(run.done)} of {count(run.discovered)} files: all is there"),
+        ("what it did", f"{count(run.done)} of {count(run.discovered)} items: all is there"),
     ]
+    if last_words:
+        fields.append(("what it was doing", last_words))
     if run.stale:
         fields.append(("in the view", f"status {run.status}; in stale_runs: {run.stale}"))
     print_fields(fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def test_the_demo_records_what_it_did(base, sources):
     assert [(row["depth"], row["job_type"]) for row in depths] == [
         (0, "demo"),
         (1, "parse"),
+        (1, "research"),
         (2, "package"),
     ]
     assert processes_of(base) == []
@@ -92,6 +94,22 @@ def test_the_killed_agent_is_found_out(base, sources):
     assert 0 < done < run["items_discovered"]
     reasons = rows(base, "SELECT reason FROM stale_runs WHERE agent_name = 'doomed'")
     assert {row["reason"] for row in reasons} == {"process gone"}
+
+
+def test_the_agent_with_a_model_shows_what_it_did(base, sources):
+    """Spans, usage, metrics; and of the one that was killed inside a tool call where it was."""
+    ran = demo(base, sources)
+    assert re.search(r"killed in tool_call crawl after [\d.]+ s, 3 spans deep", ran.out)
+    assert "model calls" in ran.out
+    (run,) = rows(base, "SELECT * FROM agent_runs WHERE agent_name = 'researcher'")
+    assert (run["status"], run["items_succeeded"]) == ("success", 3)
+    (used,) = rows(base, f"SELECT * FROM run_usage WHERE run_id = '{run['run_id']}'")
+    assert used["calls"] == 6
+    assert 0.7 < used["cache_hit_rate"] < 0.8
+    points = rows(base, f"SELECT value FROM run_metrics WHERE run_id = '{run['run_id']}'")
+    assert [point["value"] for point in points] == [0.5, 0.75, 0.875]
+    stuck = rows(base, "SELECT open_spans FROM stale_runs WHERE agent_name = 'stuck'")
+    assert stuck == [{"open_spans": 3}]
 
 
 def test_the_commands_it_suggests_work(base, sources):

@@ -41,7 +41,7 @@ def command(settings: Settings, path: Optional[Path]) -> int:
     settings.directory = settings.directory or default_base()
     base = settings.base()
     path = standard_library() if path is None else Path(os.path.abspath(path))
-    click.echo(f"Agents parse {short_path(path)}\nOne of them will be killed.\n", err=True)
+    click.echo(f"Agents parse {short_path(path)}\nTwo of them will be killed.\n", err=True)
     outcome = perform(base, path, new_screen())
     if at_terminal():
         click.echo()

@@ -210,7 +210,15 @@ def main() -> None:
     # A character that the terminal can't show must not cost the rest of the answer.
     if hasattr(stdout, "reconfigure"):
         stdout.reconfigure(errors="backslashreplace")
+        if _is_read_by_programs(stdout):
+            stdout.reconfigure(encoding="utf-8", newline="\n")
     sys.exit(_flushed(stdout, run(sys.argv[1:])))
+
+
+def _is_read_by_programs(stream: TextIO) -> bool:
+    """Whether a stream must not depend on the code page, which is Windows' default for pipes."""
+    is_chosen = "PYTHONIOENCODING" in os.environ
+    return sys.platform == "win32" and not is_chosen and not stream.isatty()
 
 
 class _BestEffortFile(io.FileIO):
@@ -227,7 +235,7 @@ def _best_effort_stderr() -> TextIO:
     if sys.stderr is None:
         return open(os.devnull, "w")
     file = io.BufferedWriter(_BestEffortFile(sys.stderr.fileno(), "wb", closefd=False))
-    encoding = sys.stderr.encoding
+    encoding = "utf-8" if _is_read_by_programs(sys.stderr) else sys.stderr.encoding
     return io.TextIOWrapper(file, encoding, "backslashreplace", line_buffering=True)
 
 

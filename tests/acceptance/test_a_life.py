@@ -104,7 +104,7 @@ def test_a_life(base: Path) -> None:
     acknowledged, killed = _live_and_die(base, random.Random(20_261_126))
     assert judge(config, acknowledged) >= len(acknowledged)
 
-    (segment,) = config.ndjson_dir.glob("events_*[0-9].ndjson")
+    (segment,) = config.ndjson_dir.glob("events_????????.ndjson")
     if os.name == "nt":
         with segment.open("rb"):
             held = _done(base, "archive", "--older-than", "30d", code=3)
@@ -136,8 +136,9 @@ def test_a_life(base: Path) -> None:
     with closing(sqlite3.connect(config.database_path)) as reader:
         reader.execute("BEGIN")
         assert len(reader.execute(everything).fetchall()) > len(before)
-        _done(base, "prune", "--older-than", "30d", "--yes")
+        pruned = _done(base, "prune", "--older-than", "30d", "--yes")
     judge(config, [late])
-    assert {row[0] for row in _rows(base, "SELECT run_id FROM agent_runs")}.isdisjoint(killed)
+    left = {row[0] for row in _rows(base, "SELECT run_id FROM agent_runs")}
+    assert left.isdisjoint(killed), (pruned, sorted(os.listdir(config.ndjson_dir)))
     _done(base, "verify")
     _done(base, "doctor")

@@ -16,6 +16,9 @@ from telemetry_core.shared_log import SharedLog
 from tests.support.needs import fifo
 from tests.support.process import run
 
+_AMPLE = 30.0
+"""Seconds: what waits is written by the next event, however slow the machine."""
+
 REAL_WRITE, REAL_OPEN, REAL_FSYNC = os.write, os.open, os.fsync
 
 
@@ -263,6 +266,7 @@ def test_what_can_be_written_nowhere_waits_and_comes_back(client, log, monkeypat
     assert os.strerror(code) in stats["last_write_error"]
     assert client.flush() is False
     monkeypatch.undo()
+    monkeypatch.setattr(client._recorder, "budget", _AMPLE)
     assert client.log_event("run", "e", 5)
     assert log.payloads() == [0, 1, 2, 3, 4, 5]
     assert client.get_stats()["events_waiting"] == 0
@@ -279,6 +283,7 @@ def test_drops_are_counted_said_once_and_recorded(client, log, monkeypatch, capl
     assert stats["events_dropped"] > 40
     assert len(caplog.records) == 2, "one line for the disk, one for the full backlog"
     monkeypatch.undo()
+    monkeypatch.setattr(client._recorder, "budget", _AMPLE)
     client.log_event("run", "e", "back")
     (told,) = [event for event in log.events() if event.type == "writer.dropped"]
     assert told.data == {"events_dropped": stats["events_dropped"]}

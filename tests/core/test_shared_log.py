@@ -100,6 +100,7 @@ def test_a_file_that_is_known_is_not_read_again(shared, monkeypatch):
     append(shared)
 
 
+@pytest.mark.needs("descriptors")
 def test_the_file_of_the_day_before_is_closed(shared):
     """An agent that lives for a year keeps one file open, not all of them."""
     append(shared)

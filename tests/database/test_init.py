@@ -24,6 +24,7 @@ def cli(base, capsys):
     return Cli(base, capsys)
 
 
+@pytest.mark.needs("modes")
 def test_the_whole_tree_is_made_for_its_owner_alone(base, cli):
     """Every directory with 0700 and every file with 0600, whatever the umask."""
     before = os.umask(0o002)
@@ -95,6 +96,7 @@ def test_a_file_where_a_directory_belongs_is_an_error_that_names_it(base, cli):
     assert (base / "reports").read_text() == "a file"
 
 
+@pytest.mark.needs("symlinks")
 @pytest.mark.parametrize("name", ["setup_storage", "setup_database"])
 def test_the_scripts_work_in_a_checkout(base, tmp_path, name):
     """From any directory, without the package installed, and with the command's options."""

@@ -301,7 +301,16 @@ def test_a_process_id_that_is_none_stops_nobody(config: TelemetryConfig, pid: st
     assert rows(config, "SELECT count(*) FROM gone_processes WHERE source LIKE '%9999'") == [(0,)]
 
 
-@pytest.mark.parametrize("name", ["a b", "a#b", "a?b=c", "a%20b", "\udcff"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b",
+        "a#b",
+        "a%20b",
+        pytest.param("a?b=c", marks=pytest.mark.needs("paths")),
+        pytest.param("\udcff", marks=pytest.mark.needs("paths")),
+    ],
+)
 def test_a_base_of_any_name_will_do(tmp_path: Path, name: str) -> None:
     """What means something in a URI, and bytes that are no text, are only names here."""
     config = TelemetryConfig.for_base(tmp_path / name)
@@ -377,6 +386,7 @@ def test_whoever_waits_for_the_swap_is_told_before_anybody_else_writes(
     assert seen == [20]
 
 
+@pytest.mark.needs("modes")
 def test_a_view_that_was_not_there_is_the_owners_alone_and_knows_its_settings(
     config: TelemetryConfig,
 ) -> None:

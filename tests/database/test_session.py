@@ -39,6 +39,7 @@ def view(client: TelemetryClient) -> Iterator[Session]:
         yield made
 
 
+@pytest.mark.needs("open-moves")
 def test_a_view_is_in_place_until_its_file_is_another_one(
     view: Session, client: TelemetryClient, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_a_write_ahead_log_is_shortened_only_beyond_its_limit(
     assert wal_bytes(path) == 0
 
 
+@pytest.mark.needs("open-moves")
 def test_a_write_ahead_log_that_is_replaced_stops_every_write(
     view: Session, client: TelemetryClient
 ) -> None:
@@ -108,6 +110,7 @@ def test_a_file_with_old_rows_where_it_stands_is_not_what_was_written(
         view.check_readers_see_writes()
 
 
+@pytest.mark.needs("open-moves")
 def test_a_database_without_its_file_is_damaged(view: Session, client: TelemetryClient) -> None:
     """That it can't be opened is a matter for a rebuild, if nothing else is wrong."""
     client.config.database_path.unlink()

@@ -104,6 +104,7 @@ def _findings(cli: Cli) -> list[tuple[str, str]]:
     return [(one["state"], one["what"]) for one in found if one["topic"] == "forwarding"]
 
 
+@pytest.mark.needs("modes")
 def test_doctor_looks_at_targets_and_at_who_can_read_their_tokens(
     base: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

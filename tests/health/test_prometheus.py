@@ -74,6 +74,7 @@ def test_a_daemon_shows(base, client, capsys):
         assert values(cli("status", "--prometheus").out)["telemetry_daemon_running",] == 1
 
 
+@pytest.mark.needs("paths")
 def test_labels_are_escaped(tmp_path, capsys):
     """A base, or a status that some agent made up, can't break out of its label."""
     base = tmp_path / 'a "quoted" \\ base'

@@ -87,6 +87,7 @@ def _unpack_zstd(data: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompressobj().decompress(data)
 
 
+@pytest.mark.needs("gzip")
 def test_a_file_compressed_by_hand_takes_its_rows_along_too(
     config: TelemetryConfig, tmp_path: Path
 ) -> None:
@@ -149,6 +150,7 @@ def test_only_days_that_are_over_for_so_long_are_touched(config: TelemetryConfig
     assert due(timedelta(days=10**8), NOW) == []
 
 
+@pytest.mark.needs("open-moves")
 def test_a_late_event_finds_its_way_and_is_archived_next_time(
     config: TelemetryConfig, tmp_path: Path
 ) -> None:
@@ -218,7 +220,9 @@ def test_an_empty_file_and_a_torn_line_are_archived_as_they_are(
     check(config, 51, tmp_path)
 
 
-@pytest.mark.parametrize("how", ["link", "symlink"])
+@pytest.mark.parametrize(
+    "how", ["link", pytest.param("symlink", marks=pytest.mark.needs("symlinks"))]
+)
 def test_a_file_with_another_name_is_left_alone(
     config: TelemetryConfig, tmp_path: Path, how: str
 ) -> None:
@@ -358,6 +362,7 @@ _STEPS = (
 )
 
 
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize(
     "where", ["before open", "after open", "before write", "after write", "before close"]
 )

@@ -79,6 +79,7 @@ def check(config: TelemetryConfig, tmp_path: Path) -> None:
     scratch.unlink()
 
 
+@pytest.mark.needs("modes")
 def test_a_backup_is_a_sound_database_of_its_own(config: TelemetryConfig) -> None:
     """Private, complete, readable without anything beside it."""
     done = backup(Base(config))
@@ -261,6 +262,7 @@ def test_missing_files_come_back_and_others_are_put_beside(
     check(config, tmp_path)
 
 
+@pytest.mark.needs("gzip")
 def test_a_day_that_was_compressed_since_is_recognised(
     config: TelemetryConfig, tmp_path: Path
 ) -> None:

@@ -220,6 +220,7 @@ def test_an_event_that_comes_last_of_all_to_an_own_log_is_kept(
     check(config, tmp_path)
 
 
+@pytest.mark.needs("modes")
 def test_only_what_is_indexed_to_its_end_goes(config: TelemetryConfig, tmp_path: Path) -> None:
     """A file that can't be read any further, or that is a link, is named and left."""
     broken = config.ndjson_dir / "events_20260102.ndjson.gz"
@@ -345,6 +346,7 @@ def test_yes_deletes(config: TelemetryConfig, cli: Cli) -> None:
     assert cli("prune", "--older-than", "1d", "--yes").code == 0
 
 
+@pytest.mark.needs("terminal")
 @pytest.mark.parametrize(("answer", "left"), [("n\n", [OLD, KEPT]), ("y\n", [])])
 def test_at_a_terminal_it_asks(config: TelemetryConfig, answer: str, left: list[str]) -> None:
     """No is no."""

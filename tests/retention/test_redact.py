@@ -108,6 +108,7 @@ def test_writers_go_on_while_it_is_redacted(base_with_secrets: Path) -> None:
     judge(base.config, [first, second])
 
 
+@pytest.mark.needs("modes")
 def test_what_can_not_be_read_is_left_and_named(base_with_secrets: Path, capsys) -> None:
     """A segment that is a link to somewhere else is not ours to rewrite."""
     raw = base_with_secrets / "raw"

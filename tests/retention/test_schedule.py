@@ -82,6 +82,7 @@ def check(config: TelemetryConfig, tmp_path: Path) -> None:
     assert tables(config.database_path) == indexed_from_scratch(config, tmp_path / "s.sqlite")
 
 
+@pytest.mark.needs("signals")
 def test_it_archives_and_prunes_what_is_old_enough(config: TelemetryConfig, tmp_path: Path) -> None:
     """One file after the other, and the view goes along."""
     today = names(config)[-1]
@@ -107,6 +108,7 @@ def test_it_does_neither_unasked(config: TelemetryConfig) -> None:
     assert names(config) == before
 
 
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize("setting", ["archive_after", "prune_after"])
 def test_a_setting_that_makes_no_sense_does_nothing_and_is_said(
     config: TelemetryConfig, setting: str
@@ -123,6 +125,7 @@ def test_a_setting_that_makes_no_sense_does_nothing_and_is_said(
     assert names(config) == before
 
 
+@pytest.mark.needs("signals")
 def test_what_fails_is_said_and_ends_nothing(config: TelemetryConfig) -> None:
     """A file that can't be archived is named; the others are, and passes go on."""
     stuck = config.ndjson_dir / f"events_{DAYS[0]}.ndjson"

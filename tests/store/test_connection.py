@@ -140,6 +140,7 @@ def test_the_whole_works_in_every_journal_mode(client: TelemetryClient) -> None:
     assert rows(config, "SELECT count(*) FROM agent_runs") == [(2,)]
 
 
+@pytest.mark.needs("modes")
 def test_files_and_directories_are_the_owners_alone(client: TelemetryClient) -> None:
     """0700 and 0600, the base directory included."""
     client.start_run("agent", "job")

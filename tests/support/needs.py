@@ -38,6 +38,7 @@ NEEDS = {
     "root": Need(lambda: _POSIX and os.geteuid() == 0, "needs root"),
     "terminal": Need(lambda: find_spec("pty") is not None and _POSIX, "needs a pseudo-terminal"),
     "shell": Need(lambda: _POSIX, "needs a POSIX shell"),
+    "gzip": Need(lambda: _POSIX, "needs the gzip command"),
     "unix-sockets": Need(lambda: _POSIX, "needs Unix sockets"),
     "git": Need(lambda: shutil.which("git") is not None, "needs git"),
 }

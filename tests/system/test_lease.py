@@ -75,6 +75,7 @@ def test_a_daemon_in_a_container_is_not_waited_for(tmp_path: Path) -> None:
         release.join()
 
 
+@pytest.mark.needs("open-moves")
 def test_a_lock_file_deleted_as_it_was_locked_is_locked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_lease_for_which_nobody_ever_waited_leaves_no_file(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["write.lock"]
 
 
+@pytest.mark.needs("open-moves")
 def test_whoever_waits_is_seen_again_though_its_mark_was_deleted(tmp_path: Path) -> None:
     """With all that is in `db/`, say; it goes on waiting, and makes a new one."""
     path = tmp_path / "write.lock"
@@ -178,6 +180,7 @@ def test_a_thread_that_waits_is_seen(tmp_path: Path) -> None:
     assert not lease.is_wanted()
 
 
+@pytest.mark.needs("open-moves")
 def test_a_daemon_whose_directory_was_deleted_is_still_the_only_one(
     base: Path, client: TelemetryClient
 ) -> None:
@@ -196,6 +199,7 @@ def test_a_daemon_whose_directory_was_deleted_is_still_the_only_one(
         assert f"process {first.pid}" in errors
 
 
+@pytest.mark.needs("open-moves")
 def test_a_daemon_that_lost_its_lease_to_another_ends(base: Path) -> None:
     """Two may not write, and the one that has the file now is in the right."""
     config = TelemetryConfig.for_base(base)

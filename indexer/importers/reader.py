@@ -87,8 +87,9 @@ class _Reading:
     def __init__(self, session: SessionFile, path: Path, start: Cursor, envelope: Envelope) -> None:
         self._session = session
         self._path = path
-        # Until all of the file is imported its cursor has the state of no file.
-        self._cursor, self._state = replace(start, state=""), start.state
+        self._start = start
+        self._offset, self._position = start.offset, start.position
+        self._time, self._first_time, self._facts = start.time, start.first_time, start.facts
         self._envelope = envelope
         self._lines: list[bytes] = []
         self._size = 0
@@ -100,22 +101,22 @@ class _Reading:
 
     def read(self, stream: BinaryIO, before: bytes) -> Iterator[Batch]:
         """Yield batches to the end of the stream, which stands where the cursor does."""
-        position, line = self._cursor.position, None
+        position, line = self._position, None
         self._before = self._at_cursor = before
-        for line in read_lines(stream, self._cursor.offset):
+        for line in read_lines(stream, self._offset):
             self._before = (self._before + line.content + b"\n")[-GUARD_BYTES:]
             self._take(line, position)
             position += 1
             if not self._waiting:
                 self._move(line, position)
                 if self._size >= _BATCH_BYTES or len(self._lines) >= _BATCH_EVENTS:
-                    yield self._batch(self._cursor)
+                    yield self._batch("")
         if line is not None and self._waiting and self._is_settled():
             self._set_time(self._session.fallback_time)
             self._move(line, position)
         self._add_facts()
         # With what waits still for a time, it has to be looked at again.
-        yield self._batch(replace(self._cursor, state="" if self._waiting else self._state))
+        yield self._batch("" if self._waiting else self._start.state)
 
     def _take(self, line: Line, position: int) -> None:
         raw = text_of_line(line.content)
@@ -126,22 +127,21 @@ class _Reading:
         moment = own_time(self._session.time(parsed.object))
         if moment is not None:
             self._set_time(moment)
-        elif self._cursor.time is None:
+        elif self._time is None:
             self._waiting.append((parsed, position))
             return
         self._add(parsed, position)
 
     def _set_time(self, moment: str) -> None:
         """From here on lines without a time have this one, and so have those before the first."""
-        first = self._cursor.first_time or moment
-        self._cursor = replace(self._cursor, time=moment, first_time=first)
+        self._time, self._first_time = moment, self._first_time or moment
         waiting, self._waiting = self._waiting, []
         for parsed, position in waiting:
             self._add(parsed, position)
 
     def _add(self, parsed: Parsed, position: int) -> None:
         owner = self._session.owner(parsed.object)
-        moment = self._cursor.time or self._session.fallback_time
+        moment = self._time or self._session.fallback_time
         event = self._envelope.line_event(parsed, owner, position, moment, self._session.part)
         self._lines.append(event)
         self._size += len(event)
@@ -149,7 +149,7 @@ class _Reading:
     def _move(self, line: Line, position: int) -> None:
         """Let the cursor stand behind a line."""
         self._at_cursor = self._before
-        self._cursor = replace(self._cursor, offset=line.end, position=position)
+        self._offset, self._position = line.end, position
 
     def _is_settled(self) -> bool:
         return time.time() - self._path.stat().st_mtime > _SETTLED_SECONDS
@@ -157,16 +157,29 @@ class _Reading:
     def _add_facts(self) -> None:
         """Say what the file says of its run, unless that was said before."""
         facts = self._session.facts()
-        if facts is None or self._cursor.first_time is None:
+        if facts is None or self._first_time is None:
             return
-        event = self._envelope.file_event(facts.facts, facts.owner, self._cursor.first_time)
+        event = self._envelope.file_event(facts.facts, facts.owner, self._first_time)
         said = guard_of(event)
-        if said != self._cursor.facts:
+        if said != self._facts:
             self._lines.append(event)
-            self._cursor = replace(self._cursor, facts=said)
+            self._facts = said
 
-    def _batch(self, cursor: Cursor) -> Batch:
-        cursor = replace(cursor, guard=guard_of(self._at_cursor))
+    def _batch(self, state: str) -> Batch:
+        """Return what was read, and the cursor behind it.
+
+        Until all of the file is imported the cursor has the state of no file.
+        """
+        cursor = replace(
+            self._start,
+            state=state,
+            offset=self._offset,
+            position=self._position,
+            time=self._time,
+            first_time=self._first_time,
+            guard=guard_of(self._at_cursor),
+            facts=self._facts,
+        )
         batch = Batch(b"".join(self._lines), len(self._lines), self._odd, cursor)
         self._lines, self._size, self._odd = [], 0, 0
         return batch

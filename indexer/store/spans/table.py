@@ -15,6 +15,11 @@ _NAMES = ", ".join(SPAN_COLUMNS)
 _INSERT = (
     f"INSERT OR REPLACE INTO run_spans ({_NAMES}) VALUES ({', '.join('?' * len(SPAN_COLUMNS))})"
 )
+# A call that stops counting has no price either: whether it once had one is a matter of order.
+_PRICE_IF_COUNTED = (
+    "cost_estimated_usd = CASE WHEN :counted THEN cost_estimated_usd END,"
+    " price_version = CASE WHEN :counted THEN price_version END"
+)
 _HAS_USAGE = (
     "(input_tokens IS NOT NULL OR cache_read_tokens IS NOT NULL"
     " OR cache_write_tokens IS NOT NULL OR output_tokens IS NOT NULL)"
@@ -120,16 +125,19 @@ def set_counted(connection: sqlite3.Connection, run_id: str, counted: Collection
     changes = [(0, run_id, one) for one in before - set(counted)]
     changes += [(1, run_id, one) for one in set(counted) - before]
     connection.executemany(
-        "UPDATE run_spans SET counted = ? WHERE run_id = ? AND span_id = ?", changes
+        f"UPDATE run_spans SET counted = :counted, {_PRICE_IF_COUNTED}"
+        " WHERE run_id = :run_id AND span_id = :span_id",
+        [dict(zip(("counted", "run_id", "span_id"), change)) for change in changes],
     )
 
 
 def set_owner(connection: sqlite3.Connection, run_id: str, span_id: str, *, is_owner: bool) -> None:
     """Say whether a run owns the call of one of its spans; what it does not own does not count."""
     connection.execute(
-        f"UPDATE run_spans SET is_owner = ?, counted = CASE WHEN ? AND {_HAS_USAGE}"
-        " THEN 1 ELSE 0 END WHERE run_id = ? AND span_id = ? AND is_owner <> ?",
-        (is_owner, is_owner, run_id, span_id, is_owner),
+        f"UPDATE run_spans SET is_owner = :counted, {_PRICE_IF_COUNTED},"
+        f" counted = CASE WHEN :counted AND {_HAS_USAGE} THEN 1 ELSE 0 END"
+        " WHERE run_id = :run_id AND span_id = :span_id AND is_owner <> :counted",
+        {"counted": is_owner, "run_id": run_id, "span_id": span_id},
     )
 
 

@@ -15,8 +15,8 @@ from typing import Callable, NamedTuple, Optional
 from indexer.importers.content import without_content
 from indexer.importers.cursors import CursorFile
 from indexer.importers.envelope import Envelope
+from indexer.importers.folders import Folders, Found, look_at
 from indexer.importers.reader import read_session
-from indexer.importers.source import state_of
 from indexer.importers.tool import Tool, plain_name
 from indexer.system.base import Base
 from telemetry_core.clock import CLOCK
@@ -71,21 +71,28 @@ class Importer:
         self._patience = patience
         self._wanted = wanted
         self._cursors = CursorFile(base.import_cursors_path)
+        self._folders = Folders()
         self._writer = writer_for(base.log_directory, host_name())
         redactor = redactor_of(os.environ)
         self._redact: Callable[[bytes], bytes] = redactor or _unchanged
 
-    def candidates(self) -> Iterator[tuple[Tool, Path]]:
+    def candidates(self) -> Iterator[tuple[Tool, str]]:
         """Yield every session file, whether or not there is anything new in it."""
+        is_sure = len(self._wanted.tools) == 1
         for tool in self._wanted.tools:
-            places = self._wanted.paths or tool.roots(os.environ, _home())
             seen: set[str] = set()
-            for place in places:
-                is_sure = len(self._wanted.tools) == 1
-                for path in _sessions_below(tool, place, is_sure):
-                    if str(path) not in seen:
-                        seen.add(str(path))
+            for place in self._wanted.paths or tool.roots(os.environ, _home()):
+                for path in self._sessions_at(tool, place, is_sure):
+                    if path not in seen:
+                        seen.add(path)
                         yield tool, path
+
+    def _sessions_at(self, tool: Tool, place: Path, is_sure: bool) -> Iterator[str]:
+        """Yield the sessions of a directory, or a file: that is a session if it is sure whose."""
+        if place.is_dir():
+            yield from self._folders.sessions(tool, str(place))
+        elif place.is_file() and (is_sure or tool.is_session(plain_name(place))):
+            yield str(place)
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> Imported:
         """Import all that is new. Raises AlreadyRunning, LogNotWritable or OSError."""
@@ -93,7 +100,7 @@ class Importer:
 
     def import_files(
         self,
-        files: Iterator[tuple[Tool, Path]],
+        files: Iterator[tuple[Tool, str]],
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Imported:
         """Import what is new in some files, until that is done or `should_stop` says so."""
@@ -104,7 +111,7 @@ class Importer:
                 if should_stop():
                     break
                 try:
-                    self._import(tool, path, done, should_stop)
+                    self._import(look_at(tool, path), done, should_stop)
                 except FileNotFoundError:
                     # Moved or deleted since the directory was read.
                     continue
@@ -114,19 +121,18 @@ class Importer:
                     done.problems.append(f"{path}: {error}")
         return done
 
-    def _import(
-        self, tool: Tool, path: Path, done: Imported, should_stop: Callable[[], bool]
-    ) -> None:
-        state = state_of(path)
-        known = self._cursors.at(tool.name, str(path))
-        if known is not None and known.state == state:
+    def _import(self, found: Found, done: Imported, should_stop: Callable[[], bool]) -> None:
+        tool = found.tool
+        known = self._cursors.at(tool.name, found.path)
+        if known is not None and known.state == found.state:
             return
-        if self._wanted.since is not None and path.stat().st_mtime < self._wanted.since:
+        if self._wanted.since is not None and found.changed < self._wanted.since:
             return
+        path = Path(found.path)
         namesakes = self._cursors.of_namesakes(tool.name, plain_name(path).name)
         cursors = [*([known] if known else []), *(one for one in namesakes if one != known)]
         events = 0
-        for batch in read_session(tool, path, cursors, self._envelope(tool), state):
+        for batch in read_session(tool, path, cursors, self._envelope(tool), found.state):
             self._write(batch.lines, batch.events)
             events += batch.events
             done.events += batch.events
@@ -149,27 +155,6 @@ class Importer:
         if not self._writer.write(lines, day, events, sync, _LOCK_SECONDS):
             stats = self._writer.stats()
             raise LogNotWritable(f"{self._base.log_directory}: {stats['last_write_error']}")
-
-
-def _sessions_below(tool: Tool, place: Path, is_sure: bool) -> Iterator[Path]:
-    """Yield the session files below a directory; of two that are one, the plain one.
-
-    A file that is named itself is a session if it is sure whose.
-    """
-    if not place.is_dir():
-        if place.is_file() and (is_sure or tool.is_session(plain_name(place))):
-            yield place
-        return
-    for directory, folders, names in os.walk(place):
-        folders.sort()
-        known = set(names)
-        for name in sorted(names):
-            path = Path(directory, name)
-            plain = plain_name(path)
-            if plain != path and plain.name in known:
-                continue
-            if tool.is_session(plain):
-                yield path
 
 
 def _unchanged(lines: bytes) -> bytes:

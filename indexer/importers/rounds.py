@@ -7,9 +7,9 @@ old ones cost next to nothing.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Callable
 
 from indexer.importers.importer import Imported, Importer
@@ -30,10 +30,10 @@ class Rounds:
     def __init__(self, importer: Importer, should_stop: Callable[[], bool]) -> None:
         self._importer = importer
         self._should_stop = should_stop
-        self._lively: list[tuple[Tool, Path]] = []
+        self._lively: list[tuple[Tool, str]] = []
         self._next_all = 0.0
         self._next_lively = 0.0
-        self._rest: Iterator[tuple[Tool, Path]] = iter(())
+        self._rest: Iterator[tuple[Tool, str]] = iter(())
         self._is_under_way = False
 
     @property
@@ -70,7 +70,7 @@ class Rounds:
         self._next_lively = now + LIVE_SECONDS
         return True
 
-    def _noting_lively(self) -> Iterator[tuple[Tool, Path]]:
+    def _noting_lively(self) -> Iterator[tuple[Tool, str]]:
         since = time.time() - _LIVELY_SECONDS
         for tool, path in self._importer.candidates():
             if _written_since(path, since):
@@ -81,14 +81,14 @@ class Rounds:
 class _Taken:
     """Files one by one; the one at which the work stopped comes up again."""
 
-    def __init__(self, files: Iterator[tuple[Tool, Path]]) -> None:
+    def __init__(self, files: Iterator[tuple[Tool, str]]) -> None:
         self._files = files
         self.is_at_end = False
 
-    def __iter__(self) -> Iterator[tuple[Tool, Path]]:
+    def __iter__(self) -> Iterator[tuple[Tool, str]]:
         return self
 
-    def __next__(self) -> tuple[Tool, Path]:
+    def __next__(self) -> tuple[Tool, str]:
         try:
             return next(self._files)
         except StopIteration:
@@ -96,8 +96,8 @@ class _Taken:
             raise
 
 
-def _written_since(path: Path, since: float) -> bool:
+def _written_since(path: str, since: float) -> bool:
     try:
-        return path.stat().st_mtime >= since
+        return os.stat(path).st_mtime >= since
     except OSError:
         return False

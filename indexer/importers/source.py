@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,20 +20,6 @@ GUARD_BYTES = 256
 _HEAD_BYTES = 256 * 1024
 _HEAD_LINES = 10
 _MOST_DOCUMENT_BYTES = 64 * 1024 * 1024
-
-
-def state_of(path: Path) -> str:
-    """Return what changes when the file or what lies beside it does. Raises OSError."""
-    status = os.stat(path)
-    beside = ""
-    if path.name.startswith("agent-"):
-        try:
-            sidecar = os.stat(path.with_name(path.name.split(".")[0] + ".meta.json"))
-            beside = f" {sidecar.st_mtime_ns}"
-        except OSError:
-            # Most files have none.
-            pass
-    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}{beside}"
 
 
 @contextmanager

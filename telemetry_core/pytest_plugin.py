@@ -1,6 +1,7 @@
-"""The pytest plugin: the fixture `telemetry_recording`, there once the package is installed.
+"""The pytest plugin: the fixture `telemetry_recording` and the option `--telemetry`.
 
-Loaded by pytest through its entry point. It does nothing until a test asks for the fixture.
+Loaded by pytest through its entry point. It does nothing until a test asks for the fixture or
+somebody gives the option.
 """
 
 from __future__ import annotations
@@ -13,6 +14,25 @@ import pytest
 
 if TYPE_CHECKING:
     from telemetry_core.testing import Recording
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer `--telemetry`."""
+    parser.getgroup("telemetry").addoption(
+        "--telemetry",
+        action="store_true",
+        help="record this session as a run, with a span for each test",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record the session if that was asked for; workers of xdist leave it to their controller."""
+    if config.getoption("--telemetry") and not hasattr(config, "workerinput"):
+        # Imported here, for the same reason as below.
+        from telemetry_core.integrations.pytest_session import SessionRecorder
+
+        recorder = SessionRecorder([str(one) for one in config.invocation_params.args])
+        config.pluginmanager.register(recorder, "telemetry-session")
 
 
 @pytest.fixture

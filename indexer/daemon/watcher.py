@@ -1,7 +1,7 @@
-"""The watch: tells the daemon to look when something in the log's directory changed.
+"""Watch the log's directory, and wake the daemon when something in it changes.
 
-Called by the daemon. Nothing depends on it: events may be lost, late, or not come at all, and
-an observer may die. It is looked after, made anew when it fails, and done without meanwhile.
+Nothing depends on it: file system events may be lost, late, or not come at all, and an observer
+may die. A failed one is replaced; until then the daemon polls.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from watchdog.observers.api import BaseObserver
 from indexer.system.filesystem import identity, is_shared
 
 RETRY_SECONDS = 10.0
-"""How long to do without events before trying for them again."""
+"""How long to poll before trying to get events again."""
 
-# What means growth. The kernel is asked for no more: our own reads would wake us for ever.
+# What growth looks like. The kernel is asked for no more: our own reads would wake us for ever.
 _GROWTH: list[type[FileSystemEvent]] = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent]
 
 
 class Watcher:
-    """Calls `on_change` from a thread of its own whenever a log file may have grown."""
+    """Calls `on_change` from a thread of its own whenever a segment may have grown."""
 
     def __init__(self, directory: Path, on_change: Callable[[], None]) -> None:
         self._directory = directory
@@ -42,10 +42,10 @@ class Watcher:
         self.problem = ""
         """Why there are no events, empty while there are."""
 
-    def look_after(self) -> bool:
-        """Start the observer, or replace one that is dead or watches what is gone.
+    def ensure_watching(self) -> bool:
+        """Start the observer, or replace one that is dead or watches a directory that is gone.
 
-        Says whether events are to be expected. Never raises: without events there is polling.
+        Returns whether events are to be expected. Never raises: without events there is polling.
         """
         if self._observer is not None and self._is_well(self._observer):
             return True
@@ -74,13 +74,13 @@ class Watcher:
             self._observer = observer = Observer()
             observer.daemon = True
             self._watched = identity(self._directory)
-            # A link would be watched itself; and one refusal the observer keeps to itself.
+            # A link itself would be watched otherwise; and one refusal is not reported.
             directory = os.path.realpath(self._directory)
             with os.scandir(directory):
                 observer.schedule(self._handler, directory, event_filter=_GROWTH)
                 observer.start()
         except OSError as error:
-            # Out of inotify instances or watches, no directory yet, or none that may be read.
+            # Out of inotify instances or watches, no directory yet, or not permitted.
             self.problem = f"no events: {error}"
             self.stop()
             return False
@@ -89,7 +89,7 @@ class Watcher:
         return True
 
     def _is_well(self, observer: BaseObserver) -> bool:
-        # After `rm -rf raw; mkdir raw` the observer lives on, watching a directory without name.
+        # After `rm -rf raw; mkdir raw` the observer lives on, watching a directory without a name.
         return (
             observer.is_alive()
             and all(emitter.is_alive() for emitter in observer.emitters)
@@ -98,7 +98,7 @@ class Watcher:
 
 
 class _Handler(FileSystemEventHandler):
-    """Passes every event on: which ones there are was said when the watch began."""
+    """Passes every event on: which ones there are was chosen when the watch began."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change

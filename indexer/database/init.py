@@ -1,7 +1,6 @@
-"""The tree: every directory of a base, the view, and the schema in words; made where missing.
+"""Create what is missing of a base: its directories, the database, and the schema as a file.
 
-Called by `telemetry init` and by whoever installs a service. It changes nothing that is there,
-but for the one file that it generates.
+It changes nothing that exists, except for the one file that it generates.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ CREATED, UPDATED, PRESENT = "made", "updated", "present"
 
 
 class InitStep(NamedTuple):
-    """One directory or file of a base, and what became of it."""
+    """One directory or file of a base, and what was done about it."""
 
     name: str
     path: Path
     outcome: str
-    """`made`, `updated`, or `present` where nothing was to be done."""
+    """`made`, `updated`, or `present` where nothing had to be done."""
 
 
 def create_directories(base: Base) -> list[InitStep]:
-    """Make the directories that are missing. Raises OSError where one can't be."""
+    """Create the directories that are missing. Raises OSError where one cannot be."""
     return [_make_directory(name, path) for name, path in base.config.directories().items()]
 
 
 def init_base(base: Base) -> list[InitStep]:
-    """Make all that is missing of a base. Raises TelemetryError or OSError."""
+    """Create everything that is missing of a base. Raises TelemetryError or OSError."""
     return [*create_directories(base), _create_database(base), _write_schema(base)]
 
 
@@ -52,9 +51,9 @@ def _make_directory(name: str, path: Path) -> InitStep:
 def _create_database(base: Base) -> InitStep:
     path = base.database_path
     if path.exists():
-        return InitStep("view", path, PRESENT)
+        return InitStep("database file", path, PRESENT)
     with base.indexer_lease(ONE_PASS), closing(open_or_rebuild(base)):
-        return InitStep("view", path, CREATED)
+        return InitStep("database file", path, CREATED)
 
 
 def _write_schema(base: Base) -> InitStep:

@@ -20,6 +20,7 @@ from indexer.errors import DatabaseDamaged, Interrupted, OutOfMemory
 from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store import connection as database
 from indexer.store.schema.check import create_schema
+from indexer.store.sqlite_errors import translated
 from indexer.store.status import set_stale_after
 from indexer.system.base import Base
 from indexer.system.callbacks import Progress, ShouldStop, never_stop, no_progress
@@ -48,7 +49,7 @@ def rebuild(
         database.remove_database(shadow)
         try:
             connection = _open_shadow(shadow, page_size_of(base.database_path))
-            with closing(connection), database.translated(shadow):
+            with closing(connection), translated(shadow):
                 ingest = Ingest(connection, base.log_directory, omit)
                 first = _build(connection, ingest, on_progress, should_stop)
                 # From here on the live database stands still; what came meanwhile is little.
@@ -84,7 +85,7 @@ def _build(
 def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
     """Open the database that is built: without safety, for if it breaks nobody has seen it."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    with database.translated(path):
+    with translated(path):
         connection = sqlite3.connect(path, isolation_level=None)
         with database.closed_on_error(connection):
             connection.execute(f"PRAGMA page_size = {page_size}")

@@ -20,6 +20,7 @@ from indexer.outbox.targets import load_targets
 from indexer.store import connection as database
 from indexer.store.events.codec import TYPE
 from indexer.store.schema.check import create_schema, differences, has_our_schema, is_empty
+from indexer.store.sqlite_errors import translated
 from indexer.store.status import (
     set_queued_for,
     set_stale_after,
@@ -72,7 +73,7 @@ class Session:
         """
         connection = open_current(base)
         with database.closed_on_error(connection):
-            with base.write_lease(), database.translated(base.database_path):
+            with base.write_lease(), translated(base.database_path):
                 set_stale_after(connection, base.config.stale_after)
             return cls(base, connection, on_progress, should_stop)
 
@@ -144,7 +145,7 @@ class Session:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Write alone: not even a rebuild, which has a connection of its own, does meanwhile."""
-        with self._lease, database.translated(self._base.database_path):
+        with self._lease, translated(self._base.database_path):
             self._checks.check_companions()
             yield
 
@@ -159,7 +160,7 @@ def open_current(base: Base) -> sqlite3.Connection:
     path = base.database_path
     with base.write_lease():
         connection = database.open_writer(path, base.config.journal_mode)
-        with database.closed_on_error(connection), database.translated(path):
+        with database.closed_on_error(connection), translated(path):
             if is_empty(connection):
                 create_schema(connection)
             if not has_our_schema(connection):

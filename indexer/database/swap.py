@@ -15,6 +15,7 @@ from typing import Optional
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.store import connection as database
 from indexer.store.schema.check import is_ours
+from indexer.store.sqlite_errors import busy, is_damage, translated
 from indexer.store.status import copy_indexer_tables
 from indexer.system.base import Base
 from indexer.system.file_changes import replace
@@ -40,7 +41,7 @@ def put_in_place(new: sqlite3.Connection, shadow: Path, base: Base) -> None:
         sync_path(shadow)
         replace(shadow, base.database_path)
         return
-    with closing(live), database.translated(base.database_path):
+    with closing(live), translated(base.database_path):
         _carry_over(live, new)
         _copy(new, live, base.database_path)
         # It contains the whole database now, for readers that are in a transaction.
@@ -70,7 +71,7 @@ def _copy(new: sqlite3.Connection, live: sqlite3.Connection, path: Path) -> None
         if remaining != left_before:
             left_before, deadline = remaining, time.monotonic() + SWAP_SECONDS
         elif time.monotonic() > deadline:
-            raise database.busy(path)
+            raise busy(path)
 
     live.execute("PRAGMA busy_timeout = 1000")
     new.backup(live, pages=_SWAP_PAGES, sleep=0.01, progress=check_time)
@@ -83,7 +84,7 @@ def _carry_over(live: sqlite3.Connection, new: sqlite3.Connection) -> None:
             copy_indexer_tables(live, new)
     except sqlite3.DatabaseError as error:
         # Damaged in the very pages that contain it: no reason to keep a damaged database.
-        if not database.is_damage(error):
+        if not is_damage(error):
             raise
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from indexer.doctor.finding import Finding, failure, note, ok, warning
 from indexer.doctor.subject import Subject
-from indexer.store.connection import is_damage, read_only_uri
+from indexer.store.connection import read_only_uri
 from indexer.store.integrity import check_integrity
 from indexer.store.schema.check import has_our_schema
+from indexer.store.sqlite_errors import is_damage
 from indexer.system.filesystem import is_shared
 from telemetry_core.fields import SCHEMA_VERSION
 

@@ -1,7 +1,6 @@
-"""The batch: decoded lines of one or several files, to be committed together.
+"""A batch: decoded lines of one or several segments, to be committed together.
 
-Filled and emptied by the ingest pass. It holds no more than memory is to be spent on, and knows
-nothing of the database.
+It has a bounded size, and knows nothing of the database.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from indexer.store.events.codec import EventRow
 from indexer.store.quarantine import Fault
 
 MAX_LINES = 25_000
-"""The more lines of a backlog go in at once, the more of them share a page of the database; this
-many take about 20 MB."""
+"""The more lines of a backlog are stored at once, the more of them share a page of the database;
+this many take about 20 MB."""
 MAX_BYTES = 8 * 1024 * 1024
 
 
 class Part(NamedTuple):
-    """What a batch has of one file, but for the rows."""
+    """What a batch has of one segment, except for the rows."""
 
     before: Optional[Cursor]
-    """The cursor that the reading began from, None for a file that had none."""
+    """The cursor that the reading began from, None for a segment that had none."""
     after: Cursor
     tally: Tally
     faults: list[Fault]
@@ -40,7 +39,7 @@ class Batch:
     def __init__(self) -> None:
         self.rows: list[EventRow] = []
         self.parts: dict[str, Part] = {}
-        """By the file's name, in the order of reading."""
+        """By segment name, in the order of reading."""
         self.bytes = 0
         """Plain bytes of the lines."""
 
@@ -50,7 +49,7 @@ class Batch:
         return len(self.rows) >= MAX_LINES or self.bytes >= MAX_BYTES
 
     def add(self, before: Optional[Cursor], portion: Portion, ordinals: Ordinals) -> None:
-        """Decode a portion, the next of its file; `before` is the cursor that it began from."""
+        """Decode the next portion of a segment; `before` is the cursor that it began from."""
         name = portion.cursor.name
         rows, faults = decode_block(portion.block, file_id(name), ordinals)
         self.rows += rows

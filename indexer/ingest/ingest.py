@@ -1,8 +1,7 @@
-"""The ingest pass: what is new in the log goes into the database, exactly once.
+"""The ingest pass: bring what is new in the log into the database, exactly once.
 
-Called by the daemon, by `telemetry index`, by every reading command when no daemon runs, and by
-rebuild; they all do the same. Lines, rows and the cursors behind them are committed together or
-not at all.
+Made by the daemon, by `telemetry index`, by every reading command when no daemon runs, and by
+rebuild. Lines, rows and the cursors behind them are committed together or not at all.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from indexer.system.callbacks import Progress, ShouldStop, never_stop, no_progre
 Listener = Callable[[StoreResult], None]
 
 _MAX_ORDINALS = 4
-"""Of how many files the count of legacy lines is remembered from pass to pass."""
+"""For how many segments the count of legacy lines is remembered from pass to pass."""
 
 
 class PassResult(NamedTuple):
@@ -41,13 +40,13 @@ class PassResult(NamedTuple):
     """How many lines were indexed, duplicate or quarantined."""
     read_bytes: int
     problems: list[str]
-    """Files that could not be read, each with the reason."""
+    """Segments that could not be read, each with the reason."""
     is_complete: bool
-    """Whether the pass reached the end of every file, rather than being told to stop."""
+    """Whether the pass reached the end of every segment, rather than being asked to stop."""
 
 
 class Ingest:
-    """Passes over one log into one database. What it holds only saves work, never decides."""
+    """Passes over one log into one database. What it remembers saves work, and decides nothing."""
 
     def __init__(
         self,
@@ -56,7 +55,7 @@ class Ingest:
         omit: Collection[str] = (),
         listeners: Sequence[Listener] = (),
     ) -> None:
-        """Read the log in `log_directory`, but for the files that `omit` names.
+        """Read the log in `log_directory`, except for the segments that `omit` names.
 
         Each listener gets what was stored and folded, inside the transaction that wrote it.
         """
@@ -73,17 +72,18 @@ class Ingest:
         should_stop: ShouldStop = never_stop,
         on_progress: Progress = no_progress,
     ) -> PassResult:
-        """Read every file to its end. Raises OSError if the log's directory can't be read.
+        """Read every segment to its end. Raises OSError if the log's directory cannot be read.
 
-        `should_stop` is asked between batches; `on_progress` is told the plain bytes of each.
+        `should_stop` is asked between batches; `on_progress` gets the plain bytes of each. A
+        lack of memory raises MemoryError, and leaves the batch out as a whole.
         """
         total: Counter[str] = Counter()
         while True:
             try:
                 return self._try_pass(total, should_stop, on_progress)
             except FileChanged as change:
-                # Not what the cursor knows: read it from its beginning, and with it whatever
-                # file repeats lines that it may have had.
+                # Not what the cursor knows: read it from its beginning, and with it every segment
+                # that repeats lines which it may have had.
                 with transaction(self._connection):
                     cursors.forget_segments(self._connection, [change.name])
 
@@ -98,7 +98,7 @@ class Ingest:
         return _result(total, problems, is_complete=True)
 
     def _batches(self, problems: list[str]) -> Iterator[Batch]:
-        """Yield all that is new in the log, in batches to commit one after the other."""
+        """Yield what is new in the log, in batches to commit one after the other."""
         batch = Batch()
         for file, before, portion in self._portions(problems):
             part = batch.parts.get(file.name)
@@ -111,7 +111,7 @@ class Ingest:
             yield batch
 
     def _portions(self, problems: list[str]) -> Iterator[tuple[Segment, Optional[Cursor], Portion]]:
-        """Yield all that is new in the log, each portion with the cursor that it began from."""
+        """Yield what is new in the log, each portion with the cursor that it began from."""
         files = [f for f in list_segments(self._log_directory) if f.name not in self._omit]
         known = self._cursors()
         changed = _changed_segments(files, known)
@@ -131,7 +131,7 @@ class Ingest:
                 problems.append(f"{file.name}: {error}")
 
     def _cursors(self) -> dict[str, Cursor]:
-        """Return the cursors, read again only if anybody but `_commit` has written since."""
+        """Return the cursors, read again only if anything but `_commit` has written since."""
         if self._known_at != self._state():
             self._known = cursors.all_cursors(self._connection)
             self._known_at = self._state()
@@ -145,10 +145,10 @@ class Ingest:
     def _follow(
         self, files: list[Segment], changed: list[Segment], known: dict[str, Cursor]
     ) -> bool:
-        """See to files that went: what was moved keeps rows and cursor, others are forgotten.
+        """Find segments that are gone: renamed ones keep rows and cursor, others are forgotten.
 
-        Says whether any went: their cursors are others now, and so may be those of files that
-        repeat them.
+        Returns whether any are gone: their cursors have changed, and so may have those of
+        segments that repeat them.
         """
         gone = known.keys() - {file.name for file in files}
         gone |= {f.name for f in changed if f.name in known and was_replaced(f, known[f.name])}
@@ -185,8 +185,8 @@ class Ingest:
 
     def _take_ordinals(self, file: Segment, cursor: Optional[Cursor]) -> Ordinals:
         offset = cursor.offset if cursor is not None else 0
-        # Taken out, and put back only after the last commit: a pass that fails in between has
-        # counted lines that it will meet again.
+        # Removed, and put back only after the last commit: a pass that fails in between has
+        # counted lines that it will read again.
         kept_offset, kept = self._ordinals.pop(file.name, (-1, None))
         if kept is not None and kept_offset == offset:
             return kept

@@ -1,7 +1,7 @@
-"""The rows: a block's lines as rows of the events table, and the lines that are no events.
+"""Turn a block's lines into rows of `run_events`, and into faults where they are not events.
 
-Called by the batch and by verify. What a line means is the decoder's word; the events of which a
-log mostly consists only get there by a shorter way.
+The decoder defines what a line means; the events that a log mostly consists of take a shorter way
+to the same rows.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _NAMES = 7
 
 
 def decode_block(block: Block, file: int, ordinals: Ordinals) -> tuple[list[EventRow], list[Fault]]:
-    """Return the events of a block as rows, and what of it are no events.
+    """Return the events of a block as rows, and the lines that are not events.
 
-    `file` is the number of the block's file, `ordinals` its count of earlier lines.
+    `file` is the number of the block's segment, `ordinals` its count of earlier lines.
     """
     if block.too_long:
         return [], [Fault(block.offset, block.length, TOO_LONG, block.contents[0])]
@@ -51,7 +51,7 @@ def decode_block(block: Block, file: int, ordinals: Ordinals) -> tuple[list[Even
 
 
 def _own_event(content: bytes, file: int, offset: int, length: int) -> Optional[EventRow]:
-    """Return the row of a `run.event` that says just what such events say; None for all else.
+    """Return the row of a plain `run.event`; None for anything else.
 
     It is the row that `row_of_event` makes of what `decode` returns, in half the time. Nine of ten
     lines are such events.
@@ -74,7 +74,7 @@ def _own_event(content: bytes, file: int, offset: int, length: int) -> Optional[
         )
     except (ValueError, TypeError, LookupError):
         return None
-    # Whatever is no text, or empty, is for the decoder to judge, and so is what nests deep.
+    # What is not text, or empty, or nests deep, is for the decoder to judge.
     for text in (run_id, event_id, source, time, event_type):
         if type(text) is not str or not text:
             return None

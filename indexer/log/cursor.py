@@ -1,6 +1,6 @@
 """A cursor: how far one segment was read, and by what the segment is recognised.
 
-Read by the reader, kept by the store. A cursor only ever stands after a newline.
+Stored in the database. A cursor only ever points to the byte after a newline.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from indexer.log.segments import Segment
 
 
 class Cursor(NamedTuple):
-    """Where reading of one file goes on, and by what the file is recognised."""
+    """Where the reading of one segment continues, and by what the segment is recognised."""
 
     name: str
     device: int
@@ -19,7 +19,7 @@ class Cursor(NamedTuple):
     size: int
     """Bytes on disk when it was last read to its end."""
     changed: int
-    """When it had last been changed then: a file of the same size may have other bytes."""
+    """When it had last been changed then: a segment of the same size may have other bytes."""
     head_length: int
     head_hash: str
     guard_length: int
@@ -31,5 +31,5 @@ class Cursor(NamedTuple):
 
 
 def new_cursor(file: Segment) -> Cursor:
-    """Return the cursor of a file of which nothing was read."""
+    """Return the cursor of a segment of which nothing was read."""
     return Cursor(file.name, file.device, file.inode, 0, 0, 0, "", 0, "", 0)

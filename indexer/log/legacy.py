@@ -1,8 +1,8 @@
-"""The earlier product's lines, read as events.
+"""Read lines of the earlier product as events.
 
-Called by the decoder. A run stood there as two snapshots, start and end; an event as a record
-of its own. They carry no event id, so each is given one made of its content and of its place
-among identical lines of its file. Pure.
+Pure. It wrote a run as two snapshots, start and end, and an event as a record of its own. They
+have no event id, so each gets one made of its content and of its ordinal among identical lines of
+its segment.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from telemetry_core.status import RUNNING
 from telemetry_core.timestamp import canonical_time
 
 MARK = b'"record_type"'
-"""What a line of the earlier product has somewhere in it, and hardly any other."""
+"""What every line of the earlier product contains, and hardly any other."""
 
 SOURCE = "legacy"
 
 # Bookkeeping of the earlier database, not facts about the run: our own columns of these names
-# say the same about ours.
+# have their own values.
 _NOT_ABOUT_THE_RUN = frozenset(
     (
         "record_type",
@@ -53,15 +53,15 @@ def parse_legacy(content: bytes) -> Optional[dict[str, Any]]:
 
 
 def content_digest(content: bytes) -> str:
-    """Return the part of a legacy event's id that its content decides."""
-    # Imported here, as in log_files: few logs have lines of the earlier format.
+    """Return the part of a legacy event's id that comes from its content."""
+    # Imported here, for it loads OpenSSL: few logs have lines of the earlier format.
     import hashlib
 
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def event_from_legacy(record: dict[str, Any], digest: str, ordinal: int) -> Event:
-    """Read a record as an event; `ordinal` counts identical lines before it in its file.
+    """Read a record as an event; `ordinal` counts identical lines before it in its segment.
 
     Raises BadLine for a record that names no run or no time.
     """

@@ -1,7 +1,7 @@
-"""The tail: one file to complete lines, with the places they stand at.
+"""Split a segment into complete lines, with their offsets.
 
-Called by the ingest pass and by verify. It reads bounded chunks, splits at newlines only, and
-never yields an incomplete last line: that is "not yet".
+It reads bounded chunks, splits at newlines only, and never yields an incomplete last line, which is
+still being written.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Line(NamedTuple):
-    """One complete line of a file."""
+    """One complete line of a segment."""
 
     offset: int
-    """Where it begins, in plain bytes from the start of its file."""
+    """Where it begins, in plain bytes from the start of its segment."""
     length: int
     """Its bytes, newline included."""
     content: bytes
-    """It without its newline; if it is too long, only its first bytes."""
+    """The line without its newline; of one that is too long, only its first bytes."""
     too_long: bool = False
 
     @property
     def end(self) -> int:
-        """The offset after its newline, where a cursor may stand."""
+        """The offset after its newline, which a cursor may point to."""
         return self.offset + self.length
 
 
 class Block(NamedTuple):
-    """Consecutive complete lines of one file, as they came out of one chunk."""
+    """Consecutive complete lines of one segment, from one chunk."""
 
     offset: int
-    """Where the first begins, in plain bytes from the start of its file."""
+    """Where the first begins, in plain bytes from the start of its segment."""
     contents: list[bytes]
     """Each line without its newline."""
     end: int
-    """The offset after the last newline, where a cursor may stand."""
+    """The offset after the last newline, which a cursor may point to."""
     too_long: bool = False
     """Whether this is one line that is too long, and its content only its first bytes."""
 
     @property
     def length(self) -> int:
-        """Its bytes in the file, newlines included."""
+        """Its bytes in the segment, newlines included."""
         return self.end - self.offset
 
     def lines(self) -> Iterator[Line]:
@@ -74,7 +74,7 @@ class Block(NamedTuple):
 def read_lines(
     stream: BinaryIO, offset: int, limit: Optional[int] = None, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Line]:
-    """Yield the complete lines of `stream`, which stands at `offset`; as `read_blocks` does."""
+    """Yield the complete lines of `stream`, which is at `offset`; as `read_blocks` does."""
     for block in read_blocks(stream, offset, limit, chunk_bytes):
         yield from block.lines()
 
@@ -82,10 +82,10 @@ def read_lines(
 def read_blocks(
     stream: BinaryIO, offset: int, limit: Optional[int] = None, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Block]:
-    """Yield the complete lines of `stream`, which stands at `offset` of its file, in blocks.
+    """Yield the complete lines of `stream`, which is at `offset` of its segment, in blocks.
 
-    Stops at the end, or after `limit` bytes, so that a file which grows as fast as it is read
-    ends too. Raises what `read_chunk` raises, after all lines that came before.
+    Stops at the end, or after `limit` bytes, so that a segment that grows as fast as it is read
+    ends too. Raises what `read_chunk` raises, after every line before.
     """
     rest: list[bytes] = []
     rest_length = 0
@@ -116,6 +116,6 @@ def read_blocks(
 
 
 def text_of_line(content: bytes) -> bytes:
-    """Return a line without what editors and systems add: a carriage return, a BOM."""
+    """Return a line without what editors add: a carriage return, a BOM."""
     text = content[:-1] if content.endswith(b"\r") else content
     return text.removeprefix(_BOM)

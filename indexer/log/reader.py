@@ -1,7 +1,6 @@
-"""The reading: one log file from its cursor to its end, in portions that carry the next cursor.
+"""Read a segment from its cursor to its end, in portions that carry the next cursor.
 
-Called by the ingest pass. It finds out whether the file is still the one the cursor knows, and
-starts over where it is not. It never touches the database.
+It checks whether the segment is still the one that the cursor knows, and says so where it is not.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, rea
 
 
 class Portion(NamedTuple):
-    """Some consecutive lines of a file, and the cursor that stands after them."""
+    """Some consecutive lines of a segment, and the cursor after them."""
 
     block: Block
     cursor: Cursor
 
 
 class FileChanged(Exception):
-    """The file is not the one the cursor knows: it shrank, was replaced or restored."""
+    """The segment is not the one that the cursor knows: it shrank, was replaced or restored."""
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(f"{name} {what}")
@@ -32,7 +31,7 @@ class FileChanged(Exception):
 
 
 def is_unchanged(file: Segment, cursor: Optional[Cursor]) -> bool:
-    """Whether nothing can have come since the cursor was set, as far as the directory tells."""
+    """Whether nothing can have come since the cursor was set, as far as the directory shows."""
     return (
         cursor is not None
         and (cursor.size, cursor.changed) == (file.size, file.changed)
@@ -41,7 +40,7 @@ def is_unchanged(file: Segment, cursor: Optional[Cursor]) -> bool:
 
 
 def read_portions(file: Segment, cursor: Optional[Cursor]) -> Iterator[Portion]:
-    """Yield what stands after the cursor; the last portion is empty and ends the file.
+    """Yield what comes after the cursor; the last portion is empty and ends the segment.
 
     Raises FileChanged before the first portion, and OSError or StreamUnsupported.
     """
@@ -55,24 +54,24 @@ def read_portions(file: Segment, cursor: Optional[Cursor]) -> Iterator[Portion]:
 
 
 def lines_before(file: Segment, offset: int) -> Iterator[Line]:
-    """Yield the lines of a file that end at or before `offset`."""
+    """Yield the lines of a segment that end at or before `offset`."""
     if offset:
         with closing(open_stream(file.path)) as stream:
             yield from read_lines(stream, 0, offset)
 
 
 def read_head(file: Segment) -> bytes:
-    """Return the bytes by which a file is recognised. Raises OSError or StreamUnsupported."""
+    """Return the bytes by which a segment is recognised. Raises OSError or StreamUnsupported."""
     with closing(open_stream(file.path)) as stream:
         return _read_exactly(stream, HEAD_BYTES)
 
 
 def _move_to_cursor(stream: BinaryIO, file: Segment, cursor: Cursor) -> None:
-    """Have `stream` stand at the cursor, if what stands before it is what was read then."""
+    """Move `stream` to the cursor, if the bytes before it are those that were read."""
     try:
         is_as_long = skip(stream, cursor.offset - cursor.guard_length)
     except (StreamBroken, StreamUnfinished):
-        # It could be decoded up to the cursor when that was set.
+        # It could be decoded up to the cursor when that was set, so it is another file.
         is_as_long = False
     if not is_as_long:
         raise FileChanged(file.name, f"ends before offset {cursor.offset}")
@@ -102,7 +101,7 @@ def _portions(stream: BinaryIO, file: Segment, cursor: Cursor, head: bytes) -> I
             cursor = _after(cursor, head, block)
             yield Portion(block, cursor)
     except (StreamBroken, StreamUnfinished) as error:
-        # If it is only unfinished the rest comes when the file has grown.
+        # If it is only unfinished, the rest comes when the segment has grown.
         fault = str(error)
     end = cursor._replace(
         size=file.size, changed=file.changed, device=file.device, inode=file.inode, fault=fault
@@ -111,7 +110,7 @@ def _portions(stream: BinaryIO, file: Segment, cursor: Cursor, head: bytes) -> I
 
 
 def _after(cursor: Cursor, head: bytes, block: Block) -> Cursor:
-    """Return the cursor that stands after `block`."""
+    """Return the cursor after `block`."""
     # The byte before a cursor is a newline, and the guard ends with it.
     last = b"" if block.too_long else block.contents[-1][-GUARD_BYTES:]
     guard = (last + b"\n")[-GUARD_BYTES:]

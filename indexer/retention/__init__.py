@@ -1,1 +1,1 @@
-"""How long data is kept: archive, prune, backup and restore."""
+"""Retention: archive, prune, backup, restore, redact."""

@@ -1,8 +1,8 @@
-"""The backup: a copy of the view, taken while all goes on, and of the log if asked.
+"""Back up the database while it is in use, and the log with it if asked.
 
-Called by `telemetry backup`. A backup appears under its name once it is whole and on the disk.
-With the log it is one tar file, so that it comes and goes whole and needs nothing of ours to be
-unpacked. It deletes no file but earlier backups of its kind.
+A backup appears under its name once it is complete and on the disk. With the log it is one tar
+file, which is complete or absent, and which any program can unpack. Nothing is deleted but earlier
+backups of the same kind.
 """
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ import sqlite3
 import tarfile
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, Callable, NamedTuple, Optional
+from typing import BinaryIO, NamedTuple, Optional
 
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
 from indexer.log.segments import Segment, list_segments
 from indexer.store import connection as database
 from indexer.store.schema.check import is_ours
+from indexer.store.sqlite_errors import translated
+from indexer.system.atomic_file import move_into_place
 from indexer.system.base import Base
-from indexer.system.file_changes import delete, replace
+from indexer.system.callbacks import Progress, no_progress
+from indexer.system.file_changes import delete
 from telemetry_core.append_file import sync_path
 from telemetry_core.clock import CLOCK
 from telemetry_core.storage import DATABASE_NAME, make_directory
 
 LOG_FOLDER = "raw/"
-"""What the names of log files begin with in a backup."""
+"""The prefix of segments in a backup."""
 
 LAST_MEMBER = "complete"
-"""An empty file that says that nothing was cut off."""
+"""An empty file that shows that nothing was cut off."""
 
 _TEMPORARY = ".tmp-"
 _NAME = re.compile(r"telemetry-[0-9]{8}T[0-9]{6}\.[0-9]{6}Z\.(sqlite|tar)")
@@ -38,93 +41,92 @@ _CHUNK = 1024 * 1024
 
 
 class Backup(NamedTuple):
-    """A backup that was made."""
+    """A finished backup."""
 
     path: Path
     bytes: int
     removed: list[str]
-    """Earlier ones that had to make room."""
+    """Earlier ones that were deleted."""
     missed: dict[str, str]
-    """Log files that could not be read, and why."""
+    """Segments that could not be read, and why."""
 
 
 def backup(
     base: Base,
     keep: Optional[int] = None,
     with_log: bool = False,
-    on_chunk: Callable[[int], None] = lambda _: None,
+    on_chunk: Progress = no_progress,
 ) -> Backup:
-    """Back the view up, and the log `with_log`; leave the `keep` newest backups of this kind.
+    """Back up the database, and the log `with_log`; keep the `keep` newest backups of this kind.
 
-    `on_chunk` is told the bytes of the log copied. Raises TelemetryError or OSError.
+    `on_chunk` gets the bytes of the log copied. Raises TelemetryError or OSError.
     """
     directory = base.backups
     make_directory(directory)
-    # Nobody compresses or deletes a file of the log while it is copied.
+    # No segment is compressed or deleted while it is copied.
     with base.segments_lease("backup", _PATIENCE):
         _sweep(directory)
         path = directory / f"telemetry-{stamp()}.{'tar' if with_log else 'sqlite'}"
-        view = directory / f"{_TEMPORARY}{path.stem}.sqlite"
+        copy = directory / f"{_TEMPORARY}{path.stem}.sqlite"
         missed: dict[str, str] = {}
         try:
-            copy_view(base.database_path, view)
-            whole = view
+            copy_database(base.database_path, copy)
+            whole = copy
             if with_log:
                 whole = directory / f"{_TEMPORARY}{path.name}"
-                missed = _write_tar(whole, view, base.log_directory, on_chunk)
-            replace(whole, path)
-            sync_path(directory)
+                missed = _write_tar(whole, copy, base.log_directory, on_chunk)
+            move_into_place(whole, path)
         finally:
             _sweep(directory)
     return Backup(path, path.stat().st_size, _rotate(path, keep), missed)
 
 
 def stamp() -> str:
-    """Return the present moment as it stands in names of backups."""
+    """Return the present time as it is written in names of backups."""
     return CLOCK.tick().time.replace("-", "").replace(":", "")
 
 
-def copy_view(source: Path, target: Path) -> None:
+def copy_database(source: Path, target: Path) -> None:
     """Copy a database that is in use to a new file, checked and synced.
 
-    It is one snapshot, and whoever writes goes on. Raises DatabaseUnusable or OSError.
+    It is one snapshot, and writers go on. Raises DatabaseUnusable or OSError.
     """
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with (
-        database.translated(target),
+        translated(target),
         closing(sqlite3.connect(target, isolation_level=None)) as copy,
     ):
         with database.reading(source) as connection:
             connection.backup(copy)
-        # Without this it would want files beside it, which read-only media have no room for.
+        # Otherwise it would need files beside it, which cannot be created on read-only media.
         copy.execute("PRAGMA journal_mode = DELETE")
         check_database(copy, source)
     sync_path(target)
 
 
 def check_database(connection: sqlite3.Connection, path: Path) -> None:
-    """See that a database, a copy of `path`, is sound and ours. Raises DatabaseUnusable."""
+    """Check that a database, a copy of `path`, is intact and ours. Raises DatabaseUnusable."""
     (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok":
         raise DatabaseDamaged(f"{path}: {found}")
     if not is_ours(connection):
-        raise DatabaseUnusable(f"{path} is no view of a log")
+        raise DatabaseUnusable(f"{path} is not a database of ours")
 
 
 def _write_tar(
-    path: Path, view: Path, log_directory: Path, on_chunk: Callable[[int], None]
+    path: Path, database_copy: Path, log_directory: Path, on_chunk: Progress
 ) -> dict[str, str]:
-    """Write view and log into one file; return what could not be read.
+    """Write database and log into one file; return what could not be read.
 
-    The sizes are looked up now, after the view was copied: so the log has all that the view has.
+    The sizes are looked up now, after the database was copied: so the log has all that it has.
     """
     files = list_segments(log_directory)
     missed = {}
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with open(fd, "wb") as out:
         with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            with open(view, "rb") as source:
-                _add(tar, DATABASE_NAME, source, view.stat().st_size)
+            with open(database_copy, "rb") as source:
+                _add(tar, DATABASE_NAME, source, database_copy.stat().st_size)
             for file in files:
                 try:
                     source = open(file.path, "rb")  # noqa: SIM115  # closed below
@@ -150,10 +152,9 @@ def _add(tar: tarfile.TarFile, name: str, source: BinaryIO, size: int) -> None:
 
 
 def _whole_lines(file: Segment, source: BinaryIO) -> int:
-    """Return how many bytes of a log file end with its last whole line.
+    """Return how many bytes of a segment end with its last complete line.
 
-    The rest is being written, or was never finished: put back, it would stand before a line of
-    somebody else.
+    The rest is being written, or was never finished: restored, it would precede another line.
     """
     if file.is_compressed:
         return file.size
@@ -169,7 +170,7 @@ def _whole_lines(file: Segment, source: BinaryIO) -> int:
 
 
 def _rotate(newest: Path, keep: Optional[int]) -> list[str]:
-    """Delete all but the newest backups of a kind; the one just made is not in question."""
+    """Delete all but the newest backups of a kind; the one just made always stays."""
     if keep is None:
         return []
     others = sorted(
@@ -184,6 +185,6 @@ def _rotate(newest: Path, keep: Optional[int]) -> list[str]:
 
 
 def _sweep(directory: Path) -> None:
-    """Delete what a backup that was killed has left half done."""
+    """Delete the temporary files of a backup that was killed."""
     for path in directory.glob(f"{_TEMPORARY}telemetry-*"):
         delete(path)

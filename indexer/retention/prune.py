@@ -1,8 +1,8 @@
-"""The pruning: log files of days long over, deleted together with what they told.
+"""Prune: delete segments of old days together with their rows.
 
-Called by `telemetry prune` and by the daemon. First the view is made what a rebuild without the
-files would give, at one stroke; then the files go. Killed in between, the next pass brings their
-rows back, and pruning again finishes. It deletes no file that was not indexed to its end.
+First the database becomes what a rebuild without these segments would give, atomically; then the
+segments are deleted. Killed in between, the next pass brings their rows back, and pruning again
+finishes. No segment is deleted that was not indexed to its end.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from indexer.store import connection as database
 from indexer.store import cursors
 from indexer.store.events.table import has_alternative_ids
 from indexer.store.schema.check import has_our_schema
+from indexer.store.sqlite_errors import translated
 from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
 from telemetry_core.timestamp import format_time
@@ -46,19 +47,19 @@ class PrunePlan(NamedTuple):
     files: list[str]
     bytes: int
     events: int
-    """Events that stand in these files; one that a later file repeats stays."""
+    """Events in these segments; one that a later segment repeats stays."""
     runs_vanishing: int
     runs_losing_events: int
     runs_running: list[str]
     """Of both, the runs that have not ended."""
     skipped: dict[str, str]
-    """Files that are old enough and stay, and why."""
+    """Segments that are old enough and stay, and why."""
 
 
 def plan_prune(base: Base, age: timedelta, now: Optional[datetime] = None) -> PrunePlan:
-    """Return what would go of days that have been over for `age`.
+    """Return what would be deleted of days that have been over for `age`.
 
-    The view has been brought up to date. Raises TelemetryError or OSError.
+    The database has just been brought up to date. Raises TelemetryError or OSError.
     """
     now = now or datetime.now(timezone.utc)
     with database.reading(base.database_path) as connection:
@@ -114,10 +115,10 @@ def prune(
     names: Collection[str],
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, str]:
-    """Delete the files that are named, and what they told; return which stay after all, and why.
+    """Delete the named segments and their rows; return which stay after all, and why.
 
-    Works beside a running daemon: it stands aside meanwhile. Raises AlreadyRunning if the log's
-    files are being archived, pruned or backed up already, else TelemetryError or OSError.
+    Works beside a running daemon, which waits meanwhile. Raises AlreadyRunning if segments are
+    being archived, pruned or backed up already, else TelemetryError or OSError.
     """
     if not names:
         return {}
@@ -136,7 +137,7 @@ def prune(
 
 
 class _Run(NamedTuple):
-    """A run that has events in files that go."""
+    """A run that has events in segments to be deleted."""
 
     run_id: str
     status: Optional[str]
@@ -148,16 +149,16 @@ class _Run(NamedTuple):
 def _writer(base: Base) -> Iterator[sqlite3.Connection]:
     path = base.database_path
     connection = database.open_writer(path, base.config.journal_mode)
-    with closing(connection), database.translated(path):
+    with closing(connection), translated(path):
         if not has_our_schema(connection):
-            raise DatabaseUnusable(f"{path} is not the view of this version")
+            raise DatabaseUnusable(f"{path} is not a database of this version")
         yield connection
 
 
 def _look(
     connection: sqlite3.Connection, base: Base, names: Collection[str]
 ) -> tuple[list[Segment], dict[str, str]]:
-    """Index what is new, and return those of the files that may go, and why the others may not."""
+    """Index what is new; return the segments that may be deleted, and why others may not."""
     due = OutboxProjection(connection, load_targets(base).targets)
     Ingest(connection, base.log_directory, listeners=[due.update]).run_pass()
     named = [file for file in list_segments(base.log_directory) if file.name in names]
@@ -167,7 +168,7 @@ def _look(
 def _indexed_files(
     connection: sqlite3.Connection, files: Iterable[Segment]
 ) -> tuple[list[Segment], dict[str, str]]:
-    """Tell the files of which the view has all from the others."""
+    """Return the segments that are fully indexed, and why others are not."""
     known = cursors.all_cursors(connection)
     indexed, skipped = [], {}
     for file in files:
@@ -182,7 +183,7 @@ def _indexed_files(
 
 def _check_indexed(file: Segment, cursor: Optional[Cursor]) -> None:
     if cursor is not None and cursor.fault is not None:
-        raise SegmentInUse(f"{file.name} can't be read to its end: {cursor.fault}")
+        raise SegmentInUse(f"{file.name} cannot be read to its end: {cursor.fault}")
     if not is_unchanged(file, cursor):
         raise SegmentInUse(f"{file.name} is not indexed to its end yet")
 
@@ -202,10 +203,10 @@ def _runs_of(connection: sqlite3.Connection, files: list[Segment]) -> list[_Run]
 
 
 def _cut_out(connection: sqlite3.Connection, files: list[Segment]) -> bool:
-    """Take files out of the view, in one transaction; say whether it could be done like that.
+    """Delete the rows of segments in one transaction; return whether that was possible.
 
-    It can't where a kept file may repeat an event of theirs, or has one whose id is not its own
-    only because of one of theirs: then the log has to be read anew.
+    It is not where another segment may repeat one of their events, or has one under an
+    alternative id only because of one of theirs: then the database has to be rebuilt.
     """
     names = [file.name for file in files]
     known = cursors.all_cursors(connection)
@@ -221,7 +222,7 @@ def _cut_out(connection: sqlite3.Connection, files: list[Segment]) -> bool:
 
 
 def _delete(files: Iterable[Segment]) -> dict[str, str]:
-    """Delete files; return those that could not be, and why."""
+    """Delete segments; return those that could not be, and why."""
     left = {}
     files = list(files)
     names = names_by_stem(os.listdir(files[0].path.parent)) if files else {}
@@ -241,6 +242,6 @@ def _delete_one(file: Segment, names: set[str]) -> None:
         return
     withdrawn = retire_spill_file(file, names)
     with writers_excluded(file.path.parent):
-        # As long as it was when it was indexed, under whichever name.
+        # Of the same length as when it was indexed, under whichever name.
         check_unchanged(withdrawn, file.size)
         unlink_synced(withdrawn.path)

@@ -1,7 +1,7 @@
-"""The restoring: a backup put back, and nothing lost that is there now.
+"""Restore a backup without losing anything that is there now.
 
-Called by `telemetry restore`, while no daemon runs. What it replaces it keeps under `backups/`.
-It never overwrites a log file: the log is the truth, and what is there has perhaps more.
+Done while no daemon runs. The database that it replaces is kept under `backups/`. It never
+overwrites a segment: the log is the source of truth, and the one there may have more.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from indexer.database.freshness import refresh_database
 from indexer.database.swap import page_size_of, put_in_place
 from indexer.errors import BackupUnusable, DatabaseUnusable
 from indexer.log.names import free_name, is_segment_name, parse_segment_name
-from indexer.retention.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_view, stamp
+from indexer.retention.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_database, stamp
 from indexer.retention.compression import length_of_beginning
 from indexer.store import connection as database
 from indexer.store.schema.check import has_our_schema
+from indexer.store.sqlite_errors import translated
 from indexer.system.atomic_file import link_into_place
 from indexer.system.base import Base
 from indexer.system.file_changes import delete
@@ -35,59 +36,59 @@ PUT_BACK, THERE_ALREADY, PUT_BESIDE = "put back", "there already", "put beside"
 
 
 class Contents(NamedTuple):
-    """What a backup holds."""
+    """What a backup contains."""
 
     runs: int
     events: int
     is_of_this_version: bool
-    """Whether its view can be used; else it is made anew from the log."""
+    """Whether its database can be used; otherwise that is rebuilt from the log."""
     log_files: Optional[list[str]]
-    """None for a backup of the view alone."""
+    """None for a backup of the database alone."""
 
 
 class Restored(NamedTuple):
     """What restoring did."""
 
     view: bool
-    """Whether the view was put in place."""
+    """Whether the database was put in place."""
     kept_view: Optional[str]
-    """Where the one that it replaced is now."""
+    """Where the replaced one is kept."""
     log_files: dict[str, str]
-    """What became of each log file of the backup."""
+    """What was done with each segment of the backup."""
     warning: str
-    """What the pass over the log that followed could not do; empty if nothing."""
+    """What the following pass over the log could not do; empty if nothing."""
 
 
 def inspect(base: Base, path: Path) -> Contents:
-    """Check a backup and return what it holds. Raises BackupUnusable, AlreadyRunning or OSError."""
-    with base.rebuild_lease(), _view_of(base, path) as (_, contents):
+    """Check a backup and return its contents. Raises BackupUnusable, AlreadyRunning or OSError."""
+    with base.rebuild_lease(), _database_of(base, path) as (_, contents):
         return contents
 
 
 def restore(base: Base, path: Path) -> Restored:
-    """Put a backup back, and index what the log has beyond it.
+    """Restore a backup, and index what the log has beyond it.
 
-    Raises AlreadyRunning while a daemon or somebody else is at view or log, BackupUnusable, or
-    another TelemetryError or OSError.
+    Raises AlreadyRunning while a daemon or another command uses database or log, BackupUnusable,
+    or another TelemetryError or OSError.
     """
     leases = base.indexer_lease("restore"), base.segments_lease("restore")
-    with leases[0], leases[1], base.rebuild_lease(), _view_of(base, path) as (shadow, contents):
+    with leases[0], leases[1], base.rebuild_lease(), _database_of(base, path) as (shadow, contents):
         merged = {} if contents.log_files is None else _restore_log(base, path)
-        # A view of another version is made anew from the log, as ever.
-        kept = _restore_view(base, shadow) if contents.is_of_this_version else None
+        # A database of another version is rebuilt from the log, as always.
+        kept = _restore_database(base, shadow) if contents.is_of_this_version else None
     warning = refresh_database(base)
     return Restored(contents.is_of_this_version, kept, merged, warning)
 
 
 @contextmanager
-def _view_of(base: Base, path: Path) -> Iterator[tuple[Path, Contents]]:
-    """Give a copy of the backup's view, beside the live one, with what the backup holds.
+def _database_of(base: Base, path: Path) -> Iterator[tuple[Path, Contents]]:
+    """Give a copy of the backup's database, beside the live one, with the backup's contents.
 
-    Raises BackupUnusable for what is none, or can't be used here.
+    Raises BackupUnusable for what is not a backup, or cannot be used here.
     """
     if not path.is_file():
         # A pipe would be read twice, and might never end.
-        raise BackupUnusable(f"{path} is no regular file")
+        raise BackupUnusable(f"{path} is not a regular file")
     shadow = base.shadow_path
     database.remove_database(shadow)
     make_directory(shadow.parent)
@@ -95,12 +96,12 @@ def _view_of(base: Base, path: Path) -> Iterator[tuple[Path, Contents]]:
         names = None
         with _broken_is_unusable(path):
             if tarfile.is_tarfile(path):
-                names = _unpack_view(path, shadow)
+                names = _unpack_database(path, shadow)
             else:
-                copy_view(path, shadow)
+                copy_database(path, shadow)
             contents = _contents(shadow, path, names)
         if names is None and not contents.is_of_this_version:
-            raise BackupUnusable(f"{path} is a view of another version, and has no log with it")
+            raise BackupUnusable(f"{path} is of another version, and has no log to rebuild from")
         yield shadow, contents
     finally:
         database.remove_database(shadow)
@@ -113,11 +114,11 @@ def _broken_is_unusable(path: Path) -> Iterator[None]:
     except (tarfile.TarError, EOFError, sqlite3.Error, DatabaseUnusable) as error:
         if isinstance(error, DatabaseUnusable):
             error.hint = ""
-        raise BackupUnusable(f"{path} can't be used: {error}") from error
+        raise BackupUnusable(f"{path} cannot be used: {error}") from error
 
 
-def _unpack_view(path: Path, target: Path) -> list[str]:
-    """Copy the view out of a backup; return the names of its log files."""
+def _unpack_database(path: Path, target: Path) -> list[str]:
+    """Copy the database out of a backup; return the names of its segments."""
     names = []
     last = ""
     with tarfile.open(path) as tar:
@@ -130,9 +131,9 @@ def _unpack_view(path: Path, target: Path) -> list[str]:
                 names.append(name)
             elif last != LAST_MEMBER:
                 again = " twice" if name in names or last == DATABASE_NAME else ""
-                raise BackupUnusable(f"{path} holds {last!r}, which no backup has{again}")
+                raise BackupUnusable(f"{path} contains {last!r}, which no backup has{again}")
     if last != LAST_MEMBER or not target.exists():
-        raise BackupUnusable(f"{path} is not a whole backup")
+        raise BackupUnusable(f"{path} is not a complete backup")
     return names
 
 
@@ -155,7 +156,7 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> Non
 
 def _contents(shadow: Path, path: Path, names: Optional[list[str]]) -> Contents:
     with (
-        database.translated(path),
+        translated(path),
         closing(sqlite3.connect(shadow, isolation_level=None)) as connection,
     ):
         check_database(connection, path)
@@ -165,12 +166,12 @@ def _contents(shadow: Path, path: Path, names: Optional[list[str]]) -> Contents:
         return Contents(runs, events, has_our_schema(connection), names)
 
 
-def _restore_view(base: Base, shadow: Path) -> Optional[str]:
-    """Put the copy in the view's place; return where the view that was there is kept."""
+def _restore_database(base: Base, shadow: Path) -> Optional[str]:
+    """Put the copy in place of the database; return where the replaced one is kept."""
     with base.write_lease():
-        kept = _keep_view(base)
+        kept = _keep_database(base)
         with (
-            database.translated(shadow),
+            translated(shadow),
             closing(sqlite3.connect(shadow, isolation_level=None)) as connection,
         ):
             # A copy over a database has to have pages of the same size.
@@ -180,22 +181,22 @@ def _restore_view(base: Base, shadow: Path) -> Optional[str]:
     return kept
 
 
-def _keep_view(base: Base) -> Optional[str]:
+def _keep_database(base: Base) -> Optional[str]:
     if not base.database_path.is_file():
         return None
     directory = base.backups
     make_directory(directory)
     kept = directory / f"replaced-{stamp()}.sqlite"
     try:
-        copy_view(base.database_path, kept)
+        copy_database(base.database_path, kept)
     except TelemetryError:
-        # Damaged: as it is, then.
+        # Damaged: kept as it is.
         shutil.copyfile(base.database_path, kept)
     return str(kept)
 
 
 def _restore_log(base: Base, path: Path) -> dict[str, str]:
-    """Put back what the log has no longer; return what became of each file."""
+    """Restore what the log no longer has; return what was done with each segment."""
     directory = base.log_directory
     merged = {}
     with tarfile.open(path) as tar:
@@ -203,7 +204,7 @@ def _restore_log(base: Base, path: Path) -> dict[str, str]:
             if member.name in (DATABASE_NAME, LAST_MEMBER):
                 continue
             name = member.name[len(LOG_FOLDER) :]
-            # It ends as its name does, by which it is known how to read it.
+            # It ends like its name, which says how to read it.
             temporary = directory / (_TEMPORARY + name)
             delete(temporary)
             try:
@@ -216,7 +217,7 @@ def _restore_log(base: Base, path: Path) -> dict[str, str]:
 
 
 def _merge(temporary: Path, directory: Path, name: str) -> str:
-    """Put one file of a backup into the log, unless some file of its stem begins with it."""
+    """Add one segment of a backup to the log, unless one of its stem begins with it."""
     stem, _, suffix, *_ = parse_segment_name(name)
     names = [other for other in os.listdir(directory) if is_segment_name(other)]
     for other in names:
@@ -227,7 +228,7 @@ def _merge(temporary: Path, directory: Path, name: str) -> str:
     try:
         link_into_place(temporary, directory / name)
     except FileExistsError:
-        # Other bytes under this name. Their own events are kept, and what both have is known.
+        # Other bytes under this name: both are kept, and repeated events are duplicates.
         link_into_place(temporary, directory / free_name(stem, suffix, names))
         return PUT_BESIDE
     return PUT_BACK

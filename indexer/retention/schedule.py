@@ -1,7 +1,7 @@
-"""The keeping: archiving and pruning by configuration, a little at a time.
+"""Archive and prune as configured, a little at a time.
 
-Called by the daemon between passes. What can't be done now is returned in words and tried again
-later; passes never wait for more than one file.
+Run by the daemon between passes, which never wait for more than one segment. What cannot be done
+now is returned in words and tried again later.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from telemetry_core.duration import parse_duration
 
 logger = logging.getLogger(__name__)
 
-KEEPING_SECONDS = 3600.0
-"""How often to look whether a day has become old enough."""
+CHECK_SECONDS = 3600.0
+"""How often to check whether a day has become old enough."""
 
 
 class RetentionSchedule:
-    """What one daemon does about old days."""
+    """The archiving and pruning of one daemon."""
 
     def __init__(self, base: Base, should_stop: Callable[[], bool]) -> None:
         self._base = base
@@ -32,22 +32,22 @@ class RetentionSchedule:
         self._next = 0.0
 
     def run_due(self) -> list[str]:
-        """Do what is due, if it is time; return what could not be done.
+        """Archive and prune what is due, if it is time; return what could not be done.
 
         Raises TelemetryError or OSError.
         """
         now = time.monotonic()
         if now < self._next:
             return []
-        self._next = now + KEEPING_SECONDS
+        self._next = now + CHECK_SECONDS
         try:
             # In this order: what goes need not be compressed first.
             return self._prune() + self._archive_one()
         except AlreadyRunning as error:
-            # Somebody does it by hand, or makes a backup.
+            # A command archives, prunes or makes a backup.
             logger.info("archiving and pruning wait: %s", error)
         except Interrupted:
-            logger.info("told to stop while archiving or pruning; nothing is half done")
+            logger.info("asked to stop while archiving or pruning; nothing is half done")
         return []
 
     def _prune(self) -> list[str]:
@@ -59,7 +59,7 @@ class RetentionSchedule:
         for name in plan.files:
             if name not in left:
                 logger.info("pruned %s", name)
-        return [f"{name} can't be pruned: {why}" for name, why in left.items()]
+        return [f"{name} cannot be pruned: {why}" for name, why in left.items()]
 
     def _archive_one(self) -> list[str]:
         age, problems = _age("TELEMETRY_ARCHIVE_AFTER", self._base.config.archive_after)
@@ -70,11 +70,11 @@ class RetentionSchedule:
             logger.info("archived %s as %s", done.file, done.archive)
             # There may be another one, after the next pass.
             self._next = 0.0
-        return [f"{name} can't be archived: {why}" for name, why in result.skipped.items()]
+        return [f"{name} cannot be archived: {why}" for name, why in result.skipped.items()]
 
     def _go_on(self, _size: int) -> None:
         if self._should_stop():
-            raise Interrupted("told to stop")
+            raise Interrupted("asked to stop")
 
 
 def _age(variable: str, value: Optional[str]) -> tuple[Optional[timedelta], list[str]]:

@@ -1,1 +1,1 @@
-"""SQL lives here and nowhere else: the schema, the connection, and one module a table."""
+"""SQL lives here and nowhere else: the schema, the connection, and a module for each table."""

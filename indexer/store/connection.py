@@ -1,7 +1,6 @@
 """Open the database file: for the one writer, and for all the readers.
 
-SQLite's errors are translated into ours here, and nowhere else. A reader cannot write, whatever
-SQL it is given.
+A reader cannot write, whatever SQL it is given.
 """
 
 from __future__ import annotations
@@ -15,14 +14,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Optional
 
-from indexer.errors import (
-    DatabaseBusy,
-    DatabaseDamaged,
-    DatabaseUnreachable,
-    DatabaseUnusable,
-    NotOurDatabase,
-)
+from indexer.errors import DatabaseUnusable, NotOurDatabase
 from indexer.store.schema.check import is_empty, is_ours
+from indexer.store.sqlite_errors import CANT_OPEN, READ_ONLY, translated
 from indexer.system.file_changes import delete
 from indexer.system.filesystem import journal_mode_for
 from telemetry_core.settings import JOURNAL_MODES
@@ -33,10 +27,6 @@ BUSY_SECONDS = 10.0
 PAGE_BYTES = 8192
 """Of a database that is created here. Larger than SQLite's own 4096: rows of events are long, and
 where many runs interleave each touches a page, whatever its size."""
-
-# SQLite's own words for one of its codes; Python has the codes themselves from 3.11 on.
-_CANT_OPEN = "unable to open database file"
-_LOCKED = "locked"
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database, named by what it appends to the name."""
@@ -58,6 +48,7 @@ def open_writer(path: Path, journal_mode: Optional[str] = None) -> sqlite3.Conne
     with translated(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         with closed_on_error(connection):
+            _check_ours(connection, path)
             # Of no effect on a database that has its pages already.
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             set_journal_mode(connection, journal_mode or journal_mode_for(path))
@@ -69,9 +60,18 @@ def check_ownership(path: Path) -> None:
     """Check that a database is ours, or still empty. Raises NotOurDatabase or DatabaseUnusable."""
     if not path.is_file() or not path.stat().st_size:
         return
-    with closing(open_reader(path)) as connection, translated(path):
-        if not is_empty(connection) and not is_ours(connection):
-            raise NotOurDatabase(f"{path} is another program's database")
+    try:
+        with closing(open_reader(path)) as connection, translated(path):
+            _check_ours(connection, path)
+    except DatabaseUnusable as error:
+        # Half written by a process that died: only a writer can roll that back, and looks again.
+        if READ_ONLY not in str(error):
+            raise
+
+
+def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
+    if not is_empty(connection) and not is_ours(connection):
+        raise NotOurDatabase(f"{path} is another program's database")
 
 
 def _create_file(path: Path) -> None:
@@ -89,7 +89,7 @@ def _create_file(path: Path) -> None:
 
 
 def _create_for_owner_of_directory(path: Path) -> None:
-    """Create an empty file; what root creates in somebody's base belongs to them.
+    """Create an empty file; what root creates belongs to the owner of its directory.
 
     SQLite gives its companions the owner of the database.
     """
@@ -138,7 +138,7 @@ def open_reader(
         try:
             connection = _connect(read_only_uri(path), timeout, any_thread)
         except sqlite3.OperationalError as error:
-            if str(error) != _CANT_OPEN or not os.access(path, os.R_OK):
+            if str(error) != CANT_OPEN or _is_writable(path.parent):
                 raise
             # Imported here: it is rarely needed, and copying files is large to import.
             from indexer.system.sqlite_copy import connect_without_shared_memory
@@ -146,6 +146,10 @@ def open_reader(
             connection = connect_without_shared_memory(path, not any_thread)
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _is_writable(directory: Path) -> bool:
+    return os.access(directory, os.W_OK)
 
 
 def _connect(uri: str, timeout: float, any_thread: bool) -> sqlite3.Connection:
@@ -218,38 +222,3 @@ def remove_database(path: Path) -> None:
     # The companions go first: a leftover WAL would be played into the next file of this name.
     for suffix in (*COMPANIONS, ""):
         delete(f"{path}{suffix}")
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours, with the file that they are about."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _translate(path, error) from error
-
-
-def _translate(path: Path, error: sqlite3.Error) -> DatabaseUnusable:
-    if is_damage(error):
-        return DatabaseDamaged(f"{path}: {error}")
-    if str(error) == _CANT_OPEN:
-        return DatabaseUnreachable(f"{path}: {error}")
-    if isinstance(error, sqlite3.OperationalError) and _LOCKED in str(error):
-        return busy(path)
-    return DatabaseUnusable(f"{path}: {error}")
-
-
-def busy(path: Path) -> DatabaseBusy:
-    """Return the error for a database that stayed locked, with who holds the lock."""
-    # Imported here: only an error needs it.
-    from indexer.system.lock_holders import lock_holders
-
-    holders = lock_holders(path, Path(f"{path}-shm"))
-    return DatabaseBusy(f"{path} is locked by {', '.join(holders) or 'another process'}")
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error says that the file is not a database, or is damaged."""
-    # The bare class is what SQLite's "not a database" and "malformed" come as; a full disk,
-    # a lock or a missing permission comes as a subclass and says nothing about the file.
-    return type(error) is sqlite3.DatabaseError

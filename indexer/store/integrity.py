@@ -1,7 +1,7 @@
-"""The integrity check: whether the pages of the view's file fit together.
+"""Check the integrity of the database file.
 
-Called by the status and by the doctor. SQLite's quick check reads the whole file, so it takes
-what that takes, or stops when its time is up. It repairs nothing.
+SQLite's quick check reads the whole file, so it takes as long as that takes, or stops when its time
+is up. It repairs nothing.
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
-from indexer.store.connection import is_damage, transaction
+from indexer.store.connection import transaction
 from indexer.store.cursors import UNPLACED
 from indexer.store.schema.script import INDEXER_TABLES
+from indexer.store.sqlite_errors import is_damage
 
 HEARTBEAT_SECONDS = 10.0
 """How often at most a daemon writes that it is at work; it writes nothing while nothing comes."""

@@ -1,7 +1,7 @@
-"""The lease: one process at a time in a role, and the others know who.
+"""Leases: one process at a time in a role, and the others know which.
 
-Called by whoever is about to write the database. Held by a lock on a file of its own, so it
-ends with the process, however that ends. A holder that stays leaves a note that says who it is.
+A lease is a lock on a file of its own, so it ends with the process, however that ends. A holder
+with a purpose leaves a note that says which process it is.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Lease:
     ) -> None:
         """Hold `path`; wait up to `patience` seconds for another holder.
 
-        A holder whose purpose is `never_wait_for` stays, and is not waited for. Without a
-        purpose of its own a holder leaves no note: for a lease taken again and again, briefly.
+        A holder whose purpose is `never_wait_for` keeps it, and is not waited for. Without a
+        purpose of its own a holder leaves no note: for a lease taken often, and briefly.
         """
         self._path = path
         self._note = path.with_suffix(".json")
@@ -49,8 +49,8 @@ class Lease:
     def __enter__(self) -> Lease:
         deadline = time.monotonic() + self._patience
         file = self._lock(deadline)
-        # Whoever deletes `db/` deletes the lock file as well, perhaps just before it was locked:
-        # then it keeps nobody out.
+        # A command that deletes `db/` deletes the lock file as well, perhaps just before it was
+        # locked: then it keeps nothing out.
         while not file.is_at_its_path():
             file.close()
             file = self._lock(deadline)
@@ -58,7 +58,7 @@ class Lease:
             if self._purpose:
                 self._write_note()
         except BaseException:
-            # Nobody leaves what was not entered: after a full disk the lock would stay held.
+            # `__exit__` is not called for what was not entered: the lock would stay held.
             file.close()
             raise
         self._file = file
@@ -74,24 +74,24 @@ class Lease:
         return file
 
     def _wait_a_moment(self) -> None:
-        """Sleep, and be seen to wait meanwhile."""
-        # Anew each time: killed or deleted, nothing is left that would have to be mended.
+        """Sleep, and let the holder see meanwhile that somebody waits."""
+        # Opened each time: killed or deleted, it leaves nothing that would have to be repaired.
         with closing(AppendFile(self._waiting)) as mark:
-            # Where another one waits already it is seen for both.
+            # Where another process waits already, its mark serves for both.
             try_lock(mark.fd)
             time.sleep(PAUSE_SECONDS)
 
     def is_wanted(self) -> bool:
-        """Whether somebody waits for it now. Who takes it again and again then leaves a gap."""
+        """Whether a process waits for it now: a holder that takes it often then leaves a gap."""
         if not self._waiting.exists():
             return False
         with closing(AppendFile(self._waiting)) as mark:
             return not try_lock(mark.fd)
 
     def renew(self) -> None:
-        """Take the lease again if its file was deleted, for then anybody may have it.
+        """Take the lease again if its file was deleted, for then another process may have it.
 
-        Raises AlreadyRunning if somebody has, or OSError.
+        Raises AlreadyRunning if one has, or OSError.
         """
         if self._file is not None and self._file.is_at_its_path():
             return
@@ -116,7 +116,7 @@ class Lease:
             self._file = None
 
     def holder(self) -> dict[str, Any]:
-        """Return what the holder says of itself: pid, host, purpose, since; empty if unknown."""
+        """Return the holder's note: pid, host, purpose, since; empty if unknown."""
         try:
             note = orjson.loads(self._note.read_bytes())
         except (OSError, orjson.JSONDecodeError):
@@ -128,7 +128,7 @@ class Lease:
         return (
             bool(self._never_wait_for)
             and holder.get("purpose") == self._never_wait_for
-            # One that was killed leaves its note to whoever has the lease now, for a moment.
+            # A killed one leaves its note behind, until the next holder replaces it.
             and not is_gone(holder)
         )
 
@@ -145,7 +145,7 @@ class Lease:
 
 
 def is_gone(holder: dict[str, Any]) -> bool:
-    """Whether a holder was killed and only its note is left, as far as can be seen from here."""
+    """Whether a holder was killed and only its note is left, as far as this process can see."""
     pid = holder.get("pid")
     if holder.get("host") != host_name() or not isinstance(pid, int):
         return False

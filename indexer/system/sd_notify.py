@@ -1,7 +1,7 @@
-"""The notifier: tells the service manager how the daemon is, by systemd's sd_notify protocol.
+"""Report the daemon's state to the service manager, by systemd's sd_notify protocol.
 
-Called by the daemon. Where nobody listens it does nothing, and it never fails or waits: what
-the manager does not hear costs a restart at worst.
+Where nothing listens it does nothing, and it never fails or waits: a lost message costs a restart
+at worst.
 """
 
 from __future__ import annotations

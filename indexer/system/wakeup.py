@@ -1,7 +1,6 @@
-"""The hint: "look now", from any thread or signal handler to the daemon's loop.
+"""Wake the daemon's loop from any thread or signal handler.
 
-Set by the watch and by signal handlers, awaited by the daemon. A lost hint costs nothing but
-time, for the loop looks anyway.
+A lost wakeup costs nothing but time, for the loop makes a pass anyway.
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Optional
 
 from indexer.errors import DatabaseUnusable
-from indexer.store.connection import open_reader, translated
+from indexer.store.connection import open_reader
 from indexer.store.schema.check import create_schema, has_our_schema
+from indexer.store.sqlite_errors import translated
 from indexer.system.filesystem import identity
 
 _CONNECTIONS = 4

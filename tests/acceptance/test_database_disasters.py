@@ -19,7 +19,7 @@ from indexer.daemon.loop import Daemon
 from indexer.database.freshness import index_once
 from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
-from indexer.errors import DatabaseUnreachable
+from indexer.errors import DatabaseUnreachable, DatabaseUnusable
 from indexer.health.health import check_health
 from indexer.store.connection import open_reader, open_writer
 from indexer.store.status import read_status
@@ -351,7 +351,7 @@ def test_a_half_written_database_is_not_read_by_who_cannot_roll_it_back(
     try:
         with closing(open_reader(config.database_path)) as reader:
             seen = reader.execute("SELECT DISTINCT agent_name FROM agent_runs").fetchall()
-    except sqlite3.OperationalError:
+    except (sqlite3.OperationalError, DatabaseUnusable):
         seen = [("agent",)]
     assert seen == [("agent",)]
     judge(config)

@@ -94,11 +94,11 @@ Path(sys.argv[2]).write_text("0")
 watch = module.Watcher(Path(sys.argv[1]), lambda: None)
 used = []
 for _ in range(10):
-    assert not watch.look_after()
+    assert not watch.ensure_watching()
     used.append((len(os.listdir("/proc/self/fd")), threading.active_count()))
 assert used[-1] == used[0], used
 Path(sys.argv[2]).write_text("100")
-assert watch.look_after(), watch.problem
+assert watch.ensure_watching(), watch.problem
 """
 
 
@@ -155,16 +155,16 @@ def test_a_directory_that_is_another_one_now_is_watched(
     raw.mkdir(parents=True)
     hint = Wakeup()
     watch = Watcher(raw, hint.set)
-    assert watch.look_after()
+    assert watch.ensure_watching()
     for _ in range(5 if change is _put_back_under_the_same_name else 1):
         change(raw)
-        eventually(watch.look_after)
+        eventually(watch.ensure_watching)
         # What is still told of the old one may come late.
         eventually(lambda: not hint.wait(0.2))
 
         def is_told() -> bool:
             # As the daemon does, before each of its looks.
-            watch.look_after()
+            watch.ensure_watching()
             (raw / "events_20260101.ndjson").write_bytes(b"x")
             return hint.wait(0.2)
 
@@ -196,9 +196,9 @@ raw = Path(sys.argv[1])
 os.setuid(65534)
 hints = []
 watch = module.Watcher(raw, lambda: hints.append(1))
-print(watch.look_after(), watch.problem, flush=True)
+print(watch.ensure_watching(), watch.problem, flush=True)
 sys.stdin.readline()
-print(watch.look_after(), watch.problem, flush=True)
+print(watch.ensure_watching(), watch.problem, flush=True)
 watch.stop()
 """
 

@@ -115,7 +115,7 @@ def test_without_any_events_polling_finds_everything(
 
     def next_run() -> None:
         real()
-        assert daemon._watch.problem.startswith("no events")
+        assert daemon._watcher.problem.startswith("no events")
         number = next(passes, None)
         if number is None:
             daemon.stop()
@@ -178,7 +178,7 @@ def test_a_daemon_with_nothing_to_do_writes_nothing(
     client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It looks at everything as ever, and leaves the disk alone; work makes its heart beat."""
-    monkeypatch.setattr("indexer.daemon.loop.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("indexer.daemon.heartbeat.HEARTBEAT_SECONDS", 0.0)
     monkeypatch.setattr(
         "indexer.database.session.Session.check_readers_see_writes", lambda _: looks.append(1)
     )
@@ -221,7 +221,7 @@ def test_a_heartbeat_follows_work_at_once_after_a_rest(
     def look() -> None:
         beats.append(_status(client.config)["heartbeat"])
         if len(beats) == 2:
-            daemon._next_heartbeat = 0.0
+            daemon._heartbeat._next_beat = 0.0
             client.start_run("agent", "job")
         if len(beats) == 3:
             daemon.stop()
@@ -349,13 +349,13 @@ def test_a_dead_observer_is_replaced(base: Path) -> None:
     base.mkdir()
     hint = Wakeup()
     watch = Watcher(base, hint.set)
-    assert watch.look_after()
+    assert watch.ensure_watching()
     first = watch._observer
     assert first is not None
     for emitter in first.emitters:
         emitter.stop()
         emitter.join()
-    assert watch.look_after()
+    assert watch.ensure_watching()
     assert watch._observer is not first
     (base / "events_20260101.ndjson").write_bytes(b"x")
     assert hint.wait(10)
@@ -370,7 +370,7 @@ def test_our_own_reading_gives_no_hint(base: Path) -> None:
     path.write_bytes(b"x")
     hint = Wakeup()
     watch = Watcher(base, hint.set)
-    watch.look_after()
+    watch.ensure_watching()
     path.read_bytes()
     path.write_bytes(b"yy")
     assert hint.wait(10)
@@ -397,7 +397,7 @@ def test_a_shared_file_system_is_polled(base: Path, monkeypatch: pytest.MonkeyPa
     base.mkdir()
     monkeypatch.setattr(watch_module, "is_shared", lambda _: True)
     watch = Watcher(base, lambda: None)
-    assert not watch.look_after()
+    assert not watch.ensure_watching()
     assert "shared" in watch.problem
 
 

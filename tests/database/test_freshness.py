@@ -86,6 +86,7 @@ def test_a_database_without_its_shared_memory_file_is_read(
             shutil.copyfile(f"{one.database_path}{suffix}", f"{copy}{suffix}")
     refuse = mock.Mock(side_effect=sqlite3.OperationalError("unable to open database file"))
     monkeypatch.setattr(database, "_connect", refuse)
+    monkeypatch.setattr(database, "_is_writable", lambda _: False)
     with reading(copy) as connection:
         assert connection.execute(_COUNT).fetchone() == (1,)
     assert sorted(path.name for path in tmp_path.glob("copy*")) == [

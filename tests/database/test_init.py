@@ -45,7 +45,7 @@ def test_it_says_what_it_made_and_what_was_there(base, cli):
     assert {place["outcome"] for place in first["places"]} == {"made"}
     assert {place["outcome"] for place in second["places"]} == {"present"}
     paths = {place["name"]: place["path"] for place in first["places"]}
-    assert paths["view"] == str(base / "db" / "telemetry.sqlite")
+    assert paths["database file"] == str(base / "db" / "telemetry.sqlite")
     assert paths["schema"] == str(base / "config" / "schema.sql")
     assert str(base / "raw") in cli("init").out
 

@@ -388,7 +388,7 @@ def cli(config: TelemetryConfig, capsys: pytest.CaptureFixture[str]) -> Cli:
 def test_a_pipe_is_no_backup_and_is_not_waited_for(config: TelemetryConfig, tmp_path: Path) -> None:
     """Nobody writes to it: opening it would last for ever."""
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(BackupUnusable, match="no regular file"):
+    with pytest.raises(BackupUnusable, match="not a regular file"):
         inspect(Base(config), tmp_path / "pipe")
 
 

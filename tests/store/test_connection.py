@@ -15,14 +15,9 @@ import pytest
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseDamaged, DatabaseUnusable
-from indexer.store.connection import (
-    closed_on_error,
-    open_reader,
-    open_writer,
-    transaction,
-    translated,
-)
+from indexer.store.connection import closed_on_error, open_reader, open_writer, transaction
 from indexer.store.schema.check import create_schema, has_our_schema, is_empty, is_ours
+from indexer.store.sqlite_errors import translated
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.database import rows

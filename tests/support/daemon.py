@@ -19,12 +19,13 @@ import logging, os, sys
 from pathlib import Path
 from indexer.system.base import Base
 from indexer.daemon import loop as daemon
+from indexer.daemon import heartbeat as beat
 from indexer.daemon import watcher as watch
 logging.basicConfig(level=logging.INFO)
 base, poll_interval, heartbeat, user = sys.argv[1:]
 base = Base.at(Path(base), os.environ)
 base.config.poll_interval = float(poll_interval)
-daemon.HEARTBEAT_SECONDS = watch.RETRY_SECONDS = daemon.RETRY_SECONDS = float(heartbeat)
+beat.HEARTBEAT_SECONDS = watch.RETRY_SECONDS = daemon.RETRY_SECONDS = float(heartbeat)
 if user:
     os.setuid(int(user))
 if os.name == "nt":

@@ -81,7 +81,7 @@ class DatabaseWatcher:
 
     def _turn(self) -> None:
         if self._listeners.is_listened_to:
-            self._watch.look_after()
+            self._watch.ensure_watching()
             self._look_again(self._wakeup.wait(_POLL_SECONDS))
             self._look_at_lag()
         else:

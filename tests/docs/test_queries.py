@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.cli import Cli
+from tests.support.database import lines_of
 from tests.support.history import two_weeks
 from tests.support.process import ROOT
+from tests.support.working_agents import more_work, working_agents
 
 _PAGE = (ROOT / "docs" / "queries.md").read_text(encoding="utf-8")
 _QUERIES = dict(
@@ -26,6 +28,21 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base in which every question about spans has an answer."""
+    path = tmp_path_factory.mktemp("work") / "base"
+    (path / "raw").mkdir(parents=True)
+    lines = lines_of([*working_agents(), *more_work()])
+    (path / "raw" / "events_20260101.ndjson").write_bytes(lines)
+    (path / "config").mkdir()
+    (path / "config" / "prices.toml").write_text('[models."claude*"]\ninput = 3\noutput = 15\n')
+    return path
+
+
+_OF_WORK = list(_QUERIES)[20:]
+
+
 def _ask(base: Path, capsys: pytest.CaptureFixture[str], question: str) -> list[dict[str, Any]]:
     ran = Cli(base, capsys)("sql", _QUERIES[question], "--json")
     assert (ran.code, ran.err) == (0, "")
@@ -33,15 +50,15 @@ def _ask(base: Path, capsys: pytest.CaptureFixture[str], question: str) -> list[
     return rows
 
 
-def test_there_are_twenty_questions() -> None:
+def test_there_are_forty_questions() -> None:
     """Every heading has a query, and none is lost by the way it is found here."""
-    assert len(_QUERIES) == _PAGE.count("\n## ") == _PAGE.count("```sql") == 20
+    assert len(_QUERIES) == _PAGE.count("\n## ") == _PAGE.count("```sql") == 40
 
 
 @pytest.mark.parametrize("question", _QUERIES)
-def test_query_gives_rows(question: str, base: Path, capsys) -> None:
-    """As it stands, on two weeks of four agents."""
-    assert _ask(base, capsys, question)
+def test_query_gives_rows(question: str, base: Path, work: Path, capsys) -> None:
+    """As it stands, on two weeks of four agents, and on what agents did in spans."""
+    assert _ask(work if question in _OF_WORK else base, capsys, question)
 
 
 @pytest.mark.parametrize("question", _QUERIES)
@@ -141,3 +158,36 @@ def test_costs_are_summed(base: Path, capsys) -> None:
     rows = _ask(base, capsys, "What did it cost?")
     assert sum(row["tokens"] for row in rows) == 14_000
     assert sum(row["cost"] for row in rows) == 3.5
+
+
+def test_the_tool_that_fails_comes_first(work: Path, capsys) -> None:
+    """With how often, and an error of it."""
+    rows = _ask(work, capsys, "Which tools fail the most?")
+    assert (rows[0]["tool_name"], rows[0]["percent"]) == ("fetch", 100.0)
+    assert rows[0]["an_error"] == "TimeoutError: no answer"
+
+
+def test_a_killed_run_says_in_which_span(work: Path, capsys) -> None:
+    """The last that it started, and how many were open."""
+    (row,) = _ask(work, capsys, "What was a killed run doing?")
+    assert (row["open_spans"], row["last_open_span"]) == (4, "tool")
+
+
+def test_time_is_counted_where_it_was_spent(work: Path, capsys) -> None:
+    """A span's own, without that of the spans inside it."""
+    rows = _ask(work, capsys, "Where does the time of a run go?")
+    own = {row["kind"]: row["own_ms"] for row in rows}
+    assert own["agent"] == 100 - 800
+    assert own["tool"] == 700
+
+
+def test_a_copied_call_is_counted_in_the_first_session(work: Path, capsys) -> None:
+    """Both names are told."""
+    (row,) = _ask(work, capsys, "Which calls does another session own?")
+    assert (row["copied_in"], row["counted_in"]) == ("claude-code-copy", "claude-code-first")
+
+
+def test_models_without_a_price_are_found(work: Path, capsys) -> None:
+    """By their names."""
+    rows = _ask(work, capsys, "Which models have no price?")
+    assert {"odd-model", "m-2"} <= {row["model"] for row in rows}

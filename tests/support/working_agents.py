@@ -104,3 +104,42 @@ def working_agents() -> list[Event]:
         )
     events.append(_of(KILLED, 6_200_004, "run.event", event_type="page", payload={}))
     return events
+
+
+def more_work() -> list[Event]:
+    """A call that failed, one with a reported cost, and two sessions that claim one call."""
+    events = [
+        *_span(
+            HELPER,
+            600,
+            "slow",
+            name="chat",
+            kind="llm",
+            status="error",
+            error="RateLimitError: 429",
+            attributes={"gen_ai.request.model": "m-2"},
+        ),
+        *_span(
+            HELPER,
+            601,
+            "paid",
+            name="chat",
+            kind="llm",
+            used={
+                "gen_ai.request.model": "m-2",
+                "gen_ai.usage.output_tokens": 5,
+                "gen_ai.usage.cost": 0.01,
+                "gen_ai.response.time_to_first_chunk": 0.2,
+            },
+        ),
+    ]
+    for number, session in enumerate(("first", "copy")):
+        line = {
+            "type": "assistant",
+            "sessionId": session,
+            "timestamp": f"2026-01-01T00:00:0{number}Z",
+            "message": {"id": "m1", "content": [], "usage": {"input_tokens": 5}},
+        }
+        data = {"position": "0000000000", "session_id": session, "line": line}
+        events.append(_of(f"claude-code-{session}", 700 + number, "session.claude-code", **data))
+    return events

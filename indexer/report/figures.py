@@ -10,7 +10,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Optional, TypeVar
 
 from indexer.report.period import Period
+from indexer.report.work import WorkTable, work_tables
 from indexer.store.run_queries import STALE, RunFilter, count_runs
+from indexer.store.spans.open_spans import last_spans
 from indexer.store.totals import AgentCounts, RunCounts, Totals, totals
 from telemetry_core.status import STATUSES
 
@@ -109,6 +111,10 @@ class Figures:
     stale: list[StaleLine]
     """Runs that are stale now, whenever they started."""
     stale_count: int
+    work: list[WorkTable]
+    """What models cost and how tools did; nothing where there were no such calls."""
+    last_words: dict[str, str]
+    """What stale runs were doing when they were last heard of, by run id."""
 
 
 def gather(connection: sqlite3.Connection, period: Period, chosen: RunFilter) -> Figures:
@@ -130,6 +136,8 @@ def _gather(connection: sqlite3.Connection, period: Period, chosen: RunFilter) -
     found = totals(connection, chosen)
     stale = _Runs(connection, RunFilter(status=STALE))
     runs = _Runs(connection, chosen)
+    lines = stale.stale()
+    died_in = last_spans(connection, (line.run_id for line in lines))
     return Figures(
         period=period,
         is_of_roots=chosen.is_root,
@@ -142,8 +150,10 @@ def _gather(connection: sqlite3.Connection, period: Period, chosen: RunFilter) -
         slowest=runs.slowest(),
         failing=runs.failing(),
         errors=runs.errors(),
-        stale=stale.stale(),
+        stale=lines,
         stale_count=stale.count(),
+        work=work_tables(connection, chosen),
+        last_words={run_id: span.sentence(is_dead=True) for run_id, span in died_in.items()},
     )
 
 

@@ -17,6 +17,8 @@ import pytest
 
 from telemetry_core.timestamp import format_time
 from tests.support.cli import Cli
+from tests.support.database import lines_of
+from tests.support.working_agents import more_work, working_agents
 
 HOSTILE = "<script>alert(1)</script>|`*_[x](http://evil.example)\"'&\n# h"
 VOID = {"meta", "br", "link"}
@@ -421,3 +423,47 @@ def test_a_suffix_of_no_form_is_refused(name, cli, record, tmp_path):
     ran = cli("report", "-o", str(tmp_path / name))
     assert ran.code == 2
     assert "use .html or .md" in ran.err
+
+
+@pytest.fixture
+def at_work(base):
+    """Agents that used models and tools, one of them killed inside a tool call."""
+    (base / "raw").mkdir(parents=True)
+    lines = lines_of([*working_agents(), *more_work()])
+    (base / "raw" / "events_20260101.ndjson").write_bytes(lines)
+    (base / "config").mkdir()
+    (base / "config" / "prices.toml").write_text(
+        '[models."claude*"]\ninput = 3\noutput = 15\ncache_read = 0.3\n'
+    )
+    return ["--since", "2025-12-01", "--until", "2026-02-01", "--nested"]
+
+
+def test_a_report_says_what_models_cost_and_which_tools_fail(cli, at_work):
+    """As a page, as Markdown and as numbers; the tool that fails most comes first."""
+    page = _Page(cli("report", *at_work, "--format", "html", "--output", "-").out)
+    for words in ("Models", "Costs by agent", "Slow and failing tools", "claude-sonnet-4-5"):
+        assert words in page.text
+    text = cli("report", *at_work, "--format", "markdown", "--output", "-").out
+    assert "| claude-sonnet-4-5 | 1 | 1,200 | 9,000 |  | 80 | 88% |  | \\$0.0075 |" in text
+    assert "| fetch | TimeoutError: no answer | 1 | 1 | 0 | 100 ms | 100 ms |" in text
+    found = cli("report", *at_work, "--json").json
+    tools = next(one for one in found["work"] if one["name"] == "tools")
+    assert tools["values"][0]["name"] == "fetch"
+    models = next(one for one in found["work"] if one["name"] == "models")
+    assert models["values"][0]["cost_estimated_usd"] == pytest.approx(0.0075)
+
+
+def test_a_report_says_what_a_killed_run_was_doing(cli, at_work):
+    """Beside the stale run."""
+    said = "killed in tool_call search after 3.2 s, 4 spans deep"
+    assert said in _Page(cli("report", *at_work, "--format", "html", "--output", "-").out).text
+
+
+def test_a_report_of_one_agent_has_its_calls_alone(cli, at_work):
+    """And one without spans has no such sections."""
+    helper = cli("report", *at_work, "--agent", "helper", "--json").json
+    tools = next(one for one in helper["work"] if one["name"] == "tools")
+    assert [row["name"] for row in tools["values"]] == ["fetch"]
+    assert (
+        cli("report", "--since", "2026-03-01", "--until", "2026-03-02", "--json").json["work"] == []
+    )

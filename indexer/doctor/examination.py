@@ -26,6 +26,7 @@ CHECKS = (
     "forwarding",
     "writers",
     "prices",
+    "ways_in",
     "clock",
     "leftovers",
     "probe",

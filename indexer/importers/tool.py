@@ -79,6 +79,14 @@ class Tool(ABC):
         del path
         return False
 
+    def kind_of(self, line: Mapping[str, Any]) -> str:
+        """Return what a line says it is, for people."""
+        return str(line.get("type") or "no type")
+
+    @abstractmethod
+    def knows(self, line: Mapping[str, Any]) -> bool:
+        """Whether a line is of a kind that this version has seen: others are kept, and no spans."""
+
     @abstractmethod
     def open(self, path: Path, head: Sequence[Mapping[str, Any]]) -> SessionFile:
         """Return a session file whose first lines are `head`, or which is this one document.

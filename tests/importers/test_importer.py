@@ -15,6 +15,7 @@ from indexer.importers.importer import Imported, Importer, LogNotWritable, Wante
 from indexer.importers.tools import all_tools
 from indexer.system.base import Base
 from telemetry_core.event import Event
+from tests.support.cli import Cli
 from tests.support.log import Log
 from tests.support.secrets import SECRETS
 from tests.support.sessions import (
@@ -281,3 +282,24 @@ def test_lines_before_any_time_wait_for_one(base, log, tmp_path):
     assert {event.time[14:19] for event in log.events()} == {"00:07"}
     os.utime(write(tmp_path / "old.jsonl", [{"type": "mode"}]), (1, 1))
     assert _import(base, tmp_path / "old.jsonl").events > 0
+
+
+def test_doctor_says_how_many_lines_were_not_understood(base, home, capsys):
+    """With their kinds; where they are many, the format has changed."""
+    _import(base)
+    cli = Cli(base, capsys)
+    findings = _findings(cli)
+    assert [one["state"] for one in findings] == ["warning", "ok", "ok"]
+    assert (
+        "1 of 10 lines of claude-code were not understood: a-type-of-2027 (1)"
+        in (findings[0]["what"])
+    )
+    write(home / ".claude/projects/p/many.jsonl",
+          [user(n, session="many") for n in range(50)])  # fmt: skip
+    _import(base)
+    assert _findings(cli)[0]["state"] == "note"
+
+
+def _findings(cli: Cli) -> list[dict[str, Any]]:
+    cli("runs")
+    return [one for one in cli("doctor", "--json").json["findings"] if one["topic"] == "ways_in"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import signal
@@ -27,10 +28,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from indexer.receivers import app as app_module
 from indexer.receivers import body as body_module
+from indexer.receivers import server as server_module
 from indexer.receivers.access import Access
 from indexer.receivers.server import ReceiverServer
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
+from tests.support.daemon import eventually
 from tests.support.log import Log
 from tests.support.oracle import judge
 from tests.support.process import environment
@@ -322,3 +325,42 @@ def test_kill_after_the_answer_loses_nothing(base: Path, log: Log) -> None:
         process.stderr.close()
         process.wait(30)
     assert [event.id for event in log.events()] == [f"otel-{TRACE}-{9:016x}"]
+
+
+def test_slow_connections_share_what_there_is_and_give_it_back(base: Path) -> None:
+    """Forty bodies that do not end keep others from memory, not from an answer."""
+    with receiving(base) as send:
+        allowance = send.server.receiver._allowance
+        allowance._left = 400_000
+        head = (
+            b"POST /v1/traces HTTP/1.1\r\nHost: localhost:%d\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 1000000\r\n\r\n" % send.port
+        )
+        slow = [socket.create_connection(("127.0.0.1", send.port)) for _ in range(40)]
+        for connection in slow:
+            connection.sendall(head + b" " * 20_000)
+        answers = [connection.recv(15) for connection in slow[-1:]]
+        assert answers == [b"HTTP/1.1 503 Se"]
+        assert allowance._left >= 0
+        for connection in slow:
+            connection.close()
+        eventually(lambda: allowance._left == 400_000)
+        assert send("/v1/traces", traces(span())).status == 200
+
+
+def test_a_client_that_says_nothing_is_not_waited_for(base: Path, monkeypatch) -> None:
+    """Half a head, or none: the connection is closed, and what has come late is answered."""
+    monkeypatch.setattr(server_module, "_HEAD_SECONDS", 0.2)
+    with receiving(base) as send:
+        for said in (b"", b"POST /v1/traces HTTP/1.1\r\nHost:"):
+            with socket.create_connection(("127.0.0.1", send.port), timeout=30) as connection:
+                connection.sendall(said)
+                with contextlib.suppress(ConnectionResetError):
+                    assert connection.recv(100) == b""
+        monkeypatch.setattr(body_module, "SECONDS", 0.2)
+        with socket.create_connection(("127.0.0.1", send.port), timeout=30) as connection:
+            connection.sendall(
+                b"POST /v1/traces HTTP/1.1\r\nHost: localhost:%d\r\nContent-Length: 9\r\n"
+                b"Content-Type: application/json\r\n\r\n{" % send.port
+            )
+            assert connection.recv(15) == b"HTTP/1.1 408 Re"

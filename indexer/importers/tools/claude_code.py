@@ -19,6 +19,11 @@ _NO_SESSIONS = frozenset(("history.jsonl", "journal.jsonl"))
 _NO_SESSION_FOLDERS = frozenset(("tool-results", "file-history", "plugins", "todos"))
 # Of other agents: where all are imported from one place, a file is one agent's.
 _FOREIGN_NAME, _FOREIGN_FOLDER = "rollout-", "chats"
+_KNOWN = frozenset((
+    "user", "assistant", "system", "attachment", "progress", "summary", "ai-title",
+    "custom-title", "tag", "queue-operation", "file-history-snapshot", "content-replacement",
+    "mode", "last-prompt", "permission-mode", "agent-name", "pr-link",
+))  # fmt: skip
 _AGENT = "agent-"
 _MOST_SIDECAR_BYTES = 1024 * 1024
 
@@ -91,6 +96,13 @@ class ClaudeCode(Tool):
             and not path.name.startswith(_FOREIGN_NAME)
             and not {*_NO_SESSION_FOLDERS, _FOREIGN_FOLDER} & set(path.parts[-4:-1])
         )
+
+    def knows(self, line: Mapping[str, Any]) -> bool:
+        """Whether it is of a known type, and an answer of the model has its id and its usage."""
+        message = line.get("message")
+        if line.get("type") == "assistant":
+            return isinstance(message, Mapping) and {"id", "usage"} <= message.keys()
+        return line.get("type") in _KNOWN
 
     def open(self, path: Path, head: Sequence[Mapping[str, Any]]) -> SessionFile:
         """Return a file; nothing need be known of its lines."""

@@ -20,6 +20,11 @@ _NAME = re.compile(
     re.ASCII,
 )
 _THREAD_LENGTH = 36
+_KNOWN = frozenset((
+    "session_meta", "turn_context", "response_item", "event_msg", "compacted",
+    "token_usage_record", "inter_agent_communication", "inter_agent_communication_metadata",
+))  # fmt: skip
+_KNOWN_BARE = frozenset(("message", "reasoning", "function_call", "function_call_output"))
 
 
 class _File(SessionFile):
@@ -70,6 +75,13 @@ class Codex(Tool):
     def is_session(self, path: Path) -> bool:
         """Whether it is called a rollout."""
         return path.suffix == ".jsonl" and path.name.startswith("rollout-")
+
+    def knows(self, line: Mapping[str, Any]) -> bool:
+        """Whether it is of a known type, or of the earliest form, which has none around it."""
+        kind = line.get("type")
+        if kind in _KNOWN:
+            return isinstance(line.get("payload"), Mapping)
+        return kind in _KNOWN_BARE or "record_type" in line or {"id", "timestamp"} <= line.keys()
 
     def open(self, path: Path, head: Sequence[Mapping[str, Any]]) -> SessionFile:
         """Return a file of the thread that its first session_meta names."""

@@ -14,6 +14,8 @@ from indexer.importers.tool import FileFacts, Owner, SessionFile, Tool, folder_a
 from indexer.semantics.run_ids import GEMINI, gemini_run_id
 
 _NO_SESSIONS = ("checkpoint", "logs.json")
+_KNOWN = frozenset(("user", "gemini", "info", "warning", "error"))
+_OTHER_LINES = ("$set", "$rewindTo", "sessionId")
 
 
 class _File(SessionFile):
@@ -67,6 +69,10 @@ class Gemini(Tool):
             and "chats" in path.parts[-4:-1]
             and not path.name.startswith(_NO_SESSIONS)
         )
+
+    def knows(self, line: Mapping[str, Any]) -> bool:
+        """Whether it is a message of a known type, or what stands between messages."""
+        return line.get("type") in _KNOWN or any(name in line for name in _OTHER_LINES)
 
     def is_document(self, path: Path) -> bool:
         """Whether it is of the older form."""

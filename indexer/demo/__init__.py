@@ -1,5 +1,5 @@
-"""The demo: real agents on real files, indexed before your eyes.
+"""The demo: real agents on real files, indexed while you watch.
 
-`agent.py` is the example to copy from; the rest is what starts the agents, watches and tells.
-Called by `telemetry demo`.
+Used by `telemetry demo`. `agent.py` is the example to copy from; the other files start the agents,
+watch them, and show the results.
 """

@@ -1,8 +1,8 @@
 """An agent as you might write it: it parses Python files and records what it did.
 
 `telemetry demo` starts several of them, each in a process of its own, with a list of files on
-stdin. All it needs of telemetry is the client; where the log is, and which run it is a child
-of, it learns from its environment. It never opens the database.
+stdin. All it needs is the client; the environment says where the log is, and which run is its
+parent. It never opens the database.
 
 By hand: find . -name '*.py' -print0 | python agent.py my-agent .
 """
@@ -24,7 +24,7 @@ client = TelemetryClient()
 
 
 def main(agent: str, root: str, pause: float = 0.0) -> None:
-    """Parse the files named on stdin: one run for all of them, and inside it one a package."""
+    """Parse the files named on stdin: one run for all of them, and one nested run per package."""
     files = [os.fsdecode(name) for name in sys.stdin.buffer.read().split(b"\0") if name]
     counts = {"items_succeeded": 0, "items_failed": 0, "items_skipped": 0}
     with client.track_run(
@@ -33,14 +33,14 @@ def main(agent: str, root: str, pause: float = 0.0) -> None:
         for package, members in groupby(files, lambda file: package_of(root, file)):
             for outcome in parse_package(agent, root, package, list(members)):
                 counts[outcome] += 1
-                # Recorded at once: if this process is killed, all that it did is known.
+                # Recorded at once: if this process is killed, what it did is known.
                 run.set_metrics(**counts)
                 time.sleep(pause)
         run.end("partial" if counts["items_failed"] else "success")
 
 
 def parse_package(agent: str, root: str, package: str, files: list[str]) -> Iterator[str]:
-    """Parse the files of one package, in a run of its own; yield what became of each."""
+    """Parse the files of one package in a nested run; yield which count each belongs to."""
     counts = {"items_succeeded": 0, "items_failed": 0, "items_skipped": 0}
     with client.track_run(
         agent, "package", "demo", item_name=package, items_discovered=len(files)
@@ -56,7 +56,7 @@ def parse_package(agent: str, root: str, package: str, files: list[str]) -> Iter
 
 
 def parse_file(file: str) -> tuple[str, str, dict[str, Any]]:
-    """Parse one file; return which count it belongs to, and an event that tells of it."""
+    """Parse one file; return which count it belongs to, an event type and a payload."""
     began = time.perf_counter()
     try:
         with open(file, "rb") as opened:
@@ -65,7 +65,7 @@ def parse_file(file: str) -> tuple[str, str, dict[str, Any]]:
             return "items_skipped", "file.skipped", {"reason": "empty"}
         tree = ast.parse(source, file)
     except Exception as error:
-        # What is wrong with one file is recorded, and the others go on.
+        # An error in one file is recorded, and the others are still parsed.
         return "items_failed", "file.failed", {"error": f"{type(error).__name__}: {error}"}
     kinds = [type(node).__name__ for node in tree.body]
     measured = {
@@ -84,7 +84,7 @@ def package_of(root: str, file: str) -> str:
 
 
 if __name__ == "__main__":
-    # Old code is full of invalid escapes, which are not what this is about.
+    # Old code is full of invalid escapes, which do not matter here.
     warnings.simplefilter("ignore")
     try:
         main(sys.argv[1], sys.argv[2], float(sys.argv[3]) if len(sys.argv) > 3 else 0.0)

@@ -1,6 +1,6 @@
-"""The crew: the processes of the demo, started and, whatever happens, ended.
+"""The processes of the demo: started and, whatever happens, ended.
 
-Called by the stage. Every process is a child of this one and is waited for.
+Every process is a child of this one and is waited for.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _GRACE_SECONDS = 5.0
 _PATH_VARIABLES = ("TELEMETRY_DB_PATH", "TELEMETRY_NDJSON_DIR")
 
 
-class Crew:
-    """Agents and the daemon; `close` leaves none of them behind."""
+class Processes:
+    """Agents and the daemon; `close` leaves none of them running."""
 
     def __init__(self, base: Base) -> None:
         self._base = base
@@ -42,21 +42,21 @@ class Crew:
         self.killed: set[str] = set()
 
     def close(self) -> None:
-        """End all that still runs."""
+        """End everything that still runs."""
         for agent in self.agents.values():
-            # As Ctrl-C would: its runs end as cancelled.
+            # Like Ctrl-C: its runs end as cancelled.
             _signal(agent, signal.SIGINT if os.name == "posix" else signal.SIGTERM)
         for agent in self.agents.values():
             _wait(agent)
         self.stop_daemon()
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """Return an environment whose processes find this package, and record into this base."""
+        """Return an environment in which a process finds this package and records here."""
         child = {name: inherited[name] for name in inherited if name not in _PATH_VARIABLES}
         child["TELEMETRY_BASE_DIR"] = str(self._base.directory)
         root = str(_PACKAGE.parent)
         if os.path.basename(root) not in ("site-packages", "dist-packages"):
-            # A checkout that was not installed is on this process's path only.
+            # A checkout that was not installed is on the path of this process only.
             known = child.get("PYTHONPATH")
             child["PYTHONPATH"] = f"{known}{os.pathsep}{root}" if known else root
         return child
@@ -84,14 +84,14 @@ class Crew:
             self.agents[name] = _start(command, self.environment(environ), log, None)
 
     def kill_agent(self, name: str) -> None:
-        """Kill an agent as the kernel does when memory runs out: without a word."""
+        """Kill an agent as the kernel does when memory runs out: without notice."""
         self.agents[name].kill()
         self.agents[name].wait()
         self.killed.add(name)
 
-    def look_after_daemon(self) -> None:
-        """Start the indexer, and again if it is not running."""
-        # It ends at once where another indexer has the base; one that comes later takes over.
+    def ensure_daemon(self) -> None:
+        """Start the daemon if it is not running."""
+        # It ends at once if another daemon runs here; if that one ends, the next one takes over.
         running = self._daemon is not None and self._daemon.poll() is None
         if running or time.monotonic() < self._restart_at:
             return
@@ -103,17 +103,17 @@ class Crew:
             )
 
     def stop_daemon(self) -> None:
-        """Have the indexer finish its pass and end."""
+        """Let the daemon finish its pass and end."""
         if self._daemon is not None:
             _signal(self._daemon, signal.SIGTERM)
             _wait(self._daemon)
 
-    def is_at_work(self) -> bool:
-        """Whether any agent is still running."""
+    def are_agents_running(self) -> bool:
+        """Return whether any agent is still running."""
         return any(agent.poll() is None for agent in self.agents.values())
 
     def failures(self) -> list[str]:
-        """Return which agents ended in a way that nobody meant."""
+        """Return which agents ended unexpectedly."""
         return [
             f"{name} ended with exit code {agent.returncode}; see {self._log_directory}"
             for name, agent in self.agents.items()
@@ -127,7 +127,7 @@ class Crew:
 def _start(
     command: list[str], environ: dict[str, str], log: IO[bytes], stdin: Optional[IO[bytes]]
 ) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C at the terminal is for the demo, which then ends the others.
+    # A separate session: Ctrl-C at the terminal reaches the demo, which ends the others.
     return subprocess.Popen(
         command,
         env=environ,

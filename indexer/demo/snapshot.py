@@ -1,7 +1,6 @@
-"""The picture: what the view knows of one demo at this moment.
+"""What the database knows about a demo at one moment.
 
-Called by the stage several times a second. It only reads, and takes a view that is not there
-yet for an empty one.
+Used several times a second. It only reads, and treats a missing database as an empty one.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ FROM agent_runs AS runs WHERE parent_run_id = ? ORDER BY agent_name"""
 
 
 class AgentRun(NamedTuple):
-    """One agent's run, as the view has it."""
+    """The run of one agent, as the database has it."""
 
     run_id: str
     agent: str
@@ -49,32 +48,32 @@ class AgentRun(NamedTuple):
 
     @property
     def done(self) -> int:
-        """How many files it is through with."""
+        """How many files it has finished."""
         return self.succeeded + self.failed + self.skipped
 
     @property
     def elapsed_ms(self) -> float:
-        """How long it took, or has taken so far."""
+        """How long it took, or has taken so far, in milliseconds."""
         return self.duration_ms or max(0.0, seconds_since(self.start_time) * 1000)
 
 
-class Picture(NamedTuple):
-    """The whole demo, as the view has it."""
+class Snapshot(NamedTuple):
+    """The whole demo, as the database has it."""
 
     agents: list[AgentRun]
     runs: dict[str, int]
-    """How many runs there are of each status: the demo's own, its agents', their packages'."""
+    """How many runs there are by status: of the demo, of its agents, of their packages."""
     events: int
     killed: Collection[str]
-    """Agents that were killed; the view can't know."""
+    """Agents that were killed, which the database can't know."""
 
     def status_of(self, run: AgentRun) -> str:
-        """Return the status that a person should see."""
+        """Return the status to show."""
         return "killed" if run.agent in self.killed else run.status
 
 
-def look(base: Base, run_id: str, killed: Collection[str]) -> Picture:
-    """Return what the view knows of the demo whose own run is `run_id`."""
+def take_snapshot(base: Base, run_id: str, killed: Collection[str]) -> Snapshot:
+    """Return what the database knows about the demo whose own run is `run_id`."""
     try:
         with reading(base.database_path) as connection:
             agents = [AgentRun(*row) for row in connection.execute(_AGENTS, (run_id,))]
@@ -84,9 +83,9 @@ def look(base: Base, run_id: str, killed: Collection[str]) -> Picture:
                 {"root": run_id},
             ).fetchall()
     except DatabaseUnusable:
-        return Picture([], {}, 0, killed)
+        return Snapshot([], {}, 0, killed)
     runs = {status: number for status, number, _ in statuses}
-    return Picture(agents, runs, sum(events for *_, events in statuses), killed)
+    return Snapshot(agents, runs, sum(events for *_, events in statuses), killed)
 
 
 def last_words(base: Base, runs: Collection[AgentRun]) -> dict[str, str]:
@@ -125,7 +124,7 @@ def usage_in_words(base: Base, run_id: str) -> Optional[str]:
 
 
 def failed_files(base: Base, run_id: str) -> list[tuple[str, str]]:
-    """Return the files that could not be parsed, each once, with the error."""
+    """Return each file that could not be parsed, with its error."""
     with reading(base.database_path) as connection:
         return connection.execute(
             "SELECT DISTINCT json_extract(payload_json, '$.file'),"

@@ -1,6 +1,6 @@
-"""The files: which Python files there are to parse, and who parses which.
+"""The Python files that the demo parses, and how they are divided among agents.
 
-Called by the stage. It looks at names and sizes and opens nothing.
+It looks at names and sizes and opens no file.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class SourceFile(NamedTuple):
 
 
 def standard_library() -> Path:
-    """Return where the running interpreter keeps its standard library."""
+    """Return the directory of the interpreter's standard library."""
     return Path(sysconfig.get_path("stdlib"))
 
 
 def find_files(path: Path) -> tuple[Path, list[SourceFile]]:
-    """Return the root of what is to be parsed, and its files, package by package.
+    """Return the root directory and the files in it, package by package.
 
     `path` may be one file. Installed packages, caches and hidden directories are left out.
     """
@@ -40,7 +40,7 @@ def find_files(path: Path) -> tuple[Path, list[SourceFile]]:
 
 
 def divide(files: Sequence[SourceFile], shares: int) -> list[list[SourceFile]]:
-    """Divide files into at most so many runs of neighbours, of about the same size in bytes."""
+    """Divide files into at most `shares` groups of neighbours of about the same size."""
     total = sum(file.size for file in files) + len(files)
     divided: list[list[SourceFile]] = [[] for _ in range(min(shares, len(files)))]
     done = 0
@@ -51,7 +51,7 @@ def divide(files: Sequence[SourceFile], shares: int) -> list[list[SourceFile]]:
 
 
 def sample(files: Sequence[SourceFile], count: int) -> list[SourceFile]:
-    """Return at most `count` of the files, from all over."""
+    """Return at most `count` of the files, evenly spread."""
     step = -(-len(files) // count)
     return list(files[::step])
 
@@ -71,7 +71,7 @@ def _source_file(path: str) -> Optional[SourceFile]:
         status = os.stat(path)
     except OSError:
         return None
-    # A pipe that calls itself .py would make its agent wait for ever.
+    # A pipe named *.py would make its agent wait forever.
     return SourceFile(path, status.st_size) if stat.S_ISREG(status.st_mode) else None
 
 

@@ -1,7 +1,4 @@
-"""The summary: what came of a demo, and what to try next, in words.
-
-Called by `telemetry demo` at its end. It only prints.
-"""
+"""The results of a demo, and what to try next. It only prints."""
 
 from __future__ import annotations
 
@@ -26,56 +23,56 @@ _SHOWN_FAILURES = 12
 
 
 def print_summary(outcome: Outcome, base: Path) -> None:
-    """Print what came of the demo."""
-    picture = outcome.picture
-    runs = many(sum(picture.runs.values()), "run")
+    """Print the results of the demo."""
+    snapshot = outcome.snapshot
+    runs = many(sum(snapshot.runs.values()), "run")
     print_fields(
         [
             ("parsed", f"{many(outcome.files, 'file')} of {outcome.root}"),
             ("took", f"{outcome.seconds:.1f} s"),
-            ("recorded", f"{runs}, {many(picture.events, 'event')} in {base}"),
-            ("runs", status_counts(picture.runs)),
+            ("recorded", f"{runs}, {many(snapshot.events, 'event')} in {base}"),
+            ("runs", status_counts(snapshot.runs)),
             ("models", outcome.usage or "no calls"),
             ("verify", verification_summary(outcome.report)),
         ]
     )
     _print_failures(outcome.failed)
-    for run in picture.agents:
-        if run.agent in picture.killed:
+    for run in snapshot.agents:
+        if run.agent in snapshot.killed:
             _print_killed(run, outcome.last_words.get(run.agent))
-    for trouble in outcome.trouble:
-        warn(trouble)
+    for line in outcome.unexpected:
+        warn(line)
 
 
 def print_next_steps(outcome: Outcome, base: Path) -> None:
-    """Print what to try next: commands that work as they stand."""
+    """Print what to try next: commands that can be copied."""
     command = f"{own_command()} --base {short_path(base)}"
-    killed = [run for run in outcome.picture.agents if run.agent in outcome.picture.killed]
+    killed = [run for run in outcome.snapshot.agents if run.agent in outcome.snapshot.killed]
     heading("Try next")
     for arguments in (
         "runs",
         *(f"show {short_id(run.run_id)}" for run in killed),
         *(
             f"tree {short_id(run.run_id)}"
-            for run in outcome.picture.agents
+            for run in outcome.snapshot.agents
             if run.agent in (RESEARCHER, STUCK)
         ),
         "usage",
         "stats",
         "status",
-        'sql "SELECT agent_name, reason FROM stale_runs"',
+        "runs --status stale",
         'sql "SELECT agent_name, runs, success_rate FROM runs_by_agent"',
     ):
         click.echo(f"  {command} {arguments}")
-    heading("Lose the database; the log has everything")
+    heading("Delete the database: the log has everything")
     click.echo(f"  rm -r {short_path(base / 'db')}")
     click.echo(f"  {command} verify")
-    heading("The agents' code, to copy from")
+    heading("The agent's code, to copy from")
     click.echo(f"  {short_path(Path(__file__).with_name('agent.py'))}")
 
 
 def own_command() -> str:
-    """Return how the user called us, in a way that works again from the same directory."""
+    """Return how the user called this program, so that it works again from here."""
     called = sys.argv[0]
     found = shutil.which("telemetry")
     if os.path.basename(called) == "__main__.py":
@@ -86,7 +83,7 @@ def own_command() -> str:
 
 
 def short_path(path: Path) -> str:
-    """Return a path as a shell takes it, from the home directory if it is there."""
+    """Return a path quoted for a shell, with `~` for the home directory."""
     home = os.path.expanduser("~")
     text = str(path)
     if text.startswith(home + os.sep) and shlex.quote(text) == text:
@@ -97,7 +94,7 @@ def short_path(path: Path) -> str:
 def _print_failures(failed: list[tuple[str, str]]) -> None:
     if not failed:
         return
-    heading(f"{many(len(failed), 'file')} could not be parsed, and the others went on")
+    heading(f"{many(len(failed), 'file')} could not be parsed; the others were")
     columns = [Column("FILE"), Column("ERROR", style="dim", note=True)]
     rows = [[plain(file), plain(error)] for file, error in failed[:_SHOWN_FAILURES]]
     print_table(columns, rows)
@@ -106,7 +103,7 @@ def _print_failures(failed: list[tuple[str, str]]) -> None:
 
 
 def _print_killed(run: AgentRun, last_words: Optional[str]) -> None:
-    heading(f"{run.agent} was killed with SIGKILL in the middle of its work")
+    heading(f"{run.agent} was killed with SIGKILL during its work")
     fields = [
         ("run", run.run_id),
         ("process", run.source),
@@ -115,5 +112,5 @@ def _print_killed(run: AgentRun, last_words: Optional[str]) -> None:
     if last_words:
         fields.append(("what it was doing", last_words))
     if run.stale:
-        fields.append(("in the view", f"status {run.status}; in stale_runs: {run.stale}"))
+        fields.append(("status", f"stale: {run.stale}"))
     print_fields(fields)

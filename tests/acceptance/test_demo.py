@@ -14,9 +14,9 @@ import pytest
 
 from indexer.demo import agent as agent_module
 from indexer.demo.source_files import divide, find_files, sample
-from tests.support.cli import COMMAND, Ran, in_process
+from tests.support.cli import COMMAND, Cli, Ran, in_process
 from tests.support.log import Log
-from tests.support.process import environment
+from tests.support.process import ROOT, environment
 
 
 @pytest.fixture
@@ -225,3 +225,25 @@ def test_the_agent_is_an_example_that_imports_the_client_alone():
         line for line in lines if "import" in line and ("telemetry" in line or "indexer" in line)
     ]
     assert ours == ["from telemetry_core import TelemetryClient"]
+
+
+def test_runs_of_others_are_not_mixed_with_the_demos_unasked(base, client, capsys, monkeypatch):
+    """A base directory with other runs is asked about; a demo's own is not."""
+    performed = []
+    monkeypatch.setattr(
+        "indexer.cli.commands.demo.perform", lambda *_: performed.append(1) or _stop()
+    )
+    cli = Cli(base, capsys)
+    client.end_run(client.start_run("demo", "demo"))
+    assert cli("demo", str(ROOT / "tools")).code == 130
+    assert performed == [1]
+    client.start_run("crawler", "daily")
+    ran = cli("demo", str(ROOT / "tools"))
+    assert (ran.code, performed) == (2, [1])
+    assert "--yes" in ran.err
+    assert cli("demo", str(ROOT / "tools"), "--yes").code == 130
+    assert performed == [1, 1]
+
+
+def _stop():
+    raise KeyboardInterrupt

@@ -50,7 +50,7 @@ _HELP = [[name, "--help"] for name in COMMANDS]
 # for each would take minutes. Stdout has room for so many bytes, and then the disk is full.
 _RUN = """
 import json, os, resource, sys
-from indexer.cli import main
+from indexer.cli.shell.entry import main
 from indexer.cli.commands import runs, report, status, export
 import rich.console, rich.table, rich.text
 base, room = sys.argv[1], int(sys.argv[2])
@@ -71,7 +71,7 @@ for arguments in json.loads(sys.argv[3]):
         print(json.dumps([arguments, os.waitstatus_to_exitcode(status), err.read()]))
 else:
     sys.exit()
-main.main()
+main()
 """
 
 

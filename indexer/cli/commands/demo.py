@@ -1,7 +1,4 @@
-"""`telemetry demo`: see it work, on real files, in a directory of its own.
-
-Called by the command line. The work is in indexer/demo/.
-"""
+"""`telemetry demo`: run real agents on real files, in a base directory of its own."""
 
 from __future__ import annotations
 
@@ -13,15 +10,18 @@ from typing import Optional
 import click
 
 from indexer.cli.context import Settings, base_option
-from indexer.demo.display import new_screen
-from indexer.demo.scenario import perform
+from indexer.cli.exit_codes import FAILED, OK
+from indexer.demo.display import new_display
+from indexer.demo.scenario import has_other_runs, perform
 from indexer.demo.source_files import standard_library
 from indexer.demo.summary import print_next_steps, print_summary, short_path
+from indexer.terminal.confirmation import confirm
 from indexer.terminal.console import at_terminal
+from indexer.terminal.format import plain
 
 EXAMPLES = """\b
 Examples:
-  telemetry demo                   on Python's own library, into ~/.telemetry-demo
+  telemetry demo                   on Python's standard library, into ~/.telemetry-demo
   telemetry demo ~/src/project     on your own files
   telemetry demo --base /tmp/demo
 """
@@ -29,29 +29,34 @@ Examples:
 
 @click.command("demo", epilog=EXAMPLES)
 @click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @base_option
 @click.pass_obj
-def command(settings: Settings, path: Optional[Path]) -> int:
-    """Run real agents on real files, and index what they record as they go.
+def command(settings: Settings, *, path: Optional[Path], yes: bool) -> int:
+    """Run real agents on real files, and index what they record while they run.
 
-    Agents, each its own process, parse the Python files under PATH (default: the standard
-    library) and record each file; one of them is killed in the middle of its work. The indexer
-    runs beside them. Takes some seconds and leaves no process behind.
+    Several agents, each in its own process, parse the Python files under PATH (default: the
+    standard library) and record each file; one of them is killed during its work. This takes some
+    seconds and leaves no process running. It asks before it records into a base directory that
+    has other runs.
     """
+    is_own = settings.directory is None
     settings.directory = settings.directory or default_base()
     base = settings.base()
+    if not is_own and has_other_runs(base):
+        confirm(f"{plain(base.directory)} has runs of other agents. Add the demo's to them?", yes)
     path = standard_library() if path is None else Path(os.path.abspath(path))
     click.echo(f"Agents parse {short_path(path)}\nTwo of them will be killed.\n", err=True)
-    outcome = perform(base, path, new_screen())
+    outcome = perform(base, path, new_display())
     if at_terminal():
         click.echo()
     print_summary(outcome, base.directory)
     print_next_steps(outcome, base.directory)
-    return 0 if outcome.report.is_ok and not outcome.trouble else 1
+    return OK if outcome.report.is_ok and not outcome.unexpected else FAILED
 
 
 def default_base() -> Path:
-    """Return the demo's own base: never the one that real agents record into."""
+    """Return the base directory of the demo, which is never that of real agents."""
     try:
         return Path.home() / ".telemetry-demo"
     except RuntimeError:

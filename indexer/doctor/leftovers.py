@@ -14,6 +14,7 @@ from indexer.log.names import parse_segment_name
 from indexer.log.segments import list_log, list_segments
 from indexer.terminal.format import many, size
 
+_NAMES_SHOWN = 3
 _SPILL_FILE = re.compile(r"events_(\d{8})\..+-\d+\.ndjson$")
 
 
@@ -62,8 +63,9 @@ def _rotated(directory: Path) -> Iterator[Finding]:
         one.name for one in list_segments(directory) if parse_segment_name(one.name).is_rotated
     ]
     if names:
+        shown = ", ".join(names[:_NAMES_SHOWN])
         yield warning(
-            f"{names[0]} and {len(names) - 1} more were renamed by a log rotator; they are read",
+            f"{shown}, segments of the log, were renamed by a log rotator; they are read",
             "exclude the log's directory from logrotate, which deletes what it rotates:"
             " `telemetry archive` and `telemetry prune` take its place",
         )

@@ -67,19 +67,29 @@ def first_line(value: Any) -> Optional[str]:
 
 def first_text(attributes: Mapping[str, Any], names: Iterable[str]) -> Optional[str]:
     """Return the first of the named attributes that is a text and says something."""
-    return next((found for name in names if (found := text(attributes.get(name)))), None)
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and (found := text(value)) is not None:
+            return found
+    return None
 
 
 def first_count(attributes: Mapping[str, Any], names: Iterable[str]) -> Optional[int]:
     """Return the first of the named attributes that is a count."""
-    counts = (count(attributes.get(name)) for name in names)
-    return next((found for found in counts if found is not None), None)
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and (found := count(value)) is not None:
+            return found
+    return None
 
 
 def first_amount(attributes: Mapping[str, Any], names: Iterable[str]) -> Optional[float]:
     """Return the first of the named attributes that is an amount."""
-    amounts = (amount(attributes.get(name)) for name in names)
-    return next((found for found in amounts if found is not None), None)
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and (found := amount(value)) is not None:
+            return found
+    return None
 
 
 def iso_time(value: Any) -> Optional[str]:

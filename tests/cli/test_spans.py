@@ -169,3 +169,27 @@ def test_ten_thousand_spans_at_two_hundred_levels_are_shown(cli, base):
     (base / "raw" / "events_20260102.ndjson").write_bytes(lines_of([*spans, *circle]))
     assert cli("tree", "deep", "--all").out.count("\n") == 10_002
     assert cli("tree", "circle").out.count("span ") == 3
+
+
+def test_a_trace_begun_under_a_run_is_shown_inside_it(cli, base):
+    """The rows stay where they are; the run's own trace context leads to them."""
+    trace, span = "0a" * 16, "0b" * 8
+    started = event(1, "run.started", "caller")._replace(
+        data={"agent_name": "caller"}, extensions={"traceparent": f"00-{trace}-{span}-01"}
+    )
+    record = {
+        "traceId": trace,
+        "spanId": "0c" * 8,
+        "parentSpanId": span,
+        "name": "handle",
+        "startTimeUnixNano": "1767225600000000000",
+        "endTimeUnixNano": "1767225601000000000",
+        "flags": 0x300,
+    }
+    data = {"resource": {}, "scope": {}, "span": record}
+    other = event(2, "otel.span", f"trace-{trace}")._replace(data=data)
+    (base / "raw" / "events_20260102.ndjson").write_bytes(lines_of([started, other]))
+    top = cli("tree", "caller", "--json").json
+    (inside,) = top["children"]
+    assert (inside["run_id"], inside["status"]) == (f"trace-{trace}", "success")
+    assert [one["name"] for one in inside["children"]] == ["handle"]

@@ -161,6 +161,18 @@ def test_what_a_thread_says_it_inherited_is_left_out_but_moves_the_totals() -> N
     assert _usages(numbered) == [Usage(500, 1_500, 0, 30, 10)]
 
 
+def test_a_copy_ends_where_the_thread_sets_its_own_settings() -> None:
+    """After the session_meta of an ancestor; what was copied moves the totals all the same."""
+    lines = [
+        codex(0, "session_meta", id="s", parent_thread_id="p"),
+        codex(1, "session_meta", id="p"),
+        token_count(2, FIRST, None),
+        codex(3, "event_msg", type="thread_settings_applied", thread_id="s"),
+        token_count(4, BOTH, None),
+    ]
+    assert _usages(lines) == [Usage(500, 1_500, 0, 30, 10)]
+
+
 def test_records_of_another_thread_are_copies() -> None:
     """A usage record is a thread's own if it names it."""
     record = codex(4, "token_usage_record", thread_id="p", response_id="resp_1", usage=FIRST)

@@ -47,8 +47,8 @@ class _Thread(NamedTuple):
     meta_time: Optional[str]
     parent: Optional[str]
     root: str
-    own_from: Optional[int]
-    """The number of the first line that is not a copy, where the thread says so."""
+    own_from: Optional[tuple[str, int, str]]
+    """The place of the first line that is not a copy, where the thread says so."""
 
 
 def translate(lines: list[SessionLine]) -> Translation:
@@ -75,14 +75,30 @@ def _thread(lines: list[SessionLine]) -> _Thread:
     spawn = mapping(mapping(mapping(own.get("source")).get("subagent")).get("thread_spawn"))
     parent = text(spawn.get("parent_thread_id")) or text(own.get("parent_thread_id"))
     roots = (ancestors[-1] if ancestors else None, text(own.get("session_id")), parent, session_id)
-    first_own = own.get("subagent_history_start_ordinal")
     return _Thread(
         own,
         own_time,
         parent,
         next(one for one in roots if one is not None),
-        first_own if type(first_own) is int else None,
+        _own_from(lines, own, has_copy=bool(ancestors)),
     )
+
+
+def _own_from(
+    lines: list[SessionLine], meta: Mapping[str, Any], *, has_copy: bool
+) -> Optional[tuple[str, int, str]]:
+    """Where the copy of the ancestors' lines ends: by its number, or by what the thread sets."""
+    ordinal = meta.get("subagent_history_start_ordinal")
+    if type(ordinal) is int:
+        return next((one.place for one in lines if one.place[1] >= ordinal), ("~", 0, ""))
+    if not has_copy:
+        return None
+    for one in lines:
+        payload = mapping(one.line.get("payload"))
+        is_setting = payload.get("type") == "thread_settings_applied"
+        if is_setting and payload.get("thread_id") == one.session_id:
+            return one.place
+    return None
 
 
 def _run(lines: list[SessionLine], thread: _Thread) -> RunFacts:
@@ -114,7 +130,7 @@ def _facts(lines: list[SessionLine], thread: _Thread) -> Iterator[SpanFacts]:
     has_records = any(_is_own_record(one) for one in lines)
     for one in lines:
         kind, payload = _item(one.line)
-        is_copy = thread.own_from is not None and one.place[1] < thread.own_from
+        is_copy = thread.own_from is not None and one.place < thread.own_from
         if kind == "turn_context":
             model = text(payload.get("model")) or model
         elif kind == "token_usage_record" and _is_own_record(one) and not is_copy:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Any
 
 _MOST_LEVELS = 100
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 # Of a circle of parents each run comes once.
 _INSIDE = f"""WITH RECURSIVE inside (run_id, depth) AS (
@@ -20,8 +22,40 @@ ORDER BY start_time, run_id"""
 
 
 def runs_inside(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:
-    """Return the rows of a run and of all runs inside it, at any depth, by start."""
-    return _dicts(connection.execute(_INSIDE, {"run_id": run_id}))
+    """Return the rows of a run and of all runs inside it, at any depth, by start.
+
+    The trace that another program began under a run's `TRACEPARENT` is inside that run.
+    """
+    rows = _dicts(connection.execute(_INSIDE, {"run_id": run_id}))
+    known = {row["run_id"] for row in rows}
+    for row in list(rows):
+        for trace in _trace_begun_in(connection, row["run_id"]):
+            if trace["run_id"] not in known:
+                known.add(trace["run_id"])
+                rows.append({**trace, "parent_run_id": row["run_id"]})
+    return rows
+
+
+def _trace_begun_in(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:
+    """The run of the trace that a run's own context is part of, if a span there names the run.
+
+    Rows do not say so: the trace may come before the run, after it, or never.
+    """
+    found = connection.execute(
+        "SELECT json_extract(extra_json, '$.traceparent') FROM run_events"
+        " WHERE run_id = ? AND type = 'run.started' AND extra_json IS NOT NULL LIMIT 1",
+        (run_id,),
+    ).fetchone()
+    context = _TRACEPARENT.fullmatch(str(found[0])) if found else None
+    if context is None:
+        return []
+    return _dicts(
+        connection.execute(
+            "SELECT * FROM agent_runs WHERE run_id = :trace AND EXISTS (SELECT 1 FROM run_spans"
+            " WHERE run_id = :trace AND parent_span_id = :span)",
+            {"trace": f"trace-{context[1]}", "span": context[2]},
+        )
+    )
 
 
 def spans_of_run(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:

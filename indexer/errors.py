@@ -71,7 +71,7 @@ class NoSuchRun(TelemetryError):
 class NoSuchTarget(TelemetryError):
     """No target of that name is configured."""
 
-    hint = "`telemetry forward status` lists them; docs/forwarding.md says how to add one"
+    hint = "`telemetry forward status` lists them; `telemetry docs forwarding` says how to add one"
 
 
 class OutOfMemory(TelemetryError):
@@ -83,7 +83,7 @@ class OutOfMemory(TelemetryError):
 class QueryFailed(TelemetryError):
     """A query was refused or failed; the message says why."""
 
-    hint = "See docs/format.md for the tables and views"
+    hint = "`telemetry docs format` has the tables and views"
 
 
 class RowsWouldBeLost(TelemetryError):

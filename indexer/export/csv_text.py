@@ -1,4 +1,4 @@
-"""The CSV line: cells quoted as RFC 4180 says, NULL told from an empty text.
+"""CSV lines: cells quoted by RFC 4180, and NULL distinct from an empty text.
 
 Called by the export and by `telemetry sql`. Pure. Python's own writer leaves a lone carriage
 return unquoted, which readers take for the end of the row, and can't tell NULL from empty.

@@ -67,5 +67,5 @@ def _print_styled(name: str, value: str) -> None:
     from rich.text import Text
 
     text = Text(name, style="dim")
-    text.append(value, style=STATUS_STYLES.get(value, "not dim"))
+    text.append(value, style=f"not dim {STATUS_STYLES.get(value, '')}")
     console().print(text, soft_wrap=True)

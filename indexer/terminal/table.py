@@ -1,7 +1,7 @@
 """Tables: drawn by rich to fit a terminal; plain, whole and aligned where they are piped.
 
 Used by the commands. At a terminal empty columns are left out, wide ones give way, and a note
-without room beside its row goes on a line of its own below it.
+without room at the end of its row goes on a line of its own below it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ GAP = 2
 _MEASURED_ROWS = 1_000
 """The rows that decide how wide a plain table is; it does not wait for those after them."""
 _SMALLEST = 8
+_COMFORTABLE = 14
+"""Columns that give way keep this many cells as long as a minor column can be left out."""
 _HEADER_LINES = 2
 _ROOM_FOR_NOTE = 24
 
@@ -93,7 +95,7 @@ def _leave_out_minor(columns: Sequence[Column], shown: list[int], widths: Sequen
     """Remove minor columns, the last first, until the others fit the terminal."""
 
     def least(number: int) -> int:
-        return min(widths[number], _SMALLEST) if columns[number].cut else widths[number]
+        return min(widths[number], _COMFORTABLE) if columns[number].cut else widths[number]
 
     minor = [number for number in shown if columns[number].minor]
     while minor and sum(least(number) + GAP for number in shown) - GAP > console().width:

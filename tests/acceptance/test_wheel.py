@@ -63,6 +63,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert {name.split("/")[0] for name in names} == {"telemetry_core", "indexer", "telemetry"}
     assert {"telemetry_core/py.typed", "telemetry/py.typed", "indexer/report/style.css"} <= names
+    assert {"indexer/docs/RUNBOOK.md", "indexer/report/templates/report.html"} <= names
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="needs sys.stdlib_module_names to look")

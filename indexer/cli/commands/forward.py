@@ -90,7 +90,7 @@ def _show(base: Base, as_json: bool, is_rest_bad: bool = False) -> int:
         _print_targets(found.targets)
     # What waits for a target that is unknown here waits for another process.
     if all(one.state == UNKNOWN for one in found.targets):
-        click.echo("no target is configured: see docs/forwarding.md", err=True)
+        click.echo("no target is configured: see `telemetry docs forwarding`", err=True)
     for problem in found.problems:
         warn(plain(problem))
     bad = any(

@@ -27,20 +27,16 @@ from telemetry_core.event import (
 from telemetry_core.git import git_fields
 from telemetry_core.guard import guarded, guarded_or
 from telemetry_core.lineage import parent_of_new_run, trace_context
-from telemetry_core.outcome import one_line
 from telemetry_core.process import host_name, own_start
 from telemetry_core.recorder import Recorder
 from telemetry_core.redaction import configure
 from telemetry_core.run_context import RunContext
-from telemetry_core.run_fields import plain_text, run_fields, status_text
+from telemetry_core.run_fields import alert_fields, plain_text, run_fields, status_text
 from telemetry_core.run_id import UNKNOWN_RUN, new_run_id, run_id_of
 from telemetry_core.run_state import OpenRuns
 from telemetry_core.status import SUCCESS
 from telemetry_core.view_stats import database_stats
 from telemetry_core.wrapping import Function
-
-ALERT_LEVELS = ("info", "warning", "error", "critical")
-_MAX_ALERT_TEXT = 10_000
 
 
 class TelemetryClient:
@@ -101,12 +97,9 @@ class TelemetryClient:
     @guarded
     def _surroundings(self) -> Optional[dict[str, Any]]:
         # Guarded apart: a run whose checkout can't be read has begun all the same.
-        found = {
-            "host": host_name(),
-            "agent_owner": self.config.agent_owner,
-            "parent_run_id": parent_of_new_run(),
-            **(git_fields() if self.config.git else {}),
-        }
+        git = git_fields() if self.config.git else {}
+        owner, parent = self.config.agent_owner, parent_of_new_run()
+        found = {"host": host_name(), "agent_owner": owner, "parent_run_id": parent, **git}
         return {name: value for name, value in found.items() if value is not None}
 
     @guarded_or(arguments.event_anyway)
@@ -172,12 +165,7 @@ class TelemetryClient:
 
         `level` is info, warning, error or critical; anything else counts as warning.
         """
-        data = {"title": one_line(plain_text(title)), "level": plain_text(level).lower()}
-        if data["level"] not in ALERT_LEVELS:
-            data["level"] = "warning"
-        if text:
-            data["text"] = plain_text(text)[:_MAX_ALERT_TEXT]
-        return self._recorder.emit(RUN_ALERT, run_id, data)
+        return self._recorder.emit(RUN_ALERT, run_id, alert_fields(title, text, level))
 
     @guarded
     def end_run(

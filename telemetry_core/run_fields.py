@@ -19,6 +19,8 @@ from telemetry_core.spelling import nearest
 from telemetry_core.status import ALIASES, STATUSES, normalise_status
 from telemetry_core.timestamp import format_time
 
+ALERT_LEVELS = ("info", "warning", "error", "critical")
+_MAX_ALERT_TEXT = 10_000
 _MAX_SUMMARY_TEXT = 10_000
 """Characters of input_summary and output_summary."""
 _MAX_KNOWN_ODD = 1_000
@@ -38,6 +40,18 @@ def run_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in fields.keys() & TIME_FIELDS:
         fields[name] = time_value(fields[name])
     _bound_summaries(fields)
+    return fields
+
+
+def alert_fields(title: Any, text: Any, level: Any) -> dict[str, Any]:
+    """Return the data of an alert: one line, a bounded text, and a level that is known."""
+    spelled = plain_text(level).lower()
+    fields = {
+        "title": one_line(plain_text(title)),
+        "level": spelled if spelled in ALERT_LEVELS else "warning",
+    }
+    if text:
+        fields["text"] = plain_text(text)[:_MAX_ALERT_TEXT]
     return fields
 
 

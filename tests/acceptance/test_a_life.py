@@ -11,6 +11,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -98,6 +99,15 @@ def _done(base: Path, *arguments: str, code: int = 0) -> str:
     return ran.out + ran.err
 
 
+def _age(config: TelemetryConfig) -> None:
+    """Have the segments of the past day look as if they were last written to on that day."""
+    today = time.strftime("%Y%m%d", time.gmtime())
+    then = time.time() - 40 * 86_400
+    for path in config.ndjson_dir.glob("events_*"):
+        if today not in path.name:
+            os.utime(path, (then, then))
+
+
 def test_a_life(base: Path) -> None:
     """Nothing is lost or doubled, whoever is killed and whatever is held open meanwhile."""
     config = TelemetryConfig.for_base(base)
@@ -105,6 +115,7 @@ def test_a_life(base: Path) -> None:
     assert judge(config, acknowledged) >= len(acknowledged)
 
     (segment,) = config.ndjson_dir.glob("events_????????.ndjson")
+    _age(config)
     if os.name == "nt":
         with segment.open("rb"):
             held = _done(base, "archive", "--older-than", "30d", code=3)
@@ -133,6 +144,7 @@ def test_a_life(base: Path) -> None:
     _done(base, "restore", "--yes", str(tar))
     judge(config, [*acknowledged, late])
 
+    _age(config)
     with closing(sqlite3.connect(config.database_path)) as reader:
         reader.execute("BEGIN")
         assert len(reader.execute(everything).fetchall()) > len(before)

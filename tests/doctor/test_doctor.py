@@ -70,6 +70,7 @@ def test_a_base_that_is_well_is_fine(cli, client):
     assert "TELEMETRY_STALE_AFTER" in text
 
 
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize("state", ["empty", "used", "daemon at work", "daemon killed"])
 def test_nothing_is_changed(base, cli, client, state):
     """Not a byte, not a file, not a mode: whether or not somebody has the view open."""
@@ -147,6 +148,7 @@ def _without_power(base, *arguments):
     return done.returncode, json.loads(done.stdout)["findings"], done.stderr
 
 
+@pytest.mark.needs("modes")
 @pytest.mark.parametrize("mode", [0o000, 0o500])
 def test_a_base_that_one_may_not_use_is_a_failure(base, cli, client, mode):
     """Unreadable, or read-only: it says so and what to do, and no traceback."""
@@ -164,6 +166,7 @@ def test_a_base_that_one_may_not_use_is_a_failure(base, cli, client, mode):
     assert all(one["todo"] for one in told)
 
 
+@pytest.mark.needs("modes")
 def test_a_log_file_that_one_may_not_write_is_a_failure(base, cli, client):
     """An agent that ran as another user left it: the next one's events go elsewhere."""
     client.start_run("agent", "job")
@@ -222,6 +225,7 @@ def test_a_view_of_another_version_is_told(base, cli, client):
     assert "has another version" in found(cli("doctor", "--json"), "database", "warning")
 
 
+@pytest.mark.needs("signals")
 def test_a_daemon_is_told_alive_stopped_or_killed(base, cli, client):
     """And none is fine."""
     client.start_run("agent", "job")
@@ -244,6 +248,7 @@ def test_a_daemon_is_told_alive_stopped_or_killed(base, cli, client):
     assert "check there" in found(cli("doctor", "--json"), "daemon", "note")
 
 
+@pytest.mark.needs("modes")
 def test_what_is_open_to_others_is_told(base, cli):
     """To everybody: a warning, with the command; to read it: a note."""
     cli("init")
@@ -311,6 +316,7 @@ def test_secrets_are_never_shown(base, cli, monkeypatch):
         assert "https://host/path" in ran.out
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="portalocker, which locks here, is missing")
 def test_a_missing_dependency_is_named(base, tmp_path):
     """Not even orjson need be there for the doctor to speak; what needs it is not examined."""
     code = (
@@ -556,6 +562,7 @@ def test_the_script_works_in_a_checkout(base):
     assert "three events written" in done.stdout
 
 
+@pytest.mark.needs("terminal")
 def test_colours_are_for_terminals_that_want_them(base):
     """And at a terminal with NO_COLOR; without it, what is wrong stands out there."""
     assert "\x1b" not in in_process(base, "doctor").out

@@ -27,6 +27,8 @@ from tests.support.forward import Hostile, received, record
 from tests.support.process import environment
 from tests.support.throwaway import certificate
 
+pytestmark = pytest.mark.needs("signals")
+
 _TOKEN = "s3cr3t-T0ken-f0r-tests"
 
 

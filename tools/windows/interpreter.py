@@ -24,6 +24,9 @@ _CARRIERS = {
 }
 VERSIONS = tuple(_CARRIERS)
 
+_WITHOUT_COPYFILE2 = "import _winapi; vars(_winapi).pop('CopyFile2', None)"
+"""Wine lacks the function, by which Python copies files if it is there; asking ends the process."""
+
 _LEFT_OUT = {
     "axe-playwright-python",
     "playwright",
@@ -44,7 +47,7 @@ def prepare(version: str, cache: Path) -> Path:
     folder = cache / f"python-{version}"
     wanted = _requirements()
     stamp = folder / "ready"
-    state = hashlib.sha256("\n".join([str(ROOT), *wanted]).encode()).hexdigest()
+    state = hashlib.sha256("\n".join([str(ROOT), _WITHOUT_COPYFILE2, *wanted]).encode()).hexdigest()
     if not (stamp.exists() and stamp.read_text() == state):
         shutil.rmtree(folder, ignore_errors=True)
         _unpack(version, folder)
@@ -112,4 +115,5 @@ def _make_ordinary(folder: Path) -> None:
     # With this file it would ignore its environment, and all that is not in its zip.
     for settings in folder.glob("python3*._pth"):
         settings.unlink()
-    (folder / "Lib" / "site-packages" / "checkout.pth").write_text(windows_path(ROOT))
+    path = folder / "Lib" / "site-packages" / "checkout.pth"
+    path.write_text(f"{windows_path(ROOT)}\n{_WITHOUT_COPYFILE2}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ def test_each_run_is_one_line_with_its_key(tmp_path: Path) -> None:
     _send(path, "later")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines == [{"key": f"{run}:2", "run_id": run} for run in [*runs, "later"]]
-    assert path.stat().st_mode & 0o777 == 0o600
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_line_that_was_cut_short_takes_no_other_with_it(tmp_path: Path) -> None:
@@ -49,5 +51,5 @@ def test_a_line_that_was_cut_short_takes_no_other_with_it(tmp_path: Path) -> Non
 
 def test_a_file_that_can_not_be_written_is_an_error_and_no_receipt(tmp_path: Path) -> None:
     """A directory in its place, say."""
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(OSError, match=r"directory|denied"):
         _send(tmp_path, "run")

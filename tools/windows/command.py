@@ -23,6 +23,9 @@ def main() -> int:
     with wine.started():
         for version in options.python or [interpreter.VERSIONS[-1]]:
             python = interpreter.prepare(version, cache)
+            if options.speed:
+                print(suite.output_of(wine, python, "tools/windows/speed.py").strip(), flush=True)
+                continue
             for _ in range(options.repeat):
                 print(f"Python {version} for Windows under {wine.version()}:", flush=True)
                 outcome = suite.run(wine, python, files, options.jobs)
@@ -57,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", type=int, default=1, help="runs of each Python")
     parser.add_argument("--jobs", type=int, default=2, help="interpreters at a time")
     parser.add_argument("--at-least", type=int, default=0, help="how many tests have to pass")
+    parser.add_argument(
+        "--speed", action="store_true", help="measure log_event instead of running tests"
+    )
     parser.add_argument("--required", action="store_true", help="fail where Wine is missing")
     parser.add_argument("--cache", default=_default_cache(), help="where what is prepared is kept")
     return parser

@@ -117,6 +117,11 @@ def run(wine: Wine, python: Path, files: Sequence[Path], jobs: int) -> Outcome:
     return total
 
 
+def output_of(wine: Wine, python: Path, script: str) -> str:
+    """Return what a script of this checkout prints."""
+    return _until_end(wine.start([str(python), script], subprocess.PIPE, ROOT))
+
+
 def _run_batch(wine: Wine, python: Path, batch: list[Path]) -> Outcome:
     started = time.monotonic()
     names = [path.relative_to(ROOT).as_posix() for path in batch]

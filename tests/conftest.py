@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from telemetry_core import TelemetryClient, TelemetryConfig, lineage, writer
@@ -40,6 +42,14 @@ def _default_seed() -> int:
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than there are cores: a third of the time tests wait for processes."""
     return (os.cpu_count() or 1) + 1
+
+
+if sys.platform == "win32":
+    # Time says nothing there: Wine takes milliseconds for what Windows does in microseconds.
+    hypothesis.settings.register_profile(
+        "windows", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("windows")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

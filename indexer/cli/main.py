@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 
 from indexer.cli.context import Settings, base_option
 from indexer.cli.exit_codes import FAILED, INTERRUPTED, OK
-from indexer.cli.streams import exit_with
+from indexer.cli.streams import exit_with, has_lost_its_reader
 
 
 class Entry(NamedTuple):
@@ -195,6 +195,8 @@ def run(arguments: Sequence[str]) -> int:
         is_pipe = sys.stdout is not stdout
         return OK if is_pipe or not isinstance(error.code, int) else error.code
     except Exception as error:
+        if has_lost_its_reader(error):
+            return OK
         settings.report(error)
         return FAILED
     return result if isinstance(result, int) else OK

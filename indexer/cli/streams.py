@@ -5,6 +5,7 @@ Wherever output fails, a command ends with a documented exit code and no message
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -60,10 +61,20 @@ def flushed(stream: IO[str], code: int) -> int:
         stream.flush()
     except BrokenPipeError:
         pass
-    except OSError:
-        code = code or FAILED
+    except OSError as error:
+        code = code if has_lost_its_reader(error) else code or FAILED
     else:
         return code
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
     return code
+
+
+def has_lost_its_reader(error: Exception) -> bool:
+    """Return whether what reads our output is gone, which Windows calls an invalid argument."""
+    return (
+        sys.platform == "win32"
+        and isinstance(error, OSError)
+        and error.errno == errno.EINVAL
+        and error.filename is None
+    )

@@ -115,6 +115,7 @@ def test_no_secret_is_anywhere(
     for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
     for name in ("config", "exports", "reports"):
         (base / name).mkdir(parents=True)
     delivered = base / "delivered.ndjson"

@@ -26,6 +26,7 @@ def cli(base: Path, capsys, tmp_path: Path, monkeypatch) -> Cli:
     for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
     claude_tree(home)
     write(codex_path(home), codex_lines())
     gemini_tree(home)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import signal
 import sqlite3
@@ -82,6 +81,7 @@ def test_a_second_daemon_says_who_is_there(base, daemon):
     assert f"process {daemon.pid}" in ran.err
 
 
+@pytest.mark.needs("signals")
 def test_a_daemon_ends_on_sigterm(base, cli, client, daemon):
     """It finishes and exits 0; the status no longer shows it."""
     client.start_run("agent", "job")
@@ -101,6 +101,7 @@ def test_a_daemon_that_was_killed_is_not_taken_for_alive(cli, client, daemon):
     assert ran.json["daemon"]["running"] is False
 
 
+@pytest.mark.needs("signals")
 def test_a_silent_daemon_is_trouble(base, cli, client, daemon):
     """A daemon that holds the base and leaves lines where they are makes exit code 3."""
     client.start_run("agent", "job")
@@ -196,7 +197,7 @@ def test_dropped_events_are_trouble(base, cli, client):
     assert "15 events" in cli("status").out
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc"), reason="processes are known by /proc")
+@pytest.mark.needs("proc")
 def test_a_run_whose_process_is_gone_is_shown_and_no_trouble(base, cli):
     """A killed agent is the agent's trouble: it is listed, and telemetry is well."""
     run(
@@ -216,6 +217,7 @@ def test_a_run_whose_process_is_gone_is_shown_and_no_trouble(base, cli):
     assert "process gone" in cli("runs").out
 
 
+@pytest.mark.needs("signals")
 def test_status_waits_for_a_busy_daemon_briefly(cli, client, daemon):
     """A reader that the daemon keeps waiting gets an answer, with a warning."""
     client.start_run("agent", "job")
@@ -257,6 +259,7 @@ _LATE = (
 )
 
 
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize("where", ["a file read before", "a new file"])
 def test_the_lag_is_told_in_time_as_well(base, cli, client, daemon, where):
     """How long the oldest line that a stopped daemon has not read may have been waiting."""
@@ -331,6 +334,7 @@ def _problems(cli):
     return ran.json["problems"]
 
 
+@pytest.mark.needs("modes")
 def test_a_segment_that_can_not_be_opened_is_a_problem(base, cli, client):
     """With or without a daemon: events in it may be missing."""
     client.start_run("agent", "job")
@@ -342,6 +346,7 @@ def test_a_segment_that_can_not_be_opened_is_a_problem(base, cli, client):
     assert cli("status", "--json").json["unreadable_files"][0]["file"] == loop.name
 
 
+@pytest.mark.needs("open-moves")
 @pytest.mark.parametrize("what", ["one segment", "the directory"])
 def test_segments_that_were_indexed_and_are_gone_are_a_problem(what, base, cli, client):
     """Nothing but the database has their events: a rebuild would lose them."""

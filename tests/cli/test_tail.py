@@ -81,6 +81,7 @@ def test_a_line_has_time_agent_run_and_payload(cli, client):
         assert part in line
 
 
+@pytest.mark.needs("signals")
 def test_follow_shows_each_event_once(client, follow):
     """Events of old and new runs come as they arrive, each once; Ctrl-C ends it with 0."""
     run_id = client.start_run("agent", "job")

@@ -128,6 +128,7 @@ def test_without_any_events_polling_finds_everything(
     assert _status(client.config)["watching"] == 0
 
 
+@pytest.mark.needs("open-moves")
 def test_a_directory_made_anew_is_watched_again(base: Path, client: TelemetryClient) -> None:
     """After `rm -rf raw; mkdir raw` new events are seen, and the old rows stay."""
     with running_daemon(base):
@@ -139,6 +140,7 @@ def test_a_directory_made_anew_is_watched_again(base: Path, client: TelemetryCli
         eventually(lambda: count_runs(client.config) == 2)
 
 
+@pytest.mark.needs("open-moves")
 @pytest.mark.parametrize("damage", ["deleted", "directory deleted", "rubbish", "replaced"])
 def test_a_database_that_is_gone_is_noticed_and_rebuilt(
     base: Path, client: TelemetryClient, damage: str
@@ -231,6 +233,7 @@ def test_a_heartbeat_follows_work_at_once_after_a_rest(
     assert beats[0] == beats[1] != beats[2]
 
 
+@pytest.mark.needs("signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_well(base: Path, client: TelemetryClient, number: int) -> None:
     """The pass is finished, the exit status is 0, the lease is free, the stop is on record."""

@@ -324,6 +324,7 @@ def test_a_place_that_may_not_be_looked_at_is_told_by_its_name(cli, recorded, tm
     assert (ran.code, "--output" in ran.err, "--base" in ran.err) == (1, True, False)
 
 
+@pytest.mark.needs("paths")
 def test_the_name_of_a_file_can_not_act_on_the_terminal(cli, recorded, tmp_path):
     """Where it is said on stderr it is one line of plain text."""
     ran = cli("export", "runs", "--output", str(tmp_path / "a\n\x1b]0;b\x07.csv"))

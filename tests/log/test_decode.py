@@ -87,7 +87,7 @@ def test_a_stream_without_memory_is_not_a_broken_file(tmp_path: Path) -> None:
         read_chunk(Short(), 1)  # type: ignore[arg-type]
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc to measure with")
+@pytest.mark.needs("proc")
 def test_a_pass_short_of_memory_fails_as_a_whole_and_the_next_has_every_line(base: Path) -> None:
     """Nothing is quarantined or lost; with memory again the database is what the log says."""
     (base / "raw").mkdir(parents=True)

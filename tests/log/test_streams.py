@@ -91,6 +91,7 @@ def test_what_was_cut_is_unfinished(tmp_path: Path, suffix: str, data: bytes) ->
             read_chunk(stream, 10)
 
 
+@pytest.mark.needs("descriptors")
 def test_without_its_library_a_file_is_unsupported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +104,7 @@ def test_without_its_library_a_file_is_unsupported(
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.needs("descriptors")
 def test_closing_a_stream_closes_its_file(tmp_path: Path) -> None:
     """A service that reads for a year has no more files open than it reads."""
     paths = [_made(tmp_path, suffix, pack(_DATA)) for suffix, pack in _PACKED.items()]

@@ -33,6 +33,7 @@ _TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 def home(tmp_path, monkeypatch):
     """A home directory of its own, and no manager that could be reached."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)

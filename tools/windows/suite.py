@@ -18,8 +18,28 @@ from xml.etree import ElementTree as ET
 from tools.windows.interpreter import ROOT
 from tools.windows.wine import Wine, windows_path
 
-ELSEWHERE = ("tests/test_architecture.py", "tests/tools", "tests/laboratory")
-"""Not about any platform: the source's own shape, the tools, the laboratory's full rounds."""
+ELSEWHERE = {
+    "tests/test_architecture.py": "about the source, not about a platform",
+    "tests/tools": "about tools that run on Linux",
+    "tests/laboratory": "breaks system calls of POSIX",
+    "tests/docs": "runs the documentation's shell snippets",
+    "tests/smoke_test.py": "deletes a directory that its own client has open",
+    "tests/acceptance/test_archive_under_load.py": "stops and continues processes by signals",
+    "tests/acceptance/test_database_disasters.py": "replaces databases that are open",
+    "tests/acceptance/test_demo.py": "ends processes by signals",
+    "tests/acceptance/test_forward_stories.py": "needs a file system in memory",
+    "tests/acceptance/test_full_database_disk.py": "mounts small file systems",
+    "tests/acceptance/test_laboratory.py": "breaks system calls of POSIX",
+    "tests/acceptance/test_process_endings.py": "ends processes in POSIX's ways",
+    "tests/acceptance/test_signal_storms.py": "is about POSIX signals",
+    "tests/acceptance/test_strange_files.py": "is about FIFOs, devices and sparse files",
+    "tests/acceptance/test_torn_writes.py": "needs a file system in memory",
+    "tests/acceptance/test_watch_disasters.py": "is about inotify",
+    "tests/acceptance/test_wheel.py": "builds and installs by Linux's pip",
+    "tests/cli/shell/test_wrapped.py": "is about POSIX processes and terminals",
+    "tests/forward/test_daemon.py": "kills daemons by signals at chosen moments",
+}
+"""What is left out, and why."""
 
 _BATCH_BYTES = 60_000
 """Of test files; a batch of that size takes about half a minute."""

@@ -60,6 +60,7 @@ def print_next_steps(outcome: Outcome, base: Path) -> None:
         "usage",
         "stats",
         "status",
+        "ui",
         "runs --status stale",
         'sql "SELECT agent_name, runs, success_rate FROM runs_by_agent"',
     ):

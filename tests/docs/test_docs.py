@@ -24,6 +24,7 @@ from telemetry_core.settings import SETTINGS
 from tests.support.process import ROOT, environment
 
 _PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_GOES_ON = re.compile(r"--watch|^telemetry (up|ui)\b")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -48,7 +49,7 @@ def _commands() -> list[str]:
         if line.startswith("$ telemetry")
     ]
     return sorted(
-        line for line in {*lines} if line.startswith("telemetry ") and "--watch" not in line
+        line for line in {*lines} if line.startswith("telemetry ") and not _GOES_ON.search(line)
     )
 
 

@@ -6,12 +6,14 @@ Called by the command line. The work is in indexer/ui/, which needs the extra `u
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Optional
 
 import click
 
 from indexer.cli.context import Settings, base_option
+from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
 
 EXAMPLES = """\b
@@ -55,14 +57,31 @@ def command(
     It prints an address that signs one browser in, once. Only this machine can reach it, and
     only who has such an address can see anything; nothing is loaded from anywhere else.
     """
-    launch = import_page()
     base = settings.base()
     if link:
-        click.echo(launch.link_to(base))
+        click.echo(import_page().link_to(base))
         return 0
+    serve_page(base, host, port, opens=opens, indexes=indexes)
+    return 0
+
+
+def serve_page(
+    base: Base,
+    host: str = "127.0.0.1",
+    port: Optional[int] = None,
+    *,
+    opens: bool = False,
+    indexes: bool = True,
+) -> None:
+    """Serve the page of a base until Ctrl-C. Raises MissingExtra, NotServed or OSError."""
+    launch = import_page()
     children = [("index", "--watch")] if indexes else []
     launch.serve(base, launch.Serving(host, port, opens, children), say)
-    return 0
+
+
+def is_page_installed() -> bool:
+    """Return whether the extra `ui` is there, without importing it."""
+    return all(find_spec(name) is not None for name in ("starlette", "uvicorn", "jinja2"))
 
 
 def import_page() -> ModuleType:

@@ -6,12 +6,12 @@ It trusts no cursor and no count. It only reads, and repairs nothing.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, NamedTuple, Optional
 
 from indexer.database.freshness import refresh_database
+from indexer.database.line_counts import LineCounts, adds_nothing_to
 from indexer.ingest.apply import fold_all, whole_runs
 from indexer.ingest.batch import MAX_LINES
 from indexer.ingest.parse import decode_block
@@ -115,7 +115,7 @@ class _Comparison:
         """Decode a file from its start; every line has to be where the database says."""
         row = self._files.pop(file.name, None)
         offset = row["offset"] if row else 0
-        counts, ordinals = _Counts(), Ordinals(lambda: ())
+        counts, ordinals = LineCounts(), Ordinals(lambda: ())
         rows: list[EventRow] = []
         for block in self._blocks_of(file):
             read, unread = block.cut(offset)
@@ -153,7 +153,7 @@ class _Comparison:
             else:
                 self._differ(f"{file.name}: line at offset {line.offset} is not indexed")
 
-    def _check_faults(self, name: str, faults: list[Fault], counts: _Counts) -> None:
+    def _check_faults(self, name: str, faults: list[Fault], counts: LineCounts) -> None:
         for fault in faults:
             counts.move(QUARANTINED, fault.length)
             kept = self._connection.execute(
@@ -163,24 +163,26 @@ class _Comparison:
             if kept != (fault.length, fault.reason):
                 self._differ(f"{name}: bad line at offset {fault.offset} is not quarantined")
 
-    def _check_rows(self, name: str, rows: list[EventRow], counts: _Counts) -> None:
+    def _check_rows(self, name: str, rows: list[EventRow], counts: LineCounts) -> None:
         counts.lines[INDEXED] += len(rows)
         for row in rows_not_stored(self._connection, rows):
             self._check_row(name, StoredEvent._make(row), counts)
 
-    def _check_row(self, name: str, row: StoredEvent, counts: _Counts) -> None:
+    def _check_row(self, name: str, row: StoredEvent, counts: LineCounts) -> None:
         """Check a row that is not stored just as it is: under another id, or as another's."""
         stored = find_event(self._connection, row.run_id, row.event_id)
-        if stored is not None and not _stands_for(stored, row):
+        if stored is not None and not adds_nothing_to(stored, row):
             stored = find_event(self._connection, row.run_id, alternative_id(row))
-        if stored is None or not _stands_for(stored, row):
+        if stored is None or not adds_nothing_to(stored, row):
             self._differ(f"{name}: event {row.event_id} at {row.offset} is not in the database")
         elif (stored.file_id, stored.offset) == (row.file_id, row.offset):
             return
         counts.lines[INDEXED] -= 1
         counts.move(DUPLICATE, row.length)
 
-    def _check_counts(self, file: Segment, row: Optional[dict[str, Any]], counts: _Counts) -> None:
+    def _check_counts(
+        self, file: Segment, row: Optional[dict[str, Any]], counts: LineCounts
+    ) -> None:
         self._lines += sum(counts.lines.values())
         self._bytes += sum(counts.bytes.values())
         self._events += counts.lines[INDEXED]
@@ -233,27 +235,6 @@ class _Comparison:
     def _differ(self, difference: str) -> None:
         if len(self._differences) < MAX_DIFFERENCES:
             self._differences.append(difference)
-
-
-class _Counts:
-    """What the lines of a file come to, in lines and in bytes, by outcome."""
-
-    def __init__(self) -> None:
-        self.lines: Counter[str] = Counter()
-        self.bytes: Counter[str] = Counter()
-
-    def move(self, outcome: str, length: int) -> None:
-        """Count a line as `outcome` whose bytes were counted as indexed."""
-        self.lines[outcome] += 1
-        self.bytes[outcome] += length
-        self.bytes[INDEXED] -= length
-
-
-def _stands_for(stored: StoredEvent, row: StoredEvent) -> bool:
-    """Whether a line has nothing to add to a stored event."""
-    if row.is_known_by_id and stored.type == row.type:
-        return stored.content <= row.content
-    return stored.content == row.content
 
 
 def _rows_by(connection: sqlite3.Connection, table: str, key: str) -> dict[str, dict[str, Any]]:

@@ -18,13 +18,13 @@ from indexer.ingest.fold import (
     ACTIVITY_COLUMNS,
     CHANGES,
     Activity,
-    RunRow,
     add_activity,
     continues,
     fold,
 )
 from indexer.ingest.foreign import WholeRun
 from indexer.ingest.projections.projector import Projector, runs_to_fold_again
+from indexer.ingest.run_fields import RunRow
 from indexer.store.events.codec import (
     EVENT_ID,
     RUN_ID,

@@ -14,16 +14,25 @@ that is there when their turn comes, and metrics are merged by name.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
-import orjson
-
+from indexer.ingest.api_columns import (
+    apply_delivered,
+    apply_delivery_failed,
+    compare_revisions,
+    data_of,
+)
+from indexer.ingest.run_fields import (
+    ENDING_FIELDS,
+    KINDS,
+    START_AND_END,
+    RunRow,
+    merge_metrics,
+    metrics_of,
+    set_fields,
+)
 from indexer.ingest.values import (
-    NORMALISE,
-    context_of,
     is_number,
-    number_of,
-    object_in,
     status_of,
     sum_of,
     text_of,
@@ -31,7 +40,6 @@ from indexer.ingest.values import (
 )
 from indexer.store.schema.columns import RUN_COLUMNS
 from telemetry_core.event import (
-    API_TARGET,
     RUN_DELIVERED,
     RUN_DELIVERY_FAILED,
     RUN_ENDED,
@@ -44,16 +52,9 @@ from telemetry_core.event import (
     SPAN_STARTED,
     Event,
 )
-from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
+from telemetry_core.fields import SCHEMA_VERSION
 from telemetry_core.status import RUNNING, SUCCESS
 from telemetry_core.timestamp import milliseconds_between
-
-RunRow = dict[str, Any]
-
-_KINDS = {field.name: field.kind for field in RUN_FIELDS}
-_ENDING_FIELDS = ("end_time", "duration_ms")
-_SPAN = ("start_time", "end_time")
-
 
 ACTIVITY_COLUMNS = ("run_id", "event_count", "created_at", "last_event_time", "last_event_id")
 """The columns by which a row knows of its events, whatever they say."""
@@ -103,7 +104,7 @@ def add_revisions(row: RunRow, events: int, last_time: str) -> None:
     """Have the row count events, the last of them at `last_time`, as changes of what it says."""
     row["revision"] += events
     row["updated_at"] = max(row["updated_at"] or "", last_time)
-    _compare_revisions(row)
+    compare_revisions(row)
 
 
 def continues(row: RunRow, event: Event) -> bool:
@@ -150,7 +151,7 @@ def _apply_event(_row: RunRow, _event: Event) -> None:
 
 def _apply_started(row: RunRow, event: Event) -> None:
     _revise(row, event)
-    data = _object(event)
+    data = data_of(event)
     if row["source"] is None:
         row["source"] = event.source
         row["process_start"] = text_of((event.extensions or {}).get("processstart"))
@@ -158,27 +159,31 @@ def _apply_started(row: RunRow, event: Event) -> None:
         row["status"] = status_of(data.get("status")) or RUNNING
     if row["start_time"] is None:
         row["start_time"] = time_of(data.get("start_time")) or event.time
-    _set_fields(row, data, overwrite=False)
+    set_fields(row, data, overwrite=False)
 
 
 def _apply_updated(row: RunRow, event: Event) -> None:
     _revise(row, event)
-    data = _object(event)
+    data = data_of(event)
     status = status_of(data.get("status"))
     if status is not None:
         row["status"] = status
-    _set_fields(row, data, overwrite=True)
+    set_fields(row, data, overwrite=True)
     has_ended = row["status"] != RUNNING and row["end_time"] is not None
-    if has_ended and data.get("duration_ms") is None and any(data.get(name) for name in _SPAN):
+    if (
+        has_ended
+        and data.get("duration_ms") is None
+        and any(data.get(name) for name in START_AND_END)
+    ):
         row["duration_ms"] = _duration(row["start_time"], row["end_time"])
 
 
 def _apply_ended(row: RunRow, event: Event) -> None:
     _revise(row, event)
-    data = _object(event)
+    data = data_of(event)
     row["status"] = status_of(data.get("status")) or SUCCESS
     row["end_time"] = time_of(data.get("end_time")) or event.time
-    _set_fields(row, data, overwrite=True)
+    set_fields(row, data, overwrite=True)
     if data.get("duration_ms") is None:
         row["duration_ms"] = _duration(row["start_time"], row["end_time"])
 
@@ -186,48 +191,25 @@ def _apply_ended(row: RunRow, event: Event) -> None:
 def _apply_incremented(row: RunRow, event: Event) -> None:
     _revise(row, event)
     sums = {}
-    metrics = _metrics_of(row)
-    for name, value in _object(event).items():
-        if not is_number(value) or name in _ENDING_FIELDS:
+    metrics = metrics_of(row)
+    for name, value in data_of(event).items():
+        if not is_number(value) or name in ENDING_FIELDS:
             continue
-        kind = _KINDS.get(name)
+        kind = KINDS.get(name)
         if kind == "integer":
             row[name] = sum_of(row[name], value)
         elif kind is None:
             sums[name] = sum_of(metrics.get(name), value)
     if sums:
-        _keep_metrics(row, sums, overwrite=True)
+        merge_metrics(row, sums, overwrite=True)
 
 
 def _apply_metrics(row: RunRow, event: Event) -> None:
     _revise(row, event)
-    metrics = _object(event).get("metrics")
+    metrics = data_of(event).get("metrics")
     if isinstance(metrics, dict):
         numbers = {name: value for name, value in metrics.items() if is_number(value)}
-        _keep_metrics(row, numbers, overwrite=True)
-
-
-def _apply_delivered(row: RunRow, event: Event) -> None:
-    if not _is_of_api(event):
-        return
-    revision = _object(event).get("revision")
-    # True is an int to Python and no number to JSON; what is beyond SQLite's range it can't store.
-    if type(revision) is int and row["api_posted_revision"] <= revision < 2**63 and revision > 0:
-        known = row["api_posted_at"] if revision == row["api_posted_revision"] else None
-        row["api_posted_revision"] = revision
-        # Receipts may come in any order: the first one of a revision tells when it was posted.
-        row["api_posted_at"] = min(known or event.time, event.time)
-    _compare_revisions(row)
-
-
-def _apply_delivery_failed(row: RunRow, event: Event) -> None:
-    if _is_of_api(event):
-        row["api_retry_count"] += 1
-
-
-def _is_of_api(event: Event) -> bool:
-    """Whether a receipt is of the target that the api columns speak of; one of none is."""
-    return bool(_object(event).get("target", API_TARGET) == API_TARGET)
+        merge_metrics(row, numbers, overwrite=True)
 
 
 _BY_INDEXER = frozenset((RUN_DELIVERED, RUN_DELIVERY_FAILED))
@@ -243,8 +225,8 @@ _APPLY: dict[str, Callable[[RunRow, Event], None]] = {
     RUN_METRICS: _apply_metrics,
     RUN_UPDATED: _apply_updated,
     RUN_ENDED: _apply_ended,
-    RUN_DELIVERED: _apply_delivered,
-    RUN_DELIVERY_FAILED: _apply_delivery_failed,
+    RUN_DELIVERED: apply_delivered,
+    RUN_DELIVERY_FAILED: apply_delivery_failed,
 }
 
 ACTIVITY = frozenset((RUN_EVENT, SPAN_STARTED, SPAN_ENDED))
@@ -259,62 +241,10 @@ def _revise(row: RunRow, event: Event) -> None:
     """Count an event that can change what a receiver would be told."""
     row["revision"] += 1
     row["updated_at"] = event.time
-    _compare_revisions(row)
-
-
-def _compare_revisions(row: RunRow) -> None:
-    row["api_posted"] = int(row["api_posted_revision"] >= row["revision"] > 0)
-
-
-def _set_fields(row: RunRow, data: RunRow, *, overwrite: bool) -> None:
-    rest: RunRow = {}
-    metrics: RunRow = {}
-    passed_over = ("status", *(_ENDING_FIELDS if row["status"] == RUNNING else ()))
-    for name, value in data.items():
-        if value is None or name in passed_over:
-            continue
-        kind = _KINDS.get(name)
-        if kind is None:
-            (metrics if is_number(value) else rest)[name] = value
-        elif name == "metrics_json" and (given := object_in(value)) is not None:
-            metrics.update(given)
-        elif name == "context_json":
-            rest.update(context_of(value))
-        elif (name in _SPAN and time_of(value) is None) or (
-            kind == "integer" and number_of(value) is None
-        ):
-            # Views sort, group and sum by these: what is not a time or a number is kept, but
-            # not as one.
-            rest[name] = value
-        elif overwrite or row[name] is None:
-            row[name] = NORMALISE[kind](value)
-    if rest:
-        known = orjson.loads(row["context_json"]) if row["context_json"] else {}
-        row["context_json"] = _merged(known, rest, overwrite=overwrite)
-    if metrics:
-        _keep_metrics(row, metrics, overwrite=overwrite)
-
-
-def _keep_metrics(row: RunRow, metrics: RunRow, *, overwrite: bool) -> None:
-    """Merge metrics by name; one that is no object gives way to one that is, but for a start's."""
-    if row["metrics_json"] is None or overwrite or object_in(row["metrics_json"]) is not None:
-        row["metrics_json"] = _merged(_metrics_of(row), metrics, overwrite=overwrite)
-
-
-def _metrics_of(row: RunRow) -> RunRow:
-    return object_in(row["metrics_json"]) or {}
-
-
-def _merged(known: RunRow, new: RunRow, *, overwrite: bool) -> str:
-    merged = {**known, **new} if overwrite else {**new, **known}
-    return orjson.dumps(merged, option=orjson.OPT_SORT_KEYS).decode()
+    compare_revisions(row)
 
 
 def _duration(start: Optional[str], end: str) -> Optional[int]:
     """What the clock on the wall makes of it, where nobody measured; None if that is absurd."""
     duration = milliseconds_between(start, end) if start else -1
     return duration if duration >= 0 else None
-
-
-def _object(event: Event) -> dict[str, Any]:
-    return event.data if isinstance(event.data, dict) else {}

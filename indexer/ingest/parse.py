@@ -59,12 +59,8 @@ def _own_event(content: bytes, file: int, offset: int, length: int) -> Optional[
     try:
         event: dict[str, Any] = orjson.loads(content)
         data = event["data"]
-        run_id, event_id, source, time = (
-            event["subject"],
-            event["id"],
-            event["source"],
-            event["time"],
-        )
+        run_id, event_id = event["subject"], event["id"]
+        source, time = event["source"], event["time"]
         event_type, payload = data["event_type"], data["payload"]
         is_usual = (
             event["type"] == RUN_EVENT
@@ -75,25 +71,11 @@ def _own_event(content: bytes, file: int, offset: int, length: int) -> Optional[
     except (ValueError, TypeError, LookupError):
         return None
     # What is not text, or empty, or nests deep, is for the decoder to judge.
-    for text in (run_id, event_id, source, time, event_type):
-        if type(text) is not str or not text:
+    for name in (run_id, event_id, source, time, event_type):
+        if type(name) is not str or not name:
             return None
-    if (
-        not is_usual
-        or not is_canonical(time)
-        or content.count(b"{") + content.count(b"[") > MAX_DEPTH
-    ):
+    nests_deep = content.count(b"{") + content.count(b"[") > MAX_DEPTH
+    if not is_usual or nests_deep or not is_canonical(time):
         return None
-    return (
-        run_id,
-        event_id,
-        event_type,
-        time,
-        RUN_EVENT,
-        source,
-        None if payload is None else orjson.dumps(payload).decode(),
-        None,
-        file,
-        offset,
-        length,
-    )
+    text = None if payload is None else orjson.dumps(payload).decode()
+    return (run_id, event_id, event_type, time, RUN_EVENT, source, text, None, file, offset, length)

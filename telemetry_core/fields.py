@@ -58,6 +58,30 @@ RUN_FIELDS: tuple[Field, ...] = (
     Field("parent_run_id", "text", "the run that this one ran inside of"),
 )
 
+API_FIELDS: tuple[str, ...] = (
+    "run_id",
+    "agent_name",
+    "agent_owner",
+    "job_type",
+    "trigger_type",
+    "start_time",
+    "end_time",
+    "status",
+    "items_discovered",
+    "items_succeeded",
+    "items_failed",
+    "duration_ms",
+    "error_summary",
+    "product",
+    "platform",
+    "product_family",
+    "subdomain",
+    "git_repo",
+    "git_branch",
+    "host",
+)
+"""The fields of a run that receivers of posted runs know, in the order in which they are sent."""
+
 RUN_FIELD_NAMES: frozenset[str] = frozenset(field.name for field in RUN_FIELDS)
 TIME_FIELDS: frozenset[str] = frozenset(field.name for field in RUN_FIELDS if field.kind == "time")
 

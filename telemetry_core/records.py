@@ -141,7 +141,3 @@ class APIPayload(Record):
     def from_run_record(cls, record: RunRecord) -> APIPayload:
         """Build the payload of a run."""
         return cls.from_dict(dataclasses.asdict(record))
-
-
-API_FIELDS: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(APIPayload))
-"""The fields of a run that receivers of posted runs know."""

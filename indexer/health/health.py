@@ -28,6 +28,7 @@ from indexer.health.model import (
     SegmentFault,
     StaleRun,
 )
+from indexer.ingest.backlog import Backlog as LogBacklog
 from indexer.ingest.backlog import take_backlog
 from indexer.log.streams import UNFINISHED
 from indexer.store.connection import wal_bytes
@@ -56,9 +57,7 @@ def check_health(
     database_bytes = _database_bytes(base)
     backlog = take_backlog(connection, base.log_directory)
     found = capacity(base.log_directory, database_bytes, backlog.segments)
-    unacknowledged, latest = _quarantine(base, connection)
     forwarding = read_deliveries(base, connection)
-    files, lines, sizes = _accounting(connection, found.log_bytes)
     health = Health(
         base=str(base.directory),
         log_directory=str(base.log_directory),
@@ -67,26 +66,11 @@ def check_health(
         database_bytes=database_bytes,
         wal_bytes=wal_bytes(base.database_path),
         database_free_bytes=free_bytes(base.database_path.parent),
-        lag_bytes=backlog.lag_bytes,
-        lag_seconds=round(backlog.lag_seconds, 3),
+        forwarding=forwarding,
         backlog=Backlog(
             files=len(backlog.behind),
             api_posts=sum(target.waiting for target in forwarding.targets),
         ),
-        forwarding=forwarding,
-        files=files,
-        lines=lines,
-        bytes=sizes,
-        quarantine_new=unacknowledged,
-        quarantine=latest,
-        file_faults=_damaged_segments(connection),
-        unreadable_files=[SegmentFault(one.name, one.reason) for one in backlog.unreadable],
-        events_without_segment=backlog.unplaced_events,
-        ignored_files=[one.name for one in backlog.unread_files],
-        runs=runs_by_status(connection),
-        stale_runs=_stale_runs(connection),
-        last_event=_last_event(connection),
-        events_dropped=_events_dropped(connection),
         growth=Growth(
             round(found.bytes_per_day),
             found.free_bytes,
@@ -96,8 +80,38 @@ def check_health(
         last_error=status.get("last_error"),
         last_error_at=status.get("last_error_at"),
         started_at=status.get("started_at"),
+        **_of_log(base, connection, backlog),
+        **_of_runs(connection),
     )
     return replace(health, problems=problems(health, is_disk_low=found.is_low))
+
+
+def _of_log(base: Base, connection: sqlite3.Connection, backlog: LogBacklog) -> dict[str, Any]:
+    """Return the fields on the log: what was read of it, what was not, and why."""
+    unacknowledged, latest = _quarantine(base, connection)
+    files, lines, sizes = _accounting(connection, backlog.log_bytes)
+    return {
+        "lag_bytes": backlog.lag_bytes,
+        "lag_seconds": round(backlog.lag_seconds, 3),
+        "files": files,
+        "lines": lines,
+        "bytes": sizes,
+        "quarantine_new": unacknowledged,
+        "quarantine": latest,
+        "file_faults": _damaged_segments(connection),
+        "unreadable_files": [SegmentFault(one.name, one.reason) for one in backlog.unreadable],
+        "events_without_segment": backlog.unplaced_events,
+        "ignored_files": [one.name for one in backlog.unread_files],
+    }
+
+
+def _of_runs(connection: sqlite3.Connection) -> dict[str, Any]:
+    return {
+        "runs": runs_by_status(connection),
+        "stale_runs": _stale_runs(connection),
+        "last_event": _last_event(connection),
+        "events_dropped": _events_dropped(connection),
+    }
 
 
 def _daemon(base: Base, status: dict[str, Any]) -> DaemonHealth:

@@ -13,30 +13,9 @@ from urllib.parse import quote
 
 import orjson
 
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.fields import API_FIELDS, RUN_FIELDS
 
-KNOWN_FIELDS = (
-    "run_id",
-    "agent_name",
-    "agent_owner",
-    "job_type",
-    "trigger_type",
-    "start_time",
-    "end_time",
-    "status",
-    "items_discovered",
-    "items_succeeded",
-    "items_failed",
-    "duration_ms",
-    "error_summary",
-    "product",
-    "platform",
-    "product_family",
-    "subdomain",
-    "git_repo",
-    "git_branch",
-    "host",
-)
+KNOWN_FIELDS = API_FIELDS
 """The fields that receivers of the earlier product know."""
 
 ALL_FIELDS = ("run_id", *(field.name for field in RUN_FIELDS), "revision", "updated_at")

@@ -10,6 +10,7 @@ import pytest
 
 from indexer.cli.commands.runs import _as_tree
 from tests.support.cli import Cli
+from tests.support.database import event, lines_of
 from tests.support.process import environment
 
 
@@ -184,3 +185,21 @@ def test_help_and_version_in_the_spellings_that_people_try(cli, capsys):
     assert cli("help").out.startswith("Usage: telemetry [OPTIONS]")
     assert cli("help", "runs").out.startswith("Usage: telemetry runs [OPTIONS]")
     assert cli("-V").out == cli("--version").out != ""
+
+
+def test_what_the_indexer_writes_does_not_count_as_the_agents(cli, base, client):
+    """Receipts of deliveries, and events about targets, are no events of a run and no run."""
+    run_id = client.start_run("agent", "job")
+    client.end_run(run_id)
+    before = cli("stats", "--json").json
+    assert (before["runs"], before["events"]) == (1, 2)
+    lines = [
+        event(1, "run.delivered", run_id, target="api", revision=1),
+        event(2, "run.delivery_failed", run_id, target="api", revision=1),
+        event(3, "forward.retried", "telemetry.forward", target="api"),
+    ]
+    (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(lines))
+    assert cli("stats", "--json").json == before
+    report = cli("report", "--json", "--since", "2020-01-01").json
+    assert (report["totals"]["runs"], report["totals"]["events"]) == (1, 2)
+    assert [run["event_count"] for run in cli("runs", "--json").json] == [2]

@@ -6,7 +6,7 @@ import pickle
 
 import telemetry_core
 from telemetry_core import RUN_FIELDS, APIPayload, RunEvent, RunRecord
-from telemetry_core.records import API_FIELDS
+from telemetry_core.fields import API_FIELDS
 
 RUN = {
     "run_id": "r",
@@ -45,6 +45,7 @@ def test_the_api_payload_has_the_twenty_fields_that_have_a_value():
     payload = APIPayload.from_run_record(RunRecord(**RUN, product="p", insight_id="i"))
     posted = payload.to_dict()
     assert len(API_FIELDS) == 20
+    assert {field.name for field in dataclasses.fields(APIPayload)} == set(API_FIELDS)
     assert posted.keys() <= set(API_FIELDS)
     assert posted["product"] == "p"
     assert None not in posted.values()

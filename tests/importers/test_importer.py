@@ -163,6 +163,18 @@ def test_ids_do_not_depend_on_what_carries_the_line(base, log, home, tmp_path):
     assert all(after[one].data == before[one].data for one in before)
 
 
+def test_a_line_is_the_same_event_wherever_it_stands_in_the_session(base, log, tmp_path):
+    """Repeated in its file, or in one that begins later: by its bytes, not by its place."""
+    project = tmp_path / "projects" / "p"
+    write(project / f"{SESSION}.jsonl", [user(1), user(2), user(1)])
+    _import(base, project)
+    first = [event.id for event in log.events() if "line" in event.data]
+    assert first == [first[0], first[1], first[0]]
+    write(project / f"{SESSION}.jsonl", [user(2)])
+    _import(base, project)
+    assert [event.id for event in log.events() if "line" in event.data][3:] == [first[1]]
+
+
 def test_a_file_that_was_replaced_is_read_from_its_beginning(base, log, home):
     """The cursor holds only where the bytes before it are those that it knows."""
     _import(base)

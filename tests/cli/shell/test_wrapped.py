@@ -126,7 +126,11 @@ def _has_ended(pid: int) -> bool:
 
 def test_the_order_of_two_streams_to_one_file_stays(base, tmp_path):
     """As with `2>&1`: what the command writes last stands last."""
-    script = "for i in 1 2 3 4 5 6 7 8 9; do echo out$i; echo err$i >&2; done"
+    # We are stopped meanwhile, and find all of it at once.
+    script = (
+        "kill -STOP $PPID; for i in 1 2 3 4 5 6 7 8 9; do echo out$i; echo err$i >&2; done;"
+        " kill -CONT $PPID"
+    )
     with open(tmp_path / "both", "wb") as file:
         assert _run(base, "--", "sh", "-c", script, stdout=file, stderr=file).returncode == 0
     wanted = "".join(f"out{i}\nerr{i}\n" for i in range(1, 10))

@@ -56,12 +56,12 @@ def launched() -> Iterator[Any]:
 
 
 class Server:
-    """`telemetry ui` on a base, as a process of its own."""
+    """`telemetry ui`, or `up`, on a base, as a process of its own."""
 
-    def __init__(self, base: Path, port: int = 0) -> None:
+    def __init__(self, base: Path, port: int = 0, command: tuple[str, ...] = ("ui",)) -> None:
         self._base = base
         self.process = subprocess.Popen(
-            [*COMMAND, "--base", str(base), "ui", "--port", str(port)],
+            [*COMMAND, "--base", str(base), *command, "--port", str(port)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -5,13 +5,13 @@ Called by the command line. It is `telemetry ui` with all that can feed it besid
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Optional
 
 import click
 
 from indexer.cli.commands.ui import import_page, say
 from indexer.cli.context import Settings, base_option
-from indexer.cli.main import COMMANDS
 
 EXAMPLES = """\b
 Examples:
@@ -19,7 +19,7 @@ Examples:
   telemetry up --port 9000
 """
 
-_RECEIVER = "receive"
+_OTLP_PORT = 4318
 
 
 @click.command("up", epilog=EXAMPLES)
@@ -31,10 +31,19 @@ _RECEIVER = "receive"
     type=click.IntRange(0, 65535),
     help="The page's port; 0 for any free one. Default 8765, or the next that is free.",
 )
+@click.option(
+    "--receive-port",
+    type=click.IntRange(1, 65535),
+    default=_OTLP_PORT,
+    show_default=True,
+    help="The OpenTelemetry receiver's port.",
+)
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @base_option
 @click.pass_obj
-def command(settings: Settings, *, host: str, port: Optional[int], opens: bool) -> int:
+def command(
+    settings: Settings, *, host: str, port: Optional[int], receive_port: int, opens: bool
+) -> int:
     """Index what arrives, receive OpenTelemetry where that is installed, and serve the page.
 
     The indexer and the receiver run as processes of their own, unless others do their work
@@ -42,7 +51,17 @@ def command(settings: Settings, *, host: str, port: Optional[int], opens: bool) 
     """
     launch = import_page()
     children: list[tuple[str, ...]] = [("index", "--watch")]
-    if _RECEIVER in COMMANDS:
-        children.append((_RECEIVER,))
+    if _is_receiver_installed():
+        children.append(("receive", "--port", str(receive_port)))
+        click.echo(f"OpenTelemetry: http://127.0.0.1:{receive_port}", err=True)
     launch.serve(settings.base(), launch.Serving(host, port, opens, children), say)
     return 0
+
+
+def _is_receiver_installed() -> bool:
+    """Return whether the extra `receive` is there, without importing it."""
+    try:
+        return find_spec("opentelemetry.proto") is not None
+    except ModuleNotFoundError:
+        # Not even the package around it.
+        return False

@@ -42,7 +42,7 @@ def degraded(value: Any, limit: Optional[int] = None) -> Any:
     """Return a copy of the tree in which every value is one that orjson writes.
 
     Field by field: what is fine stays, what is not is replaced alone. Cycles are cut. With a
-    `limit` in bytes the copy takes no more than that as JSON: an object keeps its names and its
+    `limit` in bytes the copy takes about that as JSON at most: an object keeps its names and its
     small values, what is cut says so, and the work is bounded as well.
     """
     return _Walk(limit).value(value, 0, frozenset(), limit or _UNBOUNDED)[0]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional
 
@@ -18,6 +19,7 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.line import encode
 from telemetry_core.process import host_name
+from telemetry_core.timestamp import format_time
 from tests.support.database import rows
 from tests.support.process import environment, run, start
 
@@ -90,7 +92,8 @@ def test_a_living_run_of_another_machine_of_the_same_name_is_not_gone(
     config.ndjson_dir.mkdir(parents=True)
     extensions = {"processstart": "another-boot:1"}
     source = f"{host_name()}/{os.getpid()}"
-    event = Event("i", source, "run.started", "r", "2999-01-01T00:00:00.000000Z", {}, extensions)
+    now = format_time(datetime.now(timezone.utc))
+    event = Event("i", source, "run.started", "r", now, {}, extensions)
     (config.ndjson_dir / "events_20260101.ndjson").write_bytes(encode(event))
     assert rows(config, "SELECT reason FROM stale_runs") == []
 

@@ -59,7 +59,9 @@ def translate(events: Iterable[Event]) -> Translated:
             telemetry.add(event)
         elif event.type in _SESSIONS:
             lines.setdefault(event.type, []).append(read_line(event.id, mapping(event.data)))
-    sessions = [_SESSIONS[kind](lines[kind]) for kind in sorted(lines)]
+    # What a file says of itself is no run while none of its lines is of that run.
+    said = {kind: some for kind, some in lines.items() if any(one.line for one in some)}
+    sessions = [_SESSIONS[kind](said[kind]) for kind in sorted(said)]
     facts = [native.span_facts(span_id, one) for span_id, one in halves.items()]
     facts += telemetry.spans
     facts += [fact for one in sessions for fact in one.spans]

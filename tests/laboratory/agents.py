@@ -59,13 +59,17 @@ def work_for_ever(say: Say, base: Path, seed: int, threads: int) -> None:
 
     def work(name: str, chance: random.Random) -> None:
         while True:
-            with client.track_run(name, "fleet") as run:
+            with client.track_run(name, "fleet") as run, run.span("work", kind="agent"):
                 for number in range(chance.randrange(30)):
                     payload = {"n": number, "pad": "x" * _size(chance)}
                     tell(run.log_event("step", payload))
                     tell(*(run.log_events([("batch", k) for k in range(4)]) or ()))
-                    # An agent does something between its events.
-                    time.sleep(chance.random() / 8)
+                    tell(run.add(items_succeeded=1))
+                    tell(run.log_metrics({"pad": len(payload["pad"])}, step=number))
+                    with run.llm_call("model", provider="fake") as call:
+                        call.usage(input_tokens=number, output_tokens=1)
+                        # An agent does something between its events, and is killed there.
+                        time.sleep(chance.random() / 8)
 
     for number in range(threads):
         arguments: Any = (f"agent-{number}", random.Random(seed + number))

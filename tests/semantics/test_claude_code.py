@@ -212,3 +212,9 @@ def test_lines_of_every_shape_give_a_run_and_raise_nothing() -> None:
     ]
     found = translated("claude-code", odd)
     assert [one.span_id for one in found.spans] == ["m9"]
+
+
+def test_a_file_alone_is_no_run() -> None:
+    """A file named for a session may hold the lines of others only."""
+    data = {"file": {"project": "-app"}, "session_id": "s"}
+    assert translate([event("claude-code", "claude-code-s", data)]) == (None, [])

@@ -39,7 +39,7 @@ def rebuild(
 
     Works beside a running daemon, which waits for the last moment of it. Segments that `omit`
     names are left out; `when_in_place` is called before anybody else can make a pass. Raises
-    RowsWouldBeLost, unless forced or told what to omit, if the old database has events that no
+    RowsWouldBeLost, unless forced or given what to omit, if the old database has events that no
     segment has; AlreadyRunning, another DatabaseUnusable, or OSError.
     """
     with suppress(DatabaseDamaged):
@@ -52,7 +52,7 @@ def rebuild(
             with closing(connection), translated(shadow):
                 ingest = Ingest(connection, base.log_directory, omit)
                 first = _build(connection, ingest, on_progress, should_stop)
-                # From here on the live database stands still; what came meanwhile is little.
+                # From here on nobody else writes the live database; little came in the meantime.
                 with base.write_lease():
                     last = ingest.run_pass(on_progress=on_progress)
                     if not (force or omit):
@@ -83,7 +83,7 @@ def _build(
 
 
 def _open_shadow(path: Path, page_size: int) -> sqlite3.Connection:
-    """Open the database that is built: without safety, for if it breaks nobody has seen it."""
+    """Open the database that is built: without sync or journal, for a broken one is discarded."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     with translated(path):
         connection = sqlite3.connect(path, isolation_level=None)

@@ -31,7 +31,7 @@ class SessionChecks:
     def check_companions(self) -> None:
         """Raise DatabaseDamaged if the write-ahead log or its index is not the one we opened."""
         if self._find_companions() != self._companions:
-            # Whoever opens the database now agrees on nothing with whoever has it open.
+            # Connections opened from now on would share no lock with those that are open.
             raise DatabaseDamaged(f"{self._path}: its write-ahead log was deleted or replaced")
 
     def check_readers_see_writes(self) -> None:

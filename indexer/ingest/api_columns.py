@@ -20,7 +20,7 @@ def apply_delivered(row: RunRow, event: Event) -> None:
     if type(revision) is int and row["api_posted_revision"] <= revision < 2**63 and revision > 0:
         known = row["api_posted_at"] if revision == row["api_posted_revision"] else None
         row["api_posted_revision"] = revision
-        # Receipts may come in any order: the first one of a revision tells when it was posted.
+        # Receipts may come in any order: the first one of a revision says when it was posted.
         row["api_posted_at"] = min(known or event.time, event.time)
     compare_revisions(row)
 

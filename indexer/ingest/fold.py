@@ -238,13 +238,13 @@ a say in a row."""
 
 
 def _revise(row: RunRow, event: Event) -> None:
-    """Count an event that can change what a receiver would be told."""
+    """Count an event that can change what a receiver would be sent."""
     row["revision"] += 1
     row["updated_at"] = event.time
     compare_revisions(row)
 
 
 def _duration(start: Optional[str], end: str) -> Optional[int]:
-    """What the clock on the wall makes of it, where nobody measured; None if that is absurd."""
+    """Return the wall-clock duration, where none was measured; None if it is negative."""
     duration = milliseconds_between(start, end) if start else -1
     return duration if duration >= 0 else None

@@ -108,7 +108,7 @@ def _number_in(text: str) -> Optional[float]:
 
 
 def status_of(value: Any) -> Optional[str]:
-    """Return a status by its own name; one that nobody has heard of comes back as it is.
+    """Return a status by its own name; an unknown one is returned unchanged.
 
     Of an enumeration's member, as in `Status.FAILED`, the last part counts where it is a status.
     """

@@ -62,7 +62,7 @@ class Listing(NamedTuple):
     segments: list[Segment]
     """In order of name."""
     unread: list[UnreadFile]
-    """What is neither a segment nor a file of ours: it may hold events that nobody reads."""
+    """What is neither a segment nor one of our own files: it may have events that are not read."""
 
 
 def list_segments(directory: Path) -> list[Segment]:
@@ -86,7 +86,7 @@ def list_log(directory: Path) -> Listing:
                         segments.append(found)
                     elif found is not None:
                         unread.append(found)
-                # Locks, notes and temporary files of ours begin with a dot.
+                # Our own locks, notes and temporary files begin with a dot.
                 elif not entry.name.startswith("."):
                     unread.append(UnreadFile(_storable(entry.name), "its name is not a segment's"))
     except FileNotFoundError:

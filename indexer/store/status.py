@@ -47,7 +47,7 @@ def read_status(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def set_stale_after(connection: sqlite3.Connection, seconds: float) -> None:
-    """Set after how long a silence a running run is stale, for the view `run_states`."""
+    """Set after how long a silence a running run is stale, for the view `stale_runs`."""
     connection.execute(
         "INSERT INTO settings (name, value) VALUES ('stale_after', ?)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value"

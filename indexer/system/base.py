@@ -91,9 +91,9 @@ class Base:
         return self._beside_database("import-cursors.ndjson")
 
     def segments_lease(self, purpose: str, patience: float = 0.0) -> Lease:
-        """Return the lease on the segments: whoever moves, compresses or deletes one holds it.
+        """Return the lease on the segments, held to move, compress or delete one.
 
-        It lies beside them, for several bases may share one log. Writers know nothing of it.
+        Its file is beside them, for several bases may share one log. Writers do not use it.
         """
         return _lease(self.log_directory / ".keeping.lock", purpose, patience)
 

@@ -25,11 +25,11 @@ class Wakeup:
         self._sender.setblocking(False)
 
     def set(self) -> None:
-        """Wake whoever waits, now or next."""
+        """Wake the loop if it waits, or else at its next wait."""
         try:
             self._sender.send(b"!")
         except OSError:
-            # The buffer is full, so there is a hint already; or the daemon is gone.
+            # The buffer is full, so a wakeup is due already; or the daemon is gone.
             return
 
     @contextmanager

@@ -1,1 +1,1 @@
-"""The tables beside `agent_runs` that are made of events: spans with their usage, and metrics."""
+"""Projections of events into further tables: spans with their usage, and metrics."""

@@ -1,4 +1,4 @@
-"""The check of the projections: their tables made again beside the stored ones, and compared.
+"""Check the projections: make their tables again from the stored events, and compare.
 
 Called by `telemetry verify`. It reads the stored events and believes no row.
 """

@@ -21,7 +21,7 @@ class MetricProjection:
         self._connection = connection
 
     def replace(self, run: WholeRun) -> None:
-        """Make the metrics of a run anew of all its events."""
+        """Make the metrics of a run again from all its events."""
         delete_metrics(self._connection, run.run_id)
         self.add(run.run_id, run.events)
 

@@ -1,4 +1,4 @@
-"""The projections: the tables beside `agent_runs` that are made of events.
+"""Project events into the tables other than `agent_runs`.
 
 The ingest pass feeds them: each names the types of events it is made of, and gets the new ones
 of each run, or all of a run's events where the run is folded again. A run without such events

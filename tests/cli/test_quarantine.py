@@ -23,8 +23,8 @@ def bad_log(base):
     """A log with two bad lines in one file and one in another."""
     raw = base / "raw"
     raw.mkdir(parents=True)
-    (raw / _NAME).write_text("one\ntwo\n")
-    (raw / "events_20200102.ndjson").write_text("three\n")
+    (raw / _NAME).write_bytes(b"one\ntwo\n")
+    (raw / "events_20200102.ndjson").write_bytes(b"three\n")
     return raw
 
 
@@ -63,7 +63,7 @@ def test_what_comes_later_counts_anew(cli, bad_log):
     cli("quarantine", "--acknowledge")
     with open(bad_log / _NAME, "a") as log:
         log.write("later\n")
-    (bad_log / "events_20200103.ndjson").write_text("new\n")
+    (bad_log / "events_20200103.ndjson").write_bytes(b"new\n")
     found = cli("status", "--json")
     assert (found.code, found.json["quarantine_new"]) == (3, 2)
     assert places(cli("quarantine", "--json")) == [("20200103", 0), ("20200101", 8)]
@@ -90,6 +90,7 @@ def test_a_memory_that_is_rubbish_costs_a_second_look(base, cli, bad_log, rubbis
     assert cli("status").code == 0
 
 
+@pytest.mark.needs("modes")
 def test_the_memory_is_its_owners_alone(base, cli, bad_log):
     """As all that we write."""
     cli("quarantine", "--acknowledge")

@@ -251,6 +251,7 @@ def test_a_signal_ends_it_well(base: Path, client: TelemetryClient, number: int)
     assert verify(Base(client.config)).is_ok
 
 
+@pytest.mark.needs("signals")
 def test_only_one_indexer_runs_and_the_second_says_who(base: Path, client: TelemetryClient) -> None:
     """A second daemon and a single pass are both refused, with the holder's pid."""
     with running_daemon(base) as daemon:
@@ -284,6 +285,7 @@ def test_a_reader_waits_for_the_daemon_to_catch_up(base: Path, client: Telemetry
             assert count_runs(client.config) == number
 
 
+@pytest.mark.needs("signals")
 def test_a_reader_says_so_when_the_daemon_does_not_catch_up(
     base: Path, client: TelemetryClient
 ) -> None:
@@ -404,6 +406,7 @@ def test_a_shared_file_system_is_polled(base: Path, monkeypatch: pytest.MonkeyPa
     assert "shared" in watch.problem
 
 
+@pytest.mark.needs("signals")
 def test_a_second_signal_while_stopping_is_harmless(base: Path, client: TelemetryClient) -> None:
     """An impatient operator does not turn a good end into a bad one."""
     process = start_daemon(base)
@@ -414,6 +417,7 @@ def test_a_second_signal_while_stopping_is_harmless(base: Path, client: Telemetr
     assert process.returncode == 0
 
 
+@pytest.mark.needs("modes")
 def test_the_notes_of_leases_are_private_and_leave_nothing_behind(client: TelemetryClient) -> None:
     """While it is held a lease says who holds it, to the owner alone; then nothing is left."""
     with Base(client.config).indexer_lease(DAEMON) as lease:

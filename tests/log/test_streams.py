@@ -133,6 +133,7 @@ def test_a_file_that_is_given_an_old_time_has_changed_all_the_same(tmp_path: Pat
     assert file.changed == path.stat().st_ctime_ns != 5
 
 
+@pytest.mark.needs("modes")
 def test_a_file_out_of_reach_is_listed_with_nothing_known_of_it(tmp_path: Path) -> None:
     """It is not gone, and whoever opens it is told why it can't be read."""
     path = tmp_path / "events.ndjson"

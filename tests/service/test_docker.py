@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from telemetry_core.settings import SETTINGS
@@ -54,6 +55,7 @@ def test_the_image_runs_the_daemon_and_asks_the_status():
     assert instructions.index("USER") < instructions.index("ENTRYPOINT")
 
 
+@pytest.mark.needs("shell")
 def test_what_the_image_is_built_from_is_enough(tmp_path):
     """The files that the ignore file lets through make the package."""
     allowed = [

@@ -25,7 +25,10 @@ from tests.support.cli import Cli
 from tests.support.process import environment
 from tests.support.tree import snapshot
 
-_AWKWARD = 'with blank %h 100% "q" $HOME \\back \'s'
+_AWKWARD = "with blank %h 100% $HOME 's"
+if os.name == "posix":
+    # Windows allows neither in a name.
+    _AWKWARD += ' "q" \\back'
 _TASK = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 
 
@@ -102,6 +105,7 @@ def test_print_touches_nothing(cli, tmp_path):
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.needs("paths")
 def test_the_unit_says_what_was_asked_for(tmp_path):
     """Notify, watchdog, restart; base and settings written in; no privilege needed."""
     text = systemd.text(service(tmp_path, TELEMETRY_POLL_INTERVAL="5"))
@@ -182,7 +186,8 @@ def test_the_task_reads_back_as_it_was_meant(tmp_path):
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
-    assert process.returncode == 0
+    # Windows has no SIGTERM: the process is ended at once.
+    assert process.returncode == (0 if os.name == "posix" else 1)
 
 
 def test_every_place_is_named_in_full(tmp_path, monkeypatch):

@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
         "--python", action="append", choices=interpreter.VERSIONS, help="may be repeated"
     )
     parser.add_argument("--repeat", type=int, default=1, help="runs of each Python")
-    parser.add_argument("--jobs", type=int, default=2, help="interpreters at a time")
+    parser.add_argument(
+        "--jobs", type=int, default=6, help="interpreters at a time; they mostly wait for Wine"
+    )
     parser.add_argument("--at-least", type=int, default=0, help="how many tests have to pass")
     parser.add_argument(
         "--speed", action="store_true", help="measure log_event instead of running tests"

@@ -27,19 +27,18 @@ VERSIONS = tuple(_CARRIERS)
 _WITHOUT_COPYFILE2 = "import _winapi; vars(_winapi).pop('CopyFile2', None)"
 """Wine lacks the function, by which Python copies files if it is there; asking ends the process."""
 
-_LEFT_OUT = {
-    "axe-playwright-python",
-    "playwright",
-    "hatchling",
-    "mypy",
-    "nox",
-    "numpy",
-    "pyarrow",
-    "pyright",
-    "pytest-cov",
-    "ruff",
+_WANTED = {
+    "hypothesis",
+    "jinja2",
+    "prometheus-client",
+    "pytest",
+    "pyyaml",
+    "starlette",
+    "uvicorn",
+    "zstandard",
 }
-"""Of no use there, or (numpy, pyarrow) in need of a C runtime that Wine does not have whole."""
+"""Of the extras, what the tests need there. Other packages (numpy, pyarrow, pydantic) need a C
+runtime that Wine does not have whole; what needs them is skipped."""
 
 
 def prepare(version: str, cache: Path) -> Path:
@@ -86,12 +85,10 @@ def _requirements() -> list[str]:
     else:
         import tomli as tomllib
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"]]
-    for name, requirements in extras.items():
-        if name not in ("mutation", "parquet"):
-            wanted += requirements
-    return sorted({one for one in wanted if _name_of(one) not in _LEFT_OUT})
+    wanted = {*project["dependencies"]}
+    for requirements in project["optional-dependencies"].values():
+        wanted |= {one for one in requirements if _name_of(one) in _WANTED}
+    return sorted(wanted)
 
 
 def _name_of(requirement: str) -> str:

@@ -43,7 +43,7 @@ ELSEWHERE = {
 
 _BATCH_BYTES = 60_000
 """Of test files; a batch of that size takes about half a minute."""
-_BATCH_SECONDS = 240.0
+_BATCH_SECONDS = 400.0
 _LEFT_OVER_SECONDS = 5.0
 """How long a child that left its process group may keep the output open."""
 _OPTIONS = (

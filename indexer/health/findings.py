@@ -24,6 +24,7 @@ _SHOWN = 3
 def problems(health: Health, is_disk_low: bool) -> list[str]:
     """Return what needs attention, each with what to do; nothing if all is clear."""
     return [
+        *health.settings,
         *_of_daemon(health),
         *_of_log(health),
         *_of_database(health),

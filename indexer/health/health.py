@@ -81,6 +81,7 @@ def check_health(
         last_error_at=status.get("last_error_at"),
         started_at=status.get("started_at"),
         **_of_log(base, connection, backlog),
+        settings=list(base.config.refused),
         **_of_runs(connection),
     )
     return replace(health, problems=problems(health, is_disk_low=found.is_low))

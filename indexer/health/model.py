@@ -152,6 +152,8 @@ class Health:
     last_error_at: Optional[str]
     started_at: Optional[str]
     """When the daemon last started."""
+    settings: list[str] = field(default_factory=list)
+    """What is wrong with environment variables, and what is used instead."""
     problems: list[str] = field(default_factory=list)
     """What needs attention, each with what to do about it."""
 

@@ -12,6 +12,7 @@ import time
 import pytest
 import zstandard
 
+from indexer.cli.main import run as run_command
 from indexer.system.base import DAEMON, Base
 from tests.support.cli import COMMAND, Cli, in_process
 from tests.support.process import environment, run
@@ -370,3 +371,14 @@ def test_a_file_in_the_log_directory_that_is_not_read_is_a_problem(name, base, c
     (base / "raw" / name).write_text("")
     (problem,) = _problems(cli)
     assert problem.startswith(f"{name} in the log directory is not read")
+
+
+def test_a_variable_that_is_ignored_is_a_problem(base, client, capsys, monkeypatch):
+    """Somebody's events go elsewhere than they think: status says so, and what named the base."""
+    client.start_run("agent", "job")
+    monkeypatch.setenv("TELEMETRY_BASE_DIR", str(base))
+    assert run_command(["status"]) == 0
+    assert f"{base}  (TELEMETRY_BASE_DIR)" in capsys.readouterr().out
+    monkeypatch.setenv("TELEMETRY_NDJSON_DIR", "$HOME/events")
+    assert run_command(["status"]) == 3
+    assert "TELEMETRY_NDJSON_DIR is '$HOME/events'" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from indexer.terminal.format import ago, count, duration, local_time, many, plai
 from indexer.terminal.json_output import print_json
 from indexer.terminal.runs_table import short_id
 from indexer.terminal.table import Column, print_table
+from telemetry_core.storage import base_variable
 
 EXAMPLES = """\b
 Examples:
@@ -60,12 +61,19 @@ def command(settings: Settings, *, as_metrics: bool, integrity: bool, as_json: b
     elif as_metrics:
         click.echo(exposition(health), nl=False)
     else:
-        _print_health(health)
+        _print_health(health, _base_source(settings))
     return DEGRADED if health.problems else OK
 
 
-def _print_health(health: Health) -> None:
-    print_fields(_fields(health))
+def _base_source(settings: Settings) -> str:
+    """Return what named the base directory."""
+    if settings.directory is not None:
+        return "--base"
+    return base_variable(settings.environment()) or "default"
+
+
+def _print_health(health: Health, source: str) -> None:
+    print_fields([("base", f"{plain(health.base)}  ({source})"), *_fields(health)])
     if health.problems:
         heading("Problems")
         for problem in health.problems:
@@ -87,7 +95,6 @@ def _print_health(health: Health) -> None:
 def _fields(health: Health) -> list[tuple[str, str]]:
     sizes = health.bytes
     fields = [
-        ("base", plain(health.base)),
         ("state", health.state),
         ("daemon", _daemon(health.daemon)),
         (

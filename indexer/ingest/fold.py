@@ -169,13 +169,14 @@ def _apply_updated(row: RunRow, event: Event) -> None:
     if status is not None:
         row["status"] = status
     set_fields(row, data, overwrite=True)
-    has_ended = row["status"] != RUNNING and row["end_time"] is not None
+    end_time: Optional[str] = row["end_time"]
     if (
-        has_ended
+        row["status"] != RUNNING
+        and end_time is not None
         and data.get("duration_ms") is None
         and any(data.get(name) for name in START_AND_END)
     ):
-        row["duration_ms"] = _duration(row["start_time"], row["end_time"])
+        row["duration_ms"] = _duration(row["start_time"], end_time)
 
 
 def _apply_ended(row: RunRow, event: Event) -> None:

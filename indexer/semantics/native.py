@@ -103,7 +103,7 @@ def _status(end: Mapping[str, Any]) -> str:
 def _start_time(
     started: Optional[Half], end_time: Optional[str], duration: Optional[float]
 ) -> Optional[str]:
-    """A span of which the start was lost began as long before its end as it says it took."""
+    """Return when a span began: without its start, its duration before its end."""
     if started is not None:
         return iso_time(started.data.get("start_time")) or started.time
     return earlier(end_time, duration) if end_time and duration is not None else None

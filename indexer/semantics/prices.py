@@ -126,7 +126,7 @@ def _package_price(
     model: str, provider: Optional[str], tokens: dict[str, int], time: Optional[str]
 ) -> tuple[float, str]:
     """Return the price in US dollars, and who asks for it. Without a time it is today's."""
-    # Imported here: it takes as long as a whole command, and only priced calls need it.
+    # Imported here: the import takes longer than a whole command, and only priced calls need it.
     import genai_prices
 
     price = genai_prices.calc_price(

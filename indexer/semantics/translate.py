@@ -1,6 +1,6 @@
 """Translation: what the events of one run say of its spans, and of the run itself.
 
-A pure function of the set of a run's events; whoever calls it stores what comes of it.
+A pure function of the set of a run's events; the caller stores the result.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
 _ABSENT = ("", "unknown")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LAST_NANOSECOND = 253_402_300_799 * 10**9
-"""The last second of the year 9999, the last that a time of ours can name."""
+"""The last second of the year 9999, the last that a canonical time can name."""
 
 
 def count(value: Any) -> Optional[int]:

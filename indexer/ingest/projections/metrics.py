@@ -21,11 +21,15 @@ class MetricProjection:
         self._connection = connection
 
     def replace(self, run: WholeRun) -> None:
-        """Make the metrics of a run again from all its events."""
+        """Replace the metrics of a run by those of all its events."""
         delete_metrics(self._connection, run.run_id)
         self.add(run.run_id, run.events)
 
-    def add(self, _run_id: str, events: Iterable[Event]) -> None:
+    def add(
+        self,
+        run_id: str,  # noqa: ARG002  # each event names its run; the projections are called alike
+        events: Iterable[Event],
+    ) -> None:
         """Add the metrics of new events of a run."""
         save_metrics(self._connection, (row for event in events for row in _rows(event)))
 

@@ -23,7 +23,7 @@ class Projection(Protocol):
     """One or more tables made of events, within one transaction."""
 
     def replace(self, run: WholeRun) -> None:
-        """Make the rows of a run again of all its events."""
+        """Replace the rows of a run by those of all its events."""
 
     def add(self, run_id: str, events: Iterable[Event]) -> None:
         """Add new events of a run to its rows."""
@@ -49,7 +49,7 @@ class Projector:
         self._projections = [(types, make(connection)) for types, make in PROJECTIONS]
 
     def replace(self, run: WholeRun) -> None:
-        """Make all rows of a run again, of all its events."""
+        """Replace all rows of a run by those of all its events."""
         for _, projection in self._projections:
             projection.replace(run)
 

@@ -26,7 +26,7 @@ class Settlement:
         self._changed: dict[str, Optional[Translated]] = {}
 
     def replaced(self, run_id: str, translated: Translated) -> None:
-        """Note that the spans of a run were written again."""
+        """Note that all spans of a run were replaced."""
         self._changed[run_id] = translated
 
     def added(self, run_id: str) -> None:

@@ -33,7 +33,7 @@ class SpanProjection:
         self._settlement: Optional[Settlement] = None
 
     def replace(self, run: WholeRun) -> None:
-        """Make the spans of a run again of all its events."""
+        """Replace the spans of a run by those of all its events."""
         # Imported here, as below: a pass over runs without spans needs none of it.
         from indexer.ingest.projections.span_rows import row_of
 

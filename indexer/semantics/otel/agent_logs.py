@@ -1,6 +1,6 @@
 """Log events that Claude Code, Codex and Gemini CLI send: model calls and tool calls.
 
-A log that speaks of a finished call ended at its time and began as long before as it says.
+A log of a finished call is written at its end; its start is the duration before that.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ claim the same ones and the parent has them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from indexer.semantics.facts import (
     ERROR,
@@ -23,9 +23,10 @@ from indexer.semantics.facts import (
     usage_of_inclusive,
 )
 from indexer.semantics.run_ids import CODEX, codex_run_id
+from indexer.semantics.sessions.codex_thread import Thread, read_thread
 from indexer.semantics.sessions.line import SessionLine, span_of_times
 from indexer.semantics.sessions.token_totals import TokenTotals
-from indexer.semantics.values import count, first_line, iso_time, mapping, text
+from indexer.semantics.values import count, first_line, mapping, text
 
 _TOOL_CALLS = (
     "function_call",
@@ -40,68 +41,14 @@ _DONE_AT_ONCE = ("web_search_call", "image_generation_call")
 _TOOL_ENDS = ("mcp_tool_call_end", "patch_apply_end", "web_search_end", "exec_command_end")
 
 
-class _Thread(NamedTuple):
-    """What the first lines of a thread say of it."""
-
-    meta: Mapping[str, Any]
-    meta_time: Optional[str]
-    parent: Optional[str]
-    root: str
-    own_from: Optional[tuple[str, int, str]]
-    """The place of the first line that is not a copy, where the thread says so."""
-
-
 def translate(lines: list[SessionLine]) -> Translation:
     """Return what the lines of one thread come to."""
     lines = sorted(lines, key=lambda line: line.place)
-    thread = _thread(lines)
+    thread = read_thread(lines)
     return Translation(_run(lines, thread), list(_facts(lines, thread)))
 
 
-def _thread(lines: list[SessionLine]) -> _Thread:
-    session_id = lines[0].session_id
-    own: Mapping[str, Any] = {}
-    own_time: Optional[str] = None
-    ancestors: list[str] = []
-    for line in lines:
-        if line.line.get("type") != "session_meta":
-            continue
-        meta = mapping(line.line.get("payload"))
-        if meta.get("id") == session_id or (not own and not ancestors):
-            if not own:
-                own, own_time = meta, iso_time(meta.get("timestamp")) or line.time
-        elif (ancestor := text(meta.get("id"))) is not None:
-            ancestors.append(ancestor)
-    spawn = mapping(mapping(mapping(own.get("source")).get("subagent")).get("thread_spawn"))
-    parent = text(spawn.get("parent_thread_id")) or text(own.get("parent_thread_id"))
-    roots = (ancestors[-1] if ancestors else None, text(own.get("session_id")), parent, session_id)
-    return _Thread(
-        own,
-        own_time,
-        parent,
-        next(one for one in roots if one is not None),
-        _own_from(lines, own, has_copy=bool(ancestors)),
-    )
-
-
-def _own_from(
-    lines: list[SessionLine], meta: Mapping[str, Any], *, has_copy: bool
-) -> Optional[tuple[str, int, str]]:
-    """Where the copy of the ancestors' lines ends: by its number, or by what the thread sets."""
-    ordinal = meta.get("subagent_history_start_ordinal")
-    if type(ordinal) is int:
-        return next((one.place for one in lines if one.place[1] >= ordinal), ("~", 0, ""))
-    if not has_copy:
-        return None
-    for one in lines:
-        payload = mapping(one.line.get("payload"))
-        is_setting = payload.get("type") == "thread_settings_applied"
-        if is_setting and payload.get("thread_id") == one.session_id:
-            return one.place
-    return None
-
-
-def _run(lines: list[SessionLine], thread: _Thread) -> RunFacts:
+def _run(lines: list[SessionLine], thread: Thread) -> RunFacts:
     first, last = span_of_times([one.time for one in lines])
     start = thread.meta_time or first
     forked_from = text(thread.meta.get("forked_from_id"))
@@ -125,7 +72,7 @@ def _run(lines: list[SessionLine], thread: _Thread) -> RunFacts:
     )
 
 
-def _facts(lines: list[SessionLine], thread: _Thread) -> Iterator[SpanFacts]:
+def _facts(lines: list[SessionLine], thread: Thread) -> Iterator[SpanFacts]:
     totals, model = TokenTotals(), None
     has_records = any(_is_own_record(one) for one in lines)
     for one in lines:
@@ -160,7 +107,7 @@ def _is_own_record(line: SessionLine) -> bool:
 
 
 def _recorded_call(
-    line: SessionLine, thread: _Thread, payload: Mapping[str, Any], model: Optional[str]
+    line: SessionLine, thread: Thread, payload: Mapping[str, Any], model: Optional[str]
 ) -> Iterator[SpanFacts]:
     response = text(payload.get("response_id"))
     usage = usage_of(mapping(payload.get("usage")))
@@ -171,7 +118,7 @@ def _recorded_call(
 
 def _counted_call(
     line: SessionLine,
-    thread: _Thread,
+    thread: Thread,
     payload: Mapping[str, Any],
     usage: Mapping[str, Any],
     model: Optional[str],
@@ -201,7 +148,7 @@ def usage_of(usage: Mapping[str, Any]) -> Usage:
 
 def _call(  # noqa: PLR0917  # the parts of a model call, in their order
     line: SessionLine,
-    thread: _Thread,
+    thread: Thread,
     name: str,
     span_id: str,
     usage: Usage,
@@ -225,7 +172,7 @@ def _call(  # noqa: PLR0917  # the parts of a model call, in their order
 
 
 def _tool_facts(
-    line: SessionLine, thread: _Thread, kind: Any, payload: Mapping[str, Any]
+    line: SessionLine, thread: Thread, kind: Any, payload: Mapping[str, Any]
 ) -> Iterator[SpanFacts]:
     what = text(payload.get("type")) or ""
     call_id = text(payload.get("call_id")) or text(payload.get("id"))
@@ -252,7 +199,7 @@ def _output_error(payload: Mapping[str, Any]) -> Optional[str]:
 
 
 def _tool(  # noqa: PLR0917  # the parts of a tool call, in their order
-    thread: _Thread,
+    thread: Thread,
     call_id: str,
     tool_name: Optional[str],
     start_time: Optional[str],

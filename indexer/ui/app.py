@@ -24,6 +24,7 @@ from indexer.system.base import Base
 from indexer.ui.assets import Asset, load_assets
 from indexer.ui.guard import Guard
 from indexer.ui.health_check import HealthCheck
+from indexer.ui.kept import Kept
 from indexer.ui.live.stream import Stream
 from indexer.ui.pages.agents import agents
 from indexer.ui.pages.failure import failure, not_found
@@ -33,7 +34,6 @@ from indexer.ui.pages.run.page import run
 from indexer.ui.pages.runs import runs
 from indexer.ui.pages.sql import sql
 from indexer.ui.pages.usage import usage
-from indexer.ui.queries.agents import AgentCache
 from indexer.ui.readers import Readers
 from indexer.ui.rendering import make_environment
 from indexer.ui.sign_in import Door
@@ -65,7 +65,7 @@ class Application:
         self._stream = Stream(base)
         paths = {kind: asset.path for kind, asset in self._assets.items()}
         environment = make_environment({"assets": paths, "version": __version__})
-        checks = HealthCheck(base), AgentCache()
+        checks = HealthCheck(base), Kept()
         self._site = Site(base, self._readers, environment, self._stream, *checks)
 
     def guarded(self, door: Door, port: int) -> ASGIApp:

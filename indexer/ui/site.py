@@ -15,8 +15,8 @@ from jinja2 import Environment
 from indexer.export.csv_text import csv_line
 from indexer.system.base import Base
 from indexer.ui.health_check import HealthCheck
+from indexer.ui.kept import Kept
 from indexer.ui.live.stream import Stream
-from indexer.ui.queries.agents import AgentCache
 from indexer.ui.readers import Readers
 
 MOST_BYTES = 4_000_000
@@ -35,7 +35,7 @@ class Site:
     environment: Environment
     stream: Stream
     health: HealthCheck
-    agents: AgentCache
+    kept: Kept
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Waterfall {
     this.listen();
     this.see();
     const place = this.visible.indexOf(focus);
-    this.body.scrollTop = Math.max(0, (place - (this.height === 44 ? 3 : 8)) * this.height);
+    this.body.scrollTop = Math.max(0, (place - (this.height === 44 ? 3 : 4)) * this.height);
     const wanted = decodeURIComponent(location.hash.replace(/^#span=/, ""));
     const given = location.hash.startsWith("#span=") ? this.lines.findIndex((line) => `${line.run} ${line.span}` === wanted) : -1;
     if (given >= 0) { this.open(given); this.choose(given, true); } else this.chosen = focus;

@@ -13,7 +13,7 @@ from typing import Any, Optional
 from indexer.terminal.format import many
 from indexer.ui.charts.sparkline import Sparkline, sparkline
 from indexer.ui.pages.words import day
-from indexer.ui.queries.agents import Agent, Agents
+from indexer.ui.queries.agents import Agent, Agents, look_back
 from indexer.ui.rendering import sentence_list
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, csv, html, json
 
@@ -35,7 +35,9 @@ def agents(site: Site, asked: Asked) -> Reply:
     """Return the page of agents."""
     days = asked.number("days", DAYS, 366)
     with site.readers.connection(PAGE_SECONDS) as connection:
-        found = site.agents.look_back(connection, days, _SECONDS)
+        found = site.kept.get(
+            f"agents of {days} days", lambda: look_back(connection, days, _SECONDS)
+        )
     if asked.form == "json":
         return json({"agents": [_record(agent) for agent in found.agents]})
     if asked.form == "csv":

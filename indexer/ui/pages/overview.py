@@ -8,20 +8,27 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Optional
 
 from indexer.terminal.format import count, many
-from indexer.ui.charts.bars import Bars, stacked_bars
+from indexer.ui.charts.bars import Bars, single_bars, stacked_bars
 from indexer.ui.pages.words import hour_label
-from indexer.ui.queries.agents import FAILED, Agent, Agents, median_by_agent
+from indexer.ui.queries.agents import FAILED, Agent, Agents, look_back, median_by_agent
 from indexer.ui.queries.day import Hour, last_day
+from indexer.ui.queries.filters import Condition
 from indexer.ui.queries.runs import Row, is_recorded, running_runs
+from indexer.ui.queries.usage import Usage, usage_by
+from indexer.ui.rendering import money
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, html, json
+from telemetry_core.timestamp import format_time
 
 _MOST_RUNNING = 12
 _MOST_ATTENTION = 8
 _USUAL_DAYS = 8
 _LOOK_BACK_SECONDS = 0.06
+_SPENDING_SECONDS = 0.03
+_SPENDING_DAYS = 14
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,12 @@ def overview(site: Site, asked: Asked) -> Reply:
         if not is_recorded(connection):
             return html(site, asked, "welcome.html", base=str(site.base.directory))
         running = running_runs(connection, _MOST_RUNNING + 1)
-        day = _day(connection)
-        agents = site.agents.look_back(connection, _USUAL_DAYS, _LOOK_BACK_SECONDS)
+        kept = site.kept
+        day = kept.get("last day", lambda: _day(connection))
+        agents = kept.get(
+            "agents of a week", lambda: look_back(connection, _USUAL_DAYS, _LOOK_BACK_SECONDS)
+        )
+        spending = kept.get("spending", lambda: spending_of(connection))
     health = site.health.latest()
     if asked.form == "json":
         return json(_as_json(running, day, agents, health))
@@ -62,7 +73,32 @@ def overview(site: Site, asked: Asked) -> Reply:
         day=day,
         attention=needing_attention(agents.agents),
         health=health,
+        spending=spending,
     )
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What model calls cost, by day."""
+
+    today: Usage
+    usual: Optional[float]
+    """The median of the other days, of those on which anything was spent."""
+    chart: Bars
+
+
+def spending_of(connection: sqlite3.Connection) -> Optional[Spending]:
+    """Return what the last two weeks cost; None if no model was called in them."""
+    today = datetime.now().astimezone()
+    since = format_time(today - timedelta(days=_SPENDING_DAYS))
+    table = usage_by(connection, "day", Condition(since), _SPENDING_SECONDS)
+    if not table.rows:
+        return None
+    days = [today - timedelta(days=number) for number in range(_SPENDING_DAYS - 1, -1, -1)]
+    rows = [(f"{one:%b} {one.day}", table.rows.get(f"{one:%Y-%m-%d}", Usage())) for one in days]
+    costs = sorted(row.cost for _, row in rows[:-1] if row.cost)
+    chart = single_bars([(name, f"{name}: {money(row.cost)}", row.cost) for name, row in rows])
+    return Spending(rows[-1][1], costs[len(costs) // 2] if costs else None, chart)
 
 
 def sentence(running: Sequence[Row], day: Day) -> str:

@@ -7,7 +7,6 @@ a table would have SQLite choose worse plans for what is asked more often.
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -148,26 +147,6 @@ class Agents:
     def by_name(self, name: str) -> Optional[Agent]:
         """Return one of them."""
         return next((agent for agent in self.agents if agent.name == name), None)
-
-
-_NO_AGENTS = Agents([], "")
-
-
-class AgentCache:
-    """What the agents did, some seconds old at most: open pages ask again at every change."""
-
-    _SECONDS = 10.0
-
-    def __init__(self) -> None:
-        self._found: dict[int, tuple[float, Agents]] = {}
-
-    def look_back(self, connection: sqlite3.Connection, days: int, seconds: float) -> Agents:
-        """Return what `look_back` gave lately, or gives now."""
-        made_at, found = self._found.get(days, (float("-inf"), _NO_AGENTS))
-        if time.monotonic() - made_at > self._SECONDS or not found.agents:
-            found = look_back(connection, days, seconds)
-            self._found[days] = (time.monotonic(), found)
-        return found
 
 
 def look_back(connection: sqlite3.Connection, days: int, seconds: float) -> Agents:

@@ -13,7 +13,7 @@ from typing import Any, Callable, TypeVar
 Result = TypeVar("Result")
 
 _TIMES = 20.0
-"""A result is kept for so many times as long as it took, so that it costs a twentieth of the time."""
+"""For how many times as long as it took a result is kept."""
 _LONGEST = 30.0
 _MOST = 100
 

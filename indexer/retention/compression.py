@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO, Callable, Optional, cast
+from typing import BinaryIO, Optional, cast
 
 from indexer.log.streams import (
     StreamBroken,
@@ -21,6 +21,7 @@ from indexer.log.streams import (
     open_stream,
     read_chunk,
 )
+from indexer.system.callbacks import Progress, no_progress
 from indexer.system.file_changes import delete
 
 GZIP, ZSTD = ".gz", ".zst"
@@ -40,7 +41,7 @@ def compress(
     start: int,
     target: BinaryIO,
     compression: str,
-    on_chunk: Callable[[int], None] = lambda _: None,
+    on_chunk: Progress = no_progress,
 ) -> int:
     """Append `source`, compressed, from `start` on to `target`; return where it ended, synced.
 

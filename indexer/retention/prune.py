@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import Callable, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from indexer.database.rebuild import rebuild
 from indexer.errors import DatabaseUnusable
@@ -37,6 +37,7 @@ from indexer.store.events.table import has_alternative_ids
 from indexer.store.schema.check import has_our_schema
 from indexer.store.sqlite_errors import translated
 from indexer.system.base import Base
+from indexer.system.callbacks import ShouldStop, never_stop
 from telemetry_core.errors import TelemetryError
 from telemetry_core.timestamp import format_time
 
@@ -113,7 +114,7 @@ def _newest_events(connection: sqlite3.Connection, segments: list[Segment]) -> d
 def prune(
     base: Base,
     names: Collection[str],
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = never_stop,
 ) -> dict[str, str]:
     """Delete the named segments and their rows; return which stay after all, and why.
 

@@ -12,7 +12,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Callable, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from indexer.database.rebuild import rebuild
 from indexer.log.segments import Segment, list_segments
@@ -27,6 +27,7 @@ from indexer.retention.removal import (
 )
 from indexer.retention.scan import lines_in, lines_of
 from indexer.system.base import Base
+from indexer.system.callbacks import Progress, no_progress
 from indexer.system.file_changes import check_not_held, delete, replace
 from telemetry_core.append_file import sync_path
 from telemetry_core.clock import CLOCK
@@ -55,9 +56,7 @@ class Redacted(NamedTuple):
     """Segments that stay as they are, and why."""
 
 
-def redact(
-    base: Base, redactor: Redactor, on_progress: Callable[[int], None] = lambda _: None
-) -> Redacted:
+def redact(base: Base, redactor: Redactor, on_progress: Progress = no_progress) -> Redacted:
     """Replace all secrets in the log, and build the database from what it is then.
 
     Raises AlreadyRunning if segments are being archived, pruned or backed up, or OSError.
@@ -89,7 +88,7 @@ def redact(
 
 
 def _redact_segment(
-    base: Base, segment: Segment, redactor: Redactor, on_progress: Callable[[int], None]
+    base: Base, segment: Segment, redactor: Redactor, on_progress: Progress
 ) -> _Copy:
     copy = _Copy(redactor)
     if not _has_secrets(segment, redactor, on_progress):
@@ -109,7 +108,7 @@ def _redact_segment(
     return copy
 
 
-def _has_secrets(segment: Segment, redactor: Redactor, on_progress: Callable[[int], None]) -> bool:
+def _has_secrets(segment: Segment, redactor: Redactor, on_progress: Progress) -> bool:
     for _, line in lines_of(segment):
         on_progress(len(line))
         if redactor.find(line):

@@ -6,13 +6,14 @@ Called by `telemetry scan`, and by redacting for what there is to do. It only re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO, Callable, NamedTuple, Optional
+from typing import BinaryIO, NamedTuple, Optional
 
 import orjson
 
 from indexer.log.segments import Segment, list_segments
 from indexer.log.streams import StreamUnsupported, open_stream, read_chunk
 from indexer.system.base import Base
+from indexer.system.callbacks import Progress, no_progress
 from telemetry_core.errors import TelemetryError
 from telemetry_core.redaction import Redactor, extra_names, extra_patterns, wrong_patterns
 
@@ -51,9 +52,7 @@ def redactor_for_scan(environ: Mapping[str, str]) -> Redactor:
     return Redactor(extra_names(environ), patterns)
 
 
-def scan(
-    base: Base, redactor: Redactor, on_progress: Callable[[int], None] = lambda _: None
-) -> Scan:
+def scan(base: Base, redactor: Redactor, on_progress: Progress = no_progress) -> Scan:
     """Look for secrets in the whole log. Raises OSError if its directory can't be read."""
     places: list[Place] = []
     problems: list[str] = []

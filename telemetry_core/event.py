@@ -30,8 +30,18 @@ API_TARGET = "api"
 FORWARD_RETRIED = "forward.retried"
 """Said of a target, not of a run: it is to be tried again at once."""
 
+ALERT_STARTED = "alert.started"
+"""Said of an alert rule: it applies to what happens from then on."""
+ALERT_FIRED = "alert.fired"
+ALERT_RESOLVED = "alert.resolved"
+ALERT_REMINDED = "alert.reminded"
+ALERT_SILENCED = "alert.silenced"
+"""Somebody wants no messages for a while, of one rule or of all."""
 ALERT_DELIVERED = "alert.delivered"
 ALERT_DELIVERY_FAILED = "alert.delivery_failed"
+
+ALERT_SUBJECT = "telemetry.alert"
+"""The subject of what is said of all alert rules; that of one is followed by `.` and its name."""
 
 FORWARD_STARTED = "forward.started"
 """Said of a target, not of a run: it gets the runs that change from then on."""

@@ -58,6 +58,7 @@ COMMANDS = {
     "export": Entry("export", "Export runs, events, spans or metrics as CSV, JSON or Parquet."),
     "report": Entry("report", "Write a report on a period as HTML and Markdown."),
     "forward": Entry("forward", "Send finished runs to an API, a sheet or a file."),
+    "alerts": Entry("alerts", "Show alert rules, and silence, test or suggest them."),
     "verify": Entry("verify", "Check the database against the whole log."),
     "doctor": Entry("doctor", "Check the installation and the base directory."),
     "scan": Entry("scan", "Look for secrets in the log."),

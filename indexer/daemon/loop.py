@@ -15,6 +15,9 @@ import os
 import time
 from typing import Optional
 
+from indexer.alerts.alerting import Alerting
+from indexer.alerts.evaluation import Problems
+from indexer.alerts.ping import Ping
 from indexer.daemon.ending import asked_to_end
 from indexer.daemon.heartbeat import Heartbeat
 from indexer.daemon.watcher import RETRY_SECONDS, Watcher
@@ -41,8 +44,16 @@ _MOST_FAILURES = 10
 class Daemon:
     """The long-running indexer of one base."""
 
-    def __init__(self, base: Base, address: Optional[Address] = None) -> None:
-        """Index one base, and receive at `address`, or where the base's settings say so."""
+    def __init__(
+        self,
+        base: Base,
+        address: Optional[Address] = None,
+        problems: Problems = lambda _: (),
+    ) -> None:
+        """Index one base, and receive at `address`, or where the base's settings say so.
+
+        `problems` says what makes the status degraded, for alert rules on it.
+        """
         self._base = base
         self._wakeup = Wakeup()
         self._stopping = False
@@ -53,7 +64,10 @@ class Daemon:
         self._heartbeat = Heartbeat(base, self._notifier)
         self._retention = RetentionSchedule(base, self._should_stop)
         self._ways_in = WaysIn(base, self._should_stop, address)
-        self._forwarding = Forwarding(base, self._wakeup.set)
+        self._alerting = Alerting(base, problems)
+        self._ping = Ping(self._alerting.settings.heartbeat)
+        channels = self._alerting.settings.channels
+        self._forwarding = Forwarding(base, self._wakeup.set, channels)
         self._failures = 0
 
     def run(self) -> None:
@@ -103,8 +117,8 @@ class Daemon:
             interval = self._base.config.poll_interval
             pause = min(interval, RETRY_SECONDS) if self._watcher.problem else interval
         # A loop that waits is alive, and says so by the next pass.
-        waits = (self._notifier.interval, self._forwarding.wait, self._ways_in.wait)
-        self._wakeup.wait(min(pause, *waits))
+        parts = (self._forwarding, self._ways_in, self._alerting, self._ping)
+        self._wakeup.wait(min(pause, self._notifier.interval, *(part.wait for part in parts)))
 
     def _try_pass(self) -> None:
         if self._notifier.is_ready:
@@ -149,7 +163,9 @@ class Daemon:
             self._note(problem)
         has_worked = bool(result.read_bytes or result.problems)
         self._heartbeat.after_pass(has_worked=has_worked, watching=not self._watcher.problem)
+        self._alerting.step(session)
         self._forwarding.step(session)
+        self._ping.step()
 
     def _renew_lease(self) -> None:
         """Keep the lease though its file was deleted; stop if another process has it now."""

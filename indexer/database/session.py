@@ -90,6 +90,11 @@ class Session:
                 self._outbox.catch_up(self._should_stop)
             return result
 
+    @property
+    def has_read_log(self) -> bool:
+        """Whether the last pass read the log to its end."""
+        return self._is_read
+
     def is_outbox_complete(self) -> bool:
         """Whether the log was read to its end, and everything due is in the outbox."""
         return self._is_read and (self._outbox is None or self._outbox.is_complete())

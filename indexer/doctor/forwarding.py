@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from indexer.alerts.settings.load import load_alerts
 from indexer.doctor.finding import Finding, ok, warning
 from indexer.doctor.subject import Subject
 from indexer.forward.failure import TransportUnavailable
@@ -34,6 +35,8 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield warning(problem, "fix the filter in config/telemetry.toml")
     if not loaded.targets and not loaded.problems:
         yield ok("no target is configured: nothing is forwarded")
+    for problem in load_alerts(subject.base).problems:
+        yield warning(problem, "the other rules and channels work; see `telemetry docs alerts`")
     yield from _file(settings_path(subject.base.directory))
 
 

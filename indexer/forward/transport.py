@@ -14,7 +14,19 @@ from indexer.outbox.attempt import AttemptResult
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.target import Target
 
-_MODULES = {"http": "http", "sheets": "sheets", "file": "plain_file", "otlp": "otlp"}
+_MODULES = {
+    "http": "http",
+    "sheets": "sheets",
+    "file": "plain_file",
+    "otlp": "otlp",
+    "slack": "chat",
+    "discord": "chat",
+    "ntfy": "chat",
+    "email": "mail",
+    "command": "command",
+    "desktop": "desktop",
+    "apprise": "by_apprise",
+}
 
 
 class Transport(Protocol):

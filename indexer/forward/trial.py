@@ -26,10 +26,15 @@ _AGENT = "telemetry-forward-test"
 
 def try_target(target: Target) -> AttemptResult:
     """Send a made-up run, and return the result."""
+    return try_parcel(target, _parcel(target))
+
+
+def try_parcel(target: Target, parcel: Parcel) -> AttemptResult:
+    """Make one attempt, and return the result."""
     wakeup = Wakeup()
     sender = Sender(wakeup.set)
     try:
-        sender.send(target, _parcel(target))
+        sender.send(target, parcel)
         wakeup.wait(target.timeout + 1.0)
         outcome: Optional[AttemptResult] = next((one for _, one in sender.outcomes()), None)
         return outcome or AttemptResult(FAILED, NO_ANSWER)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from indexer.forward.circuit_breaker import DOWN, PAUSED
+from indexer.health.alerts import AlertHealth
 from indexer.health.deliveries import Deliveries
 from indexer.health.model import Health
 from indexer.ingest.batch import MAX_BYTES
@@ -29,6 +30,7 @@ def problems(health: Health, is_disk_low: bool) -> list[str]:
         *_of_log(health),
         *_of_database(health),
         *_of_forwarding(health.forwarding),
+        *_of_alerts(health.alerts),
         *([_low_disk(health)] if is_disk_low else []),
     ]
 
@@ -109,6 +111,25 @@ def _of_forwarding(forwarding: Deliveries) -> Iterator[str]:
             yield f"{name} is down ({error}): {waiting} waiting, retried automatically"
         if target.dead:
             yield f"{name} rejected {many(target.dead, 'run')}: see `telemetry forward dead`"
+
+
+def _of_alerts(alerts: AlertHealth) -> Iterator[str]:
+    yield from alerts.problems
+    for channel in alerts.channels:
+        name, error = f"channel {channel.name}", channel.last_error
+        if channel.state == PAUSED:
+            yield (
+                f"{name} rejected our credentials ({error}): fix them in config/telemetry.toml,"
+                f" then run `telemetry alerts test {channel.name}`"
+            )
+        elif channel.state == DOWN:
+            waiting = many(channel.waiting, "message")
+            yield f"{name} is down ({error}): {waiting} waiting, retried automatically"
+        if channel.rejected:
+            yield (
+                f"{name} rejected {many(channel.rejected, 'message')} within a week: see"
+                " `telemetry alerts history`"
+            )
 
 
 def _low_disk(health: Health) -> str:

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, Optional
 
 from indexer.health.acknowledgement import load, new_lines
+from indexer.health.alerts import read_alert_health
 from indexer.health.capacity import capacity
 from indexer.health.deliveries import read_deliveries
 from indexer.health.findings import problems
@@ -67,6 +68,7 @@ def check_health(
         wal_bytes=wal_bytes(base.database_path),
         database_free_bytes=free_bytes(base.database_path.parent),
         forwarding=forwarding,
+        alerts=read_alert_health(base, connection),
         backlog=Backlog(
             files=len(backlog.behind),
             api_posts=sum(target.waiting for target in forwarding.targets),
@@ -113,6 +115,15 @@ def _of_runs(connection: sqlite3.Connection) -> dict[str, Any]:
         "last_event": _last_event(connection),
         "events_dropped": _events_dropped(connection),
     }
+
+
+def problems_of(base: Base, connection: sqlite3.Connection) -> list[str]:
+    """Return what makes the status degraded, for a connection with any row factory."""
+    before, connection.row_factory = connection.row_factory, sqlite3.Row
+    try:
+        return check_health(base, connection).problems
+    finally:
+        connection.row_factory = before
 
 
 def _daemon(base: Base, status: dict[str, Any]) -> DaemonHealth:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 
+from indexer.health.alerts import AlertHealth
 from indexer.health.deliveries import Deliveries
 from indexer.store.integrity import Integrity
 
@@ -121,6 +122,7 @@ class Health:
     """How long the oldest line that is not indexed has been waiting."""
     backlog: Backlog
     forwarding: Deliveries
+    alerts: AlertHealth
     files: int
     """Segments that were read."""
     lines: Lines

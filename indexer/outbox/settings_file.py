@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 KINDS = ("http", "sheets", "file", "otlp")
-_SECTIONS = ("targets", "channels", "alerts", "import", "receive")
+_SECTIONS = ("targets", "channels", "alerts", "heartbeat", "import", "receive")
 """All but the targets are read by their own rooms."""
 _FIELDS = ("known", "all")
 _WORDS = {

@@ -37,6 +37,8 @@ class Target:
     """For `otlp`: whether prompts, answers, and arguments and results of tools are sent."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Further request headers."""
+    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """For channels of alerts: what only their kind has, such as the recipients of an e-mail."""
     rate: float = DEFAULT_RATE
     """The most parcels per second."""
     in_flight: int = DEFAULT_IN_FLIGHT

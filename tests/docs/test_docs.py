@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.alerts.settings.load import load_alerts
 from indexer.cli.main import COMMANDS
 from indexer.database.pricing.book import load_prices
 from indexer.outbox.settings_file import TARGET_SETTINGS
@@ -99,6 +100,10 @@ def test_settings_files_make_sense(page: Path, text: str, tmp_path: Path) -> Non
     url = {"METRICS_API_URL": "https://api.example.com/runs"}
     loaded = load_targets(Base(TelemetryConfig.for_base(tmp_path, url)))
     assert loaded.problems == ()
+    alerts = load_alerts(Base(TelemetryConfig.for_base(tmp_path)), {})
+    assert alerts.problems == ()
+    assert len(alerts.rules) == text.count("[[alerts]]")
+    assert len(alerts.channels) == text.count("[channels.")
     named = {"api", *re.findall(r"targets\.(\w+)", text)}
     assert {target.name for target in loaded.targets} == named
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Optional
 
 import click
@@ -65,10 +66,12 @@ def keep_watch(settings: Settings, base: Base, receive: Optional[tuple[str, int]
     # Imported here: watchdog is large, and one pass needs none of it.
     from indexer.daemon.loop import Daemon
     from indexer.daemon.ways_in import Address
+    from indexer.health.health import problems_of
 
     settings.log_to_stderr()
     try:
-        Daemon(base, None if receive is None else Address(*receive)).run()
+        address = None if receive is None else Address(*receive)
+        Daemon(base, address, partial(problems_of, base)).run()
     except (ImportError, ValueError) as error:
         if receive is None:
             raise

@@ -39,6 +39,8 @@ RECEIPTS = (
     "CREATE INDEX receipts ON run_events (run_id, type) WHERE type IN"
     " ('run.delivered', 'run.delivery_failed', 'run.delivery_retried')"
 )
+# Few events are alerts that an agent raised: they are found without reading the others.
+RAISED_ALERTS = "CREATE INDEX raised_alerts ON run_events (timestamp) WHERE type = 'run.alert'"
 
 RUNS_BY_START = "CREATE INDEX agent_runs_by_start ON agent_runs (start_time)"
 # Few runs have a parent, so it costs next to nothing.
@@ -94,6 +96,7 @@ def schema_statements() -> list[str]:
         OUTBOX_IN_ORDER,
         OUTBOX_OF_RUN,
         RECEIPTS,
+        RAISED_ALERTS,
         *SPAN_INDEXES,
         *VIEWS.values(),
         f"PRAGMA application_id = {APPLICATION_ID}",

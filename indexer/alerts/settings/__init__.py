@@ -1,0 +1,1 @@
+"""Read the alert rules, channels and heartbeat of the settings file."""

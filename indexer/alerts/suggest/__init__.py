@@ -1,0 +1,1 @@
+"""Suggest rules from the history of jobs."""

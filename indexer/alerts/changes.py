@@ -5,7 +5,6 @@ The clock is an argument, and the state is that of the log: asked twice, it says
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -97,6 +96,9 @@ def _data(rule: Rule, part: _Part) -> dict[str, Any]:
 
 def _message_key(rule: Rule, kind: str, items: list[dict[str, Any]]) -> str:
     """Return the key of a message: the same for the same subjects and occurrences."""
+    # Imported here: it loads OpenSSL, and every `telemetry status` comes by.
+    import hashlib
+
     names = sorted(f"{one['subject']}\n{one['occurrence']}" for one in items)
     digest = hashlib.blake2b("\n\n".join(names).encode(), digest_size=12).hexdigest()
     return f"{rule.name}:{kind.partition('.')[2]}:{digest}"

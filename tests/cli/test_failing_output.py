@@ -25,6 +25,7 @@ _READING = [
     ["status", "--prometheus"],
     ["verify"],
     ["quarantine"],
+    ["sql", "SELECT 1"],
     ["sql", "SELECT * FROM run_events"],
     ["sql", "--json", "SELECT * FROM run_events"],
     ["export", "events", "-o", "-"],
@@ -75,6 +76,7 @@ main()
 """
 
 
+# Buffered, as users have it: Python fails at exit only with what it still holds then.
 def _run(tmp_path, base, room, commands):
     import json
 
@@ -92,7 +94,7 @@ def _run(tmp_path, base, room, commands):
         capture_output=True,
         text=True,
         timeout=120,
-        env=environment(),
+        env=environment(PYTHONUNBUFFERED=""),
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -131,6 +133,6 @@ def test_stderr_that_fails_costs_nothing_but_its_words(target, base, client):
             f"{sys.executable} -m indexer --base {base} {arguments} {redirection}",
             shell=True,
             capture_output=True,
-            env=environment(),
+            env=environment(PYTHONUNBUFFERED=""),
         )
         assert done.returncode == code, arguments

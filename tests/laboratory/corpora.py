@@ -91,12 +91,28 @@ def dirty() -> bytes:
     )
 
 
+def foreign() -> bytes:
+    """Return what is imported and received: a call that two sessions repeat, a copy, a span."""
+    source = {"source": "telemetry/import"}
+    call = {"type": "assistant", "timestamp": "2026-08-01T09:00:02Z", "requestId": "r",
+            "message": {"id": "m", "model": "c", "usage": {"output_tokens": 3}}}  # fmt: skip
+    made = [
+        event(n, "session.claude-code", run_id=f"claude-code-{session}", session_id=session,
+              position=f"{n:010d}", line={**call, "sessionId": session})._replace(**source)
+        for n, session in ((1, "a"), (2, "b"), (3, "a"))
+    ]  # fmt: skip
+    copy = made[2]._replace(id=made[0].id)
+    span = {"traceId": "a" * 32, "spanId": "b" * 16, "name": "x", "startTimeUnixNano": "1"}
+    received = event(4, "otel.span", run_id="trace-" + "a" * 32, resource={}, scope={}, span=span)
+    return lines_of([made[0], made[1], copy, received])
+
+
 def squeezed() -> bytes:
     """Return our writer's lines as two gzip members."""
     lines = own().splitlines(keepends=True)
     return gzip.compress(b"".join(lines[:5]), mtime=0) + gzip.compress(b"".join(lines[5:]), mtime=0)
 
 
-CORPORA = {"own": own, "legacy": legacy, "dirty": dirty}
+CORPORA = {"own": own, "legacy": legacy, "dirty": dirty, "foreign": foreign}
 ALL = {**{f"{name}.ndjson": make for name, make in CORPORA.items()}, "own.ndjson.gz": squeezed}
 """Every corpus under the name of a file that may hold it."""

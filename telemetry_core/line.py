@@ -124,13 +124,23 @@ def parse_object(line: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        if "memory" in str(error).lower():
-            # The library reports a lack of memory as if the line were wrong.
-            raise MemoryError("no memory to parse a line") from None
-        raise BadLine(f"not JSON: {error}") from None
+        if "memory" not in str(error).lower():
+            raise BadLine(f"not JSON: {error}") from None
+        value = _parse_with_less_memory(line, error)
     if not isinstance(value, dict):
         raise BadLine(f"not an object: {type(value).__name__}")
     return value
+
+
+def _parse_with_less_memory(line: bytes, refusal: Exception) -> Any:
+    """Parse what orjson had no memory for: it says so of absurd nesting too, whatever there is."""
+    # Imported here: next to no line comes here.
+    import json
+
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadLine(f"not JSON: {refusal}") from None
 
 
 def event_from(envelope: dict[str, Any]) -> Event:

@@ -44,8 +44,16 @@ def _parsed(value: Any) -> Any:
     except orjson.JSONEncodeError:
         return value
     except orjson.JSONDecodeError as error:
-        if "memory" in str(error).lower():
-            raise MemoryError("no memory to parse a value") from None
+        return _parsed_with_less_memory(value) if "memory" in str(error).lower() else value
+    return parsed
+
+
+def _parsed_with_less_memory(value: str) -> Any:
+    """Parse what orjson had no memory for: it says so of absurd nesting too, whatever there is."""
+    try:
+        parsed = json.loads(value)
+        orjson.dumps({"context": parsed})
+    except (ValueError, RecursionError, orjson.JSONEncodeError):
         return value
     return parsed
 

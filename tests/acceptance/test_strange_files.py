@@ -274,7 +274,7 @@ def test_zeros_in_the_middle_after_a_power_cut(raw: Path, client: TelemetryClien
     index_once(Base(client.config))
     stored = [row[0] for row in rows(client.config, "SELECT event_id FROM run_events ORDER BY 1")]
     assert stored == ids
-    rebuild(Base(client.config))
+    rebuild(Base(client.config), force=True)
     judge(client.config)
 
 
@@ -382,7 +382,7 @@ def test_a_file_that_changes_between_listing_and_reading(
     assert (change is not Path.unlink) or result.problems == []
     index_once(Base(config))
     assert rows(config, "SELECT count(*) FROM run_events WHERE run_id = 'neighbour'") == [(1,)]
-    rebuild(Base(config))
+    rebuild(Base(config), force=True)
     judge(config)
 
 

@@ -42,9 +42,19 @@ def test_a_lack_of_memory_is_not_a_bad_line(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(_: bytes) -> Any:
         raise orjson.JSONDecodeError("Not enough memory to allocate buffer for parsing", "", 0)
 
+    def short(_: bytes) -> Any:
+        raise MemoryError
+
     monkeypatch.setattr("telemetry_core.line.orjson.loads", refuse)
+    monkeypatch.setattr("json.loads", short)
     with pytest.raises(MemoryError):
         _decode(encode(event(1))[:-1])
+
+
+def test_absurd_nesting_is_a_bad_line_and_no_lack_of_memory() -> None:
+    """Orjson calls it one, whatever memory there is: it must not stall the log."""
+    with pytest.raises(BadLine):
+        _decode(b'{"a": ' + b"[" * 200_000)
 
 
 def test_what_one_library_refuses_the_other_may_read(monkeypatch: pytest.MonkeyPatch) -> None:

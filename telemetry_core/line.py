@@ -132,11 +132,16 @@ def parse_object(line: bytes) -> dict[str, Any]:
     return value
 
 
+_ABSURD_NESTING = 1_000
+
+
 def _parse_with_less_memory(line: bytes, refusal: Exception) -> Any:
     """Parse what orjson had no memory for: it says so of absurd nesting too, whatever there is."""
     # Imported here: next to no line comes here.
     import json
 
+    if line.count(b"[") + line.count(b"{") < _ABSURD_NESTING:
+        raise MemoryError("no memory to parse a line")
     try:
         return json.loads(line)
     except (ValueError, RecursionError):

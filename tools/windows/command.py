@@ -36,9 +36,10 @@ def main() -> int:
 
 def _judge(outcome: suite.Outcome, at_least: int) -> bool:
     """Print what a run came to; return whether it is good enough."""
-    for failure in outcome.failed:
-        print(f"\nFAILED {failure}")
-    print("\nskipped:")
+    print("left out:")
+    for path, reason in suite.ELSEWHERE.items():
+        print(f"        {path}: {reason}")
+    print("skipped:")
     for reason, count in sorted(outcome.skipped.items(), key=lambda item: (-item[1], item[0])):
         print(f"{count:6}  {reason}")
     skipped, failed = sum(outcome.skipped.values()), len(outcome.failed)

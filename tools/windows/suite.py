@@ -41,9 +41,9 @@ ELSEWHERE = {
 }
 """What is left out, and why."""
 
-_BATCH_BYTES = 60_000
-"""Of test files; a batch of that size takes about half a minute."""
-_BATCH_SECONDS = 400.0
+_BATCH_BYTES = 30_000
+"""Of test files; a batch of that size takes about a quarter of a minute."""
+_BATCH_SECONDS = 600.0
 _LEFT_OVER_SECONDS = 5.0
 """How long a child that left its process group may keep the output open."""
 _OPTIONS = (
@@ -56,6 +56,7 @@ _OPTIONS = (
     "-q",
     "-rfE",
     "--tb=short",
+    "--continue-on-collection-errors",
 )
 
 
@@ -206,3 +207,5 @@ def _print(batch: list[Path], outcome: Outcome) -> None:
     skipped = sum(outcome.skipped.values())
     counts = f"{outcome.passed:4} passed {skipped:4} skipped {len(outcome.failed):3} failed"
     print(f"{outcome.seconds:6.1f} s  {counts}  {names}", flush=True)
+    for failure in outcome.failed:
+        print(f"\nFAILED {failure}\n", flush=True)

@@ -69,7 +69,7 @@ class Redactor:
         return _apart(found)
 
     def is_harmless(self, value: Any) -> bool:
-        """Whether plain data surely has no secret, told before it is encoded and in no time.
+        """Return whether plain data certainly has no secret, quickly and before it is encoded.
 
         What is no plain data, nests deep or has very many parts is not looked at: no is said.
         """

@@ -18,7 +18,7 @@ from telemetry_core.storage import make_directory
 
 _Stamp = tuple[int, int]
 _WASTE = 4
-"""The file is written anew when it has as many lines as this for each file that is known."""
+"""The file is rewritten when it has this many lines for each session file."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Cursor:
     tool: str
     path: str
     state: str
-    """Tells that neither it nor what lies beside it has changed."""
+    """Equal as long as neither the file nor its sidecar has changed."""
     offset: int = 0
     """Plain bytes that are imported."""
     position: int = 0
@@ -87,7 +87,7 @@ class CursorFile:
         """Remember a cursor. Raises OSError."""
         self._remember(cursor)
         if self._lines > _WASTE * len(self._known) + 100:
-            self._write_anew()
+            self._rewrite()
         else:
             self._append(cursor)
         self._seen = self._stamp()
@@ -107,7 +107,7 @@ class CursorFile:
             os.close(fd)
         self._lines += 2
 
-    def _write_anew(self) -> None:
+    def _rewrite(self) -> None:
         lines = [orjson.dumps(asdict(cursor)) + b"\n" for cursor in self._known.values()]
         write_atomically(self._path, b"".join(lines), durable=False)
         self._lines = len(lines)

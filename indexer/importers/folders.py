@@ -78,20 +78,20 @@ class Folders:
 
 
 def look_at(tool: Tool, path: str) -> Found:
-    """Return a session file as it is now, with what lies beside it. Raises OSError."""
+    """Return a session file as it is now, with its sidecar. Raises OSError."""
     status = os.stat(path)
-    beside = ""
+    sidecar = ""
     name = os.path.basename(path)
     if name.startswith("agent-"):
         try:
-            sidecar = os.stat(
+            status_of_sidecar = os.stat(
                 os.path.join(os.path.dirname(path), name.split(".")[0] + ".meta.json")
             )
-            beside = f" {sidecar.st_mtime_ns}"
+            sidecar = f" {status_of_sidecar.st_mtime_ns}"
         except OSError:
             # Most files have none.
             pass
-    state = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}{beside}"
+    state = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}{sidecar}"
     return Found(tool, path, status.st_mtime, state)
 
 

@@ -25,7 +25,7 @@ class Owner(NamedTuple):
 
 
 class FileFacts(NamedTuple):
-    """What a file's path, and the files beside it, say of a run; its lines do not say it."""
+    """What a file's path and its sidecar say about a run, and its lines do not."""
 
     owner: Owner
     facts: dict[str, Any]
@@ -69,7 +69,7 @@ class Tool(ABC):
 
     @abstractmethod
     def is_session(self, path: Path) -> bool:
-        """Whether a file below one of the roots, or a copy of it, is a session, told by its path.
+        """Whether a file below one of the roots, or a copy of it, is a session, by its path.
 
         The suffix `.zst` of a compressed file is not on it.
         """

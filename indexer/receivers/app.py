@@ -48,7 +48,7 @@ class LogNotWritable(TelemetryError):
 
 
 class _Asked(NamedTuple):
-    """What a request is about, told by its head."""
+    """What a request is about, read from its head."""
 
     signal: str
     kind: str

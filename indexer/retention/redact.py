@@ -2,7 +2,7 @@
 
 Called by `telemetry redact`: the one exception to the rule that a log is never rewritten. Each
 segment is replaced at one stroke while no writer can append to it; killed in between, it is whole,
-old or new, and the next pass reads what it finds. Then the database is built anew from the log, so
+old or new, and the next pass reads what it finds. Then the database is rebuilt from the log, so
 that nothing of the secrets is left in it.
 """
 

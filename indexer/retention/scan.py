@@ -1,4 +1,4 @@
-"""The scan: where in the log secrets are, told without telling them.
+"""Find where in the log secrets are, without showing them.
 
 Called by `telemetry scan`, and by redacting for what there is to do. It only reads.
 """

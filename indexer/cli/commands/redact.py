@@ -30,7 +30,7 @@ Examples:
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, dry_run: bool, yes: bool, as_json: bool) -> int:
-    """Replace secrets in the log by [redacted:KIND], and build the database anew.
+    """Replace secrets in the log by [redacted:KIND], and rebuild the database.
 
     The only command that changes what was recorded; there is no way back. Agents may go on
     meanwhile. Backups, exports and reports that were made before keep what they have. Exits 3 if

@@ -1,4 +1,4 @@
-"""The wrapped command's process: started, waited for, told of signals, ended when time is up.
+"""The process of a wrapped command: start, signals, time limit, end.
 
 Called by `telemetry exec`. The command stays in our process group, so that a terminal's keys and
 a shell's job control reach it as they would without us; with a time limit it leads a group of its
@@ -177,5 +177,5 @@ def _give_terminal_to(group: int) -> None:
         finally:
             signal.signal(signal.SIGTTOU, before)
     except OSError:
-        # No terminal of ours.
+        # There is no terminal, or it is not this process group's.
         pass

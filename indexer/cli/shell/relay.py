@@ -33,7 +33,7 @@ class Tail:
 
 
 class Stream:
-    """One pipe from the command to a stream of ours."""
+    """One pipe from the command to stdout or stderr."""
 
     def __init__(self, target: int, limit: int) -> None:
         self.target = target

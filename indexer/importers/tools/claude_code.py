@@ -1,7 +1,7 @@
 """Claude Code: `projects/<working directory>/<session>.jsonl`, subagents in folders below.
 
-A line's run is told by the line, not by its file: a session that was resumed begins with another
-one's lines.
+The line says which run it belongs to, not its file: a resumed session begins with the lines of
+another one.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _File(SessionFile):
 
 
 def _sidecar(path: Path) -> Any:
-    """Return what stands in the file beside a subagent's, None if that is no JSON object."""
+    """Return a subagent's sidecar, None if it is not a JSON object."""
     try:
         with open(path.with_name(path.stem + ".meta.json"), "rb") as file:
             sidecar = orjson.loads(file.read(_MOST_SIDECAR_BYTES))

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--repeat", type=int, default=1, help="runs of each Python")
     parser.add_argument(
-        "--jobs", type=int, default=6, help="interpreters at a time; they mostly wait for Wine"
+        "--jobs", type=int, default=4, help="interpreters at a time; they mostly wait for Wine"
     )
     parser.add_argument("--at-least", type=int, default=0, help="how many tests have to pass")
     parser.add_argument(

@@ -99,3 +99,7 @@ class ServiceFailed(TelemetryError):
     """The system's service manager refused; the message quotes it."""
 
     hint = "`telemetry service install --no-start` only writes the file, and says what to run"
+
+
+class SettingsNotWritten(TelemetryError):
+    """A settings file of another tool cannot be merged into."""

@@ -34,6 +34,7 @@ ROOMS = (
     "health",
     "report",
     "ui",
+    "mcp",
     "service",
     "demo",
     "doctor",

@@ -59,6 +59,8 @@ COMMANDS = {
     "report": Entry("report", "Write a report on a period as HTML and Markdown."),
     "forward": Entry("forward", "Send finished runs to an API, a sheet or a file."),
     "alerts": Entry("alerts", "Show alert rules, and silence, test or suggest them."),
+    "mcp": Entry("mcp", "Answer agents that ask about their own past (MCP)."),
+    "skill": Entry("skill", "Print instructions for agents."),
     "verify": Entry("verify", "Check the database against the whole log."),
     "doctor": Entry("doctor", "Check the installation and the base directory."),
     "scan": Entry("scan", "Look for secrets in the log."),

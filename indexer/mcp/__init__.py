@@ -1,0 +1,1 @@
+"""Answer agents that ask about their own past, by the Model Context Protocol. It only reads."""

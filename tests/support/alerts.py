@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from indexer.alerts.alerting import Alerting
+from indexer.alerts.evaluation import Evaluation
+from indexer.alerts.state import AlertState, read_state
 from indexer.database.session import Session
 from indexer.forward.forwarder import Forwarder
 from indexer.forward.sender import Outcome
@@ -16,6 +18,7 @@ from indexer.outbox.attempt import AttemptResult, result_of_status
 from indexer.outbox.parcel import Parcel
 from indexer.outbox.receipts import Receipts
 from indexer.outbox.target import Target
+from indexer.store.alerts.events import alert_events
 from indexer.store.connection import remove_database
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
@@ -158,6 +161,18 @@ class AlertBase:
     def subjects(self, change: str = "fired") -> list[str]:
         """The subjects of all messages of a change."""
         return [item["subject"] for one in self.messages(change) for item in one["alerts"]]
+
+    def state(self) -> AlertState:
+        """What the database says of the rules."""
+        assert self.session is not None
+        return read_state(alert_events(self.session.connection))
+
+    def truth(self, name: str) -> list[str]:
+        """The subjects of which a rule finds something now."""
+        assert self.session is not None
+        on = Evaluation(self.base, self.session.connection, moment_of(self.now), self._problems)
+        (wanted,) = [one for one in self.alerting.settings.rules if one.name == name]
+        return [one.subject for one in on.conditions_of(wanted, self.state().of(name).started_at)]
 
     def close(self) -> None:
         if self.session is not None:

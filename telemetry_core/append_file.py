@@ -1,4 +1,4 @@
-"""The append file: a file open for appending that knows whether it is still its own.
+"""A file open for appending that knows whether it is still its own.
 
 Called by the shared log, the spill file and the lock. It never truncates, never rewrites, and
 reads back no more than one byte.

@@ -1,4 +1,4 @@
-"""The backlog: lines that could be written nowhere, kept in memory until they can.
+"""Keep lines that could be written nowhere in memory until they can.
 
 Called by the writer. Bounded: what does not fit is counted as dropped, never forgotten
 in silence.

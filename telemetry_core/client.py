@@ -1,4 +1,4 @@
-"""The client: what an agent calls to record its runs.
+"""Record an agent's runs: the class that agents call.
 
 Each method makes events and hands them to the writer. None of them raises an exception of
 ours, prints, opens a connection or starts anything; a failure is counted and shows in

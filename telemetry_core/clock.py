@@ -1,4 +1,4 @@
-"""The clock: event ids with their times, both rising strictly within a process.
+"""Make event ids with their times, both rising strictly within a process.
 
 Called by the client for every event. One per process, shared by all its clients, so that
 events of one process are always in the right order, even when the wall clock steps back.

@@ -1,4 +1,4 @@
-"""The configuration: what the settings say, as one object.
+"""Hold what the settings say, as one object.
 
 Called by the client and the indexer. It reads the environment that it is given and nothing else;
 `settings.py` has the list of what there is.

@@ -1,4 +1,4 @@
-"""The descriptor: a file descriptor that is closed when nothing refers to its object any longer.
+"""A file descriptor that is closed when nothing refers to its object any longer.
 
 Used for every file of the log. A signal handler may raise between any two steps of
 Python code; a descriptor that some step has to close is then left open, with the lock that it

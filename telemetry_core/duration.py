@@ -1,4 +1,4 @@
-"""The duration: a length of time as people write it, `90s`, `30m`, `12h`, `7d` or `2w`.
+"""Parse a length of time as people write it: `90s`, `30m`, `12h`, `7d` or `2w`.
 
 Called by the configuration and the command line. Pure.
 """

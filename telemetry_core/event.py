@@ -1,4 +1,4 @@
-"""The event: one immutable fact about a run, in memory.
+"""One immutable fact about a run, in memory.
 
 Made by the client, carried as a line, read by the fold. No I/O, no clock.
 """

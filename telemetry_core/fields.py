@@ -1,4 +1,4 @@
-"""The fields of a run: the one list that writer, fold, schema, records and docs are made from.
+"""Define the fields of a run, for writer, fold, schema, records and docs.
 
 Called by everything that names a run's columns. It holds data only, never behaviour.
 """

@@ -1,4 +1,4 @@
-"""The git checkout around the working directory: repository, branch and commit.
+"""Read repository, branch and commit of the git checkout around the working directory.
 
 Called by the client when a run starts and gives none. It reads the files under `.git` and
 never runs git; it looks once a process and remembers, and finding nothing is an answer too.

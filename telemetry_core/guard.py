@@ -1,4 +1,4 @@
-"""The guard: keeps our failures away from the host, and the host's exceptions intact.
+"""Keep our failures away from the host, and the host's exceptions intact.
 
 Wraps every public method. Our own exceptions are counted and the method returns None; an
 exception that other code raised inside our call (a signal handler, a timeout decorator) passes

@@ -1,4 +1,4 @@
-"""The line: an event as the bytes in the log, and back.
+"""Encode an event as the bytes in the log, and decode them.
 
 Called by the client to encode and by every reader to decode. Pure: it never touches a file.
 The format is drawn in docs/format.md.

@@ -1,4 +1,4 @@
-"""The lock: one writer at a time on the shared log, by a sidecar file.
+"""Let one writer at a time append to the shared log, by a sidecar file.
 
 Called by the shared log for each append. It never locks the data itself (on Windows a locked
 range blocks readers) and never waits longer than its budget.

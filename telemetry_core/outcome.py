@@ -1,4 +1,4 @@
-"""The outcome: what the exception that left a block says about the run or span it was.
+"""Derive a run's or span's outcome from the exception that left its block.
 
 Called by run contexts and spans. Bounded: an exception may carry megabytes of text.
 """

@@ -1,4 +1,4 @@
-"""The process: what tells one incarnation of a pid on a host from the next.
+"""Distinguish one incarnation of a pid on a host from the next.
 
 Called by the client for `run.started`, and by code that asks whether a run's process is
 still alive. It reads `/proc`, or asks Windows, and never signals anybody.

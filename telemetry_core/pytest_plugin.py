@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture `telemetry_recording` and the option `--telemetry`.
+"""Provide the pytest fixture `telemetry_recording` and the option `--telemetry`.
 
 Loaded by pytest through its entry point. It does nothing until a test asks for the fixture or
 somebody gives the option.

@@ -1,4 +1,4 @@
-"""The recorder: turns what the client's objects have to say into events in the log.
+"""Turn what the client's objects have to say into events in the log.
 
 One per client, shared with its runs and spans. It encodes, hands the line to the writer, and
 counts what went wrong in us.

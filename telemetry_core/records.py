@@ -1,4 +1,4 @@
-"""The records: runs, events and API payloads as objects, by the names existing users import.
+"""Runs, events and API payloads as objects, by the names existing users import.
 
 Nothing in the library needs them; they read and write dictionaries and touch no file. Their
 fields are those of `fields.py`, which a test compares.

@@ -1,4 +1,4 @@
-"""The redaction: secrets in a line are replaced by `[redacted:KIND]` before the disk has it.
+"""Replace secrets in a line by `[redacted:KIND]` before it reaches the disk.
 
 Called by the writer for what agents record, by importers and receivers for what they take in, and
 by `telemetry scan` and `telemetry redact` for what stands in the log already. Pure. The bytes of a

@@ -1,4 +1,4 @@
-"""The run context: one run from start to end as a `with` block.
+"""One run from start to end as a `with` block.
 
 Made by `TelemetryClient.track_run`. It turns the way the block is left into a status and
 passes every exception on; it never swallows one.

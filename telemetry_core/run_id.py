@@ -1,4 +1,4 @@
-"""The run id: `YYYYMMDDTHHMMSSZ-<agent_name>-<hex>`, readable, sortable and unique.
+"""Make run ids, `YYYYMMDDTHHMMSSZ-<agent_name>-<hex>`: readable, sortable and unique.
 
 Called by the client: when a run starts without an id of its own, and for each id it is given.
 """

@@ -1,4 +1,4 @@
-"""The open runs of a client: what has to be known of a run until it ends.
+"""Keep what has to be known of a client's open runs until they end.
 
 Called by the client. Bounded: a service that starts runs and never ends them must not grow for
 ever.

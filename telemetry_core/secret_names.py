@@ -1,4 +1,4 @@
-"""The names of secrets: `"password": "..."`, `API_TOKEN=...`, and what stands behind them.
+"""Find secrets by name, such as `"password": "..."` and `API_TOKEN=...`.
 
 Called by the redaction. Pure. A name counts where it ends in a word of the list, as
 `db_password` and `clientSecret` do, and `max_tokens` and `password_hash` do not. Behind a quoted

@@ -1,4 +1,4 @@
-"""The shapes of secrets: what an issuer's keys and tokens look like, wherever they stand.
+"""Find secrets by shape: what issuers' keys and tokens look like, anywhere in a text.
 
 Called by the redaction. Pure. Each shape has a literal anchor, found by a plain search, and a
 pattern that is tried there and nowhere else; every repetition in a pattern is bounded, so that no

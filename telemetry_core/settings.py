@@ -1,4 +1,4 @@
-"""The settings: every environment variable, with its kind, default and meaning.
+"""List every environment variable, with its kind, default and meaning.
 
 The one list. `TelemetryConfig.from_env` reads by it; docs/configuration.md has its table from it,
 `telemetry doctor` checks and shows by it, and the service file and the compose file take their

@@ -1,4 +1,4 @@
-"""The shared log: the daily file that all processes append to, one at a time.
+"""Append to the daily file that all processes share, one at a time.
 
 `raw/events_YYYYMMDD.ndjson`. Called by the writer, from one thread at a time. It never waits
 for the lock beyond its budget and never leaves its event behind another's torn fragment.

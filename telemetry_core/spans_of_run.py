@@ -1,4 +1,4 @@
-"""The spans of a run: the methods by which runs make spans, and spans make theirs.
+"""Give runs and spans their methods to make spans.
 
 Mixed into RunContext and Span.
 """

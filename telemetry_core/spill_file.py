@@ -1,4 +1,4 @@
-"""The spill file: this process's own daily segment, for what can't reach the shared one in time.
+"""Append to this process's own daily segment what can't reach the shared one in time.
 
 `raw/events_YYYYMMDD.<host>-<pid>.ndjson`. Called by the writer when the shared log is out of
 reach. It takes no lock, so that nothing can make it wait: not a stopped holder, not a signal

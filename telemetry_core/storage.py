@@ -1,4 +1,4 @@
-"""The storage: where the base directory is, and what is inside of it.
+"""Find the base directory, and name what is inside it.
 
 Called by the configuration, which only looks, and by writer and indexer, which make their
 directories on first use.

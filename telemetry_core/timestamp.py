@@ -1,4 +1,4 @@
-"""The timestamp: RFC 3339 text in one canonical spelling, so that text order is time order.
+"""RFC 3339 text in one canonical spelling, so that text order is time order.
 
 Called by the codec and the fold. Pure: it never asks what time it is.
 """

@@ -1,4 +1,4 @@
-"""The variables: text of the environment read as what it means, and what makes no sense noted.
+"""Read environment variables as what they mean, and note what makes no sense.
 
 Called by the configuration. It raises nothing: what makes no sense gives the default.
 """

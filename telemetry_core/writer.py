@@ -1,4 +1,4 @@
-"""The writer: gets encoded lines into the log by the first way that works in time.
+"""Get encoded lines into the log by the first way that works in time.
 
 Shared log, else this process's spill file, else the backlog. Called by every client of the
 process; one writer serves one directory. It never raises for its own failures, and never

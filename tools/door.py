@@ -1,4 +1,4 @@
-"""The door: from a script of this directory to the command of `telemetry` that does its work.
+"""From a script of this directory to the command of `telemetry` that does its work.
 
 Called by the scripts beside it, in a checkout where nothing need be installed but the
 dependencies.

@@ -1,4 +1,4 @@
-"""The measurement: what telemetry costs, each figure beside the least that it could cost.
+"""What telemetry costs, each figure beside the least that it could cost.
 
 Run from a checkout with the development dependencies; `--help` tells the rest.
 """

@@ -1,4 +1,4 @@
-"""The torture: breaks log, view and indexer in every way there is, for as long as it is told to.
+"""Breaks log, view and indexer in every way there is, for as long as it is told to.
 
 Run from a checkout with the development dependencies; `--help` tells the rest.
 """

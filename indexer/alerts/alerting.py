@@ -1,4 +1,4 @@
-"""The alerting of one process: rules are evaluated, and their messages queued for channels.
+"""Evaluate the alert rules of one process, and queue their messages for channels.
 
 Called by the daemon and by `telemetry alerts check` after each pass that read the whole log. What
 a rule finds is written into the log; the next pass reads it back, and only what was read back is

@@ -1,4 +1,4 @@
-"""The entry point: find the command, run it, and turn what goes wrong into an exit code.
+"""Find the command, run it, and turn what goes wrong into an exit code.
 
 Called by the script `telemetry` and by `python -m indexer`. A command is imported when it is
 called and not before, so that `--version` and `--help` answer at once. The exit codes are in

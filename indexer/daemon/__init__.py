@@ -1,1 +1,1 @@
-"""The long-running indexer: its loop and the watch on the log directory."""
+"""The long-running indexer, with its loop and the watch on the log directory."""

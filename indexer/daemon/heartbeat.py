@@ -1,4 +1,4 @@
-"""The daemon's heartbeat: what it writes about itself, for `telemetry status`.
+"""Write what the daemon reports about itself, for `telemetry status`.
 
 That it is at work, how far the database is behind the log, and the last error. A daemon with
 nothing to do leaves the disk alone: a daemon that hangs matters, and shows, once lines wait for it.

@@ -1,4 +1,4 @@
-"""The daemon: passes over the log until it is asked to stop.
+"""Run passes over the log until the daemon is asked to stop.
 
 It waits to be woken up or for the poll interval, whichever comes first, and makes a pass. Whatever
 fails is logged, shown in the status, and tried again; SIGTERM and SIGINT end it after the batch it

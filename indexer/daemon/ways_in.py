@@ -1,4 +1,4 @@
-"""The ways in: session files and OpenTelemetry records that the daemon takes into the log.
+"""Take session files and OpenTelemetry records into the log, from within the daemon.
 
 Called by the daemon's loop between passes. What is wrong with either costs the daemon nothing
 else: it is returned in words, and tried again.

@@ -1,1 +1,1 @@
-"""The database in step with the log: session, rebuild, freshness, verification, leases."""
+"""Keep the database in step with the log: session, rebuild, freshness, verification."""

@@ -1,4 +1,4 @@
-"""The session: one base's database, open for writing and kept in step with the log.
+"""Hold one base's database open for writing, and keep it in step with the log.
 
 The one handle that the daemon, a single pass, forwarding and rebuild hold. Opening it never
 rebuilds anything: `indexer.database.opening` decides that.

@@ -1,4 +1,4 @@
-"""The processes of the demo: started and, whatever happens, ended.
+"""Start the processes of the demo and, whatever happens, end them.
 
 Every process is a child of this one and is waited for.
 """

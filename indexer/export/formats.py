@@ -1,4 +1,4 @@
-"""The formats of an export: the interface of a format, and the table of all of them.
+"""Define the interface of an export format, and list all formats.
 
 Used by `telemetry export`. A new format is one file with one class, named in the table.
 """

@@ -1,4 +1,4 @@
-"""The rows of an export: runs, events, spans or metrics, of the runs that a filter means.
+"""Read the rows to export: runs, events, spans or metrics, of the runs that a filter selects.
 
 Used by `telemetry export`. It only reads, a chunk at a time, from one state of the database.
 """

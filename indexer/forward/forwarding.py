@@ -1,4 +1,4 @@
-"""The forwarding of one process: its targets, its sender and its forwarder, if there are any.
+"""Hold what one process needs to forward: its targets, its sender and its forwarder.
 
 Used by the daemon and by `telemetry forward`. Where no target is configured it does nothing, and
 imports nothing that could.

@@ -1,4 +1,4 @@
-"""The sender: a thread that makes delivery attempts, several at a time.
+"""Make delivery attempts in a thread, several at a time.
 
 Used by the forwarder, which hands it parcels and collects their outcomes. It decides nothing and
 does not use the database. Every attempt has an outcome within the target's timeout, whatever the

@@ -1,4 +1,4 @@
-"""The state of each target across restarts: its circuit breaker, its last error and delivery.
+"""Keep the state of each target across restarts: circuit breaker, last error and delivery.
 
 Written by the forwarder inside its transactions. It belongs to the indexer and is not a function
 of the log.

@@ -1,1 +1,1 @@
-"""The health of a base directory: measured, judged, and as Prometheus metrics."""
+"""Measure and judge the health of a base directory, and export it as Prometheus metrics."""

@@ -1,4 +1,4 @@
-"""The content: texts of a session replaced by their sizes, for those who keep none.
+"""Replace the texts of a session by their sizes, for users who keep none.
 
 Called by the envelope, with `--content none`. Pure. Ids, names, times, usage and flags stay, so
 that runs, spans and their cost are the same.

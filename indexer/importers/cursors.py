@@ -1,4 +1,4 @@
-"""The cursors: how far each session file has been imported.
+"""Remember how far each session file has been imported.
 
 Called by the importer, which holds the import lease. A file of one JSON line a change; whatever of
 it is lost or broken costs nothing but lines that are imported a second time, as duplicates.

@@ -1,4 +1,4 @@
-"""The envelope: a line of a session file as the line of an event.
+"""Wrap a line of a session file as the line of an event.
 
 Called by the importer. Pure. The line's own bytes are put in as they are wherever that gives
 JSON that everybody reads the same; else they stand there as a text. The id is made of tool, run and

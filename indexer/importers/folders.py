@@ -1,4 +1,4 @@
-"""The folders: session files below a directory, listed again only where something came or went.
+"""Find session files below a directory, listing again only where something changed.
 
 Called by the importer, every half minute while it watches: of ten thousand old sessions each round
 may cost no more than one look at each.

@@ -1,4 +1,4 @@
-"""The importer: one round after the other over the session files of coding agents.
+"""Import the session files of coding agents, round after round.
 
 Called by `telemetry import` and by the daemon. A batch of lines is in the log before the cursor
 moves behind it: killed in between, it is imported a second time, which adds nothing.

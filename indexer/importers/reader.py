@@ -1,4 +1,4 @@
-"""The reader: what is new in one session file, as lines of events in batches.
+"""Read what is new in one session file, as lines of events in batches.
 
 Called by the importer, which writes each batch and then moves the cursor behind it. A last line
 without its newline is left for the next time.

@@ -1,4 +1,4 @@
-"""The rounds: session files followed while they grow.
+"""Follow session files while they grow.
 
 Called by `telemetry import --watch` and by the daemon. All files are looked at now and then, those
 that were written to lately every second: that is what few sessions at a time need, and thousands of

@@ -1,4 +1,4 @@
-"""The settings: what `[import]` in the base's config/telemetry.toml asks the daemon to import.
+"""Read what `[import]` in config/telemetry.toml asks the daemon to import.
 
 Called by the daemon and by doctor. What makes no sense is returned in words.
 """

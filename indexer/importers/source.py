@@ -1,4 +1,4 @@
-"""The source: the bytes of one session file, plain or compressed, from where a cursor stands.
+"""Read the bytes of one session file, plain or compressed, from a cursor on.
 
 Called by the reader. It opens files for reading only, and waits for none.
 """

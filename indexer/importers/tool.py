@@ -1,4 +1,4 @@
-"""The tool: what an importer has to know of one coding agent's session files.
+"""Define what an importer has to know about one coding agent's session files.
 
 Implemented once per agent, in `importers/tools/`. It looks at names and at lines; it writes
 nothing and decides nothing about the meaning of a line.

@@ -1,4 +1,4 @@
-"""The backlog: one look at the log and the cursors, and everything that follows from it.
+"""Look at the log and the cursors once, and derive everything else from that.
 
 Taken once per command. It compares sizes; of a segment that is behind it reads one line at most.
 """

@@ -1,4 +1,4 @@
-"""The ingest pass: bring what is new in the log into the database, exactly once.
+"""Bring what is new in the log into the database, exactly once.
 
 Made by the daemon, by `telemetry index`, by every reading command when no daemon runs, and by
 rebuild. Lines, rows and the cursors behind them are committed together or not at all.

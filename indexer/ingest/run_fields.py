@@ -1,4 +1,4 @@
-"""The fields of a run in its row: set, merged, or kept as context.
+"""Set, merge, or keep as context the fields of a run in its row.
 
 Pure, and part of the fold.
 """

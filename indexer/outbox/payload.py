@@ -1,4 +1,4 @@
-"""The payload: a run as the JSON that receivers get, and its idempotency key. Pure.
+"""Make the JSON of a run that receivers get, and its idempotency key. Pure.
 
 A payload is a function of the run's revision alone. Columns that change without a new revision
 (counts of events, receipts, the time of the last event) are left out: otherwise the same key

@@ -1,4 +1,4 @@
-"""The outbox table: parcels that wait for a target, each with its exact bytes and its key.
+"""Store parcels that wait for a target, each with its exact bytes and its key.
 
 Called inside transactions of the one writer: by the projection, which decides what is due, and by
 the forwarder. It knows neither what the bytes mean nor how they are sent.

@@ -1,4 +1,4 @@
-"""The access: whose requests are taken.
+"""Decide whose requests are accepted.
 
 Called by the application, before anything of a body is read. On a loopback address the Host
 header has to name this machine, whole, and no page of a browser is answered: it could be anybody's.

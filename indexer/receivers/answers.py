@@ -1,4 +1,4 @@
-"""The answers: what OTLP/HTTP says to a client, in the form that it sent its request in.
+"""Answer as OTLP/HTTP asks, in the format of the request.
 
 Called by the application. Only 429, 502, 503 and 504 make a client send again; after any other
 refusal its records are gone.

@@ -1,4 +1,4 @@
-"""The application: OTLP/HTTP requests in, lines in the log, and only then an answer.
+"""Turn OTLP/HTTP requests into lines of the log, and answer only then.
 
 Called by the server. Decoding and writing happen in a thread; whatever goes wrong there that was
 not foreseen is answered so that the client sends its records again.

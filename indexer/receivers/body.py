@@ -1,4 +1,4 @@
-"""The body: read piece by piece, decompressed piece by piece, and never more than is allowed.
+"""Read and decompress a request's body piece by piece, and never more than is allowed.
 
 Called by the application. All bodies that are being read share one allowance: many connections
 with a little each would otherwise take as much memory as they are many.

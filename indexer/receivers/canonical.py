@@ -1,4 +1,4 @@
-"""The canonical form: one spelling of a record, however its sender encoded it.
+"""Spell a record in one canonical form, however its sender encoded it.
 
 Called by the events. Pure. Protobuf leaves out what has its default value, JSON may or may not;
 identifiers come in either case, long numbers as text or not. In one form the same record is the

@@ -1,4 +1,4 @@
-"""The events: the spans and log records of a request as lines for the log.
+"""Turn the spans and log records of a request into lines for the log.
 
 Called by the application, in a thread. Pure. Id, run and time of a line follow from its record
 alone, for the same record may come again, from another request, in another order.

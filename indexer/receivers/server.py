@@ -1,4 +1,4 @@
-"""The server: one socket, bounded in connections and in time, in this thread or in one of its own.
+"""Serve one socket, bounded in connections and in time, in this thread or in its own.
 
 Called by `telemetry receive` and by the daemon.
 """

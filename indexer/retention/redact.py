@@ -1,4 +1,4 @@
-"""The redaction of a log: secrets that were written are replaced where they stand.
+"""Replace secrets that were written to the log where they are.
 
 Called by `telemetry redact`: the one exception to the rule that a log is never rewritten. Each
 segment is replaced at one stroke while no writer can append to it; killed in between, it is whole,

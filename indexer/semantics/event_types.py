@@ -1,4 +1,4 @@
-"""The types of events that speak of spans: our own, and other programs' records.
+"""List the types of events that describe spans: native ones, and other programs' records.
 
 Apart from the translators, which a pass needs only when such events come.
 """

@@ -1,4 +1,4 @@
-"""The tree of a run's spans: who is whose parent, without cycles, and whose usage counts.
+"""Arrange a run's spans as a tree without cycles, and decide whose usage counts.
 
 A parent may repeat its children's totals, so that leaves are summed and parents never. Parents
 may be missing, name each other, or themselves.

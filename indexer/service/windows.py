@@ -1,4 +1,4 @@
-"""The Windows Task Scheduler: the XML of a task, and the commands that control it.
+"""Write the XML of a Windows Task Scheduler task, and run the commands that control it.
 
 Used by `telemetry service` on Windows, and by `--print` anywhere. The scheduler gives a task no
 environment and expands %NAME% wherever it occurs, so the environment is part of the program,

@@ -1,4 +1,4 @@
-"""The table of metrics: numeric series over steps, a row for each value of each `run.metrics`."""
+"""Read and write the table of metrics, one row for each value of each `run.metrics`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file system under a path: its kind, what can be relied on there, and what is there.
+"""Find out what file system is under a path, and what can be relied on there.
 
 Called by whoever opens the database for writing, and by the watch. It reads the kernel's list
 of mounts, or asks Windows for the volume; where neither is there it assumes a local disk.

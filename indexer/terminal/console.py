@@ -1,4 +1,4 @@
-"""The terminal: whether a person is reading stdout, and headings and fields printed for them.
+"""Tell whether a person is reading stdout, and print headings and fields for them.
 
 Used by the commands. Output that is piped is never cut, coloured or boxed.
 """

@@ -1,4 +1,4 @@
-"""The options that name a time: `--since`, `--until` and `--older-than`.
+"""Parse the options that name a time: `--since`, `--until` and `--older-than`.
 
 Used by the commands. A time without a zone is read in the local zone, as people mean it; the
 result is UTC in its canonical spelling.

@@ -1,4 +1,4 @@
-"""The live page: what the agents do now and did before, in a browser on the same machine.
+"""Serve the live page: what agents do now and did before, in a browser on the same machine.
 
 `server.py` listens, `guard.py` decides who is answered, `pages/` answer, `queries/` read the
 database, `charts/` compute what is drawn, `templates/` and `assets/` are what a browser gets.

@@ -1,4 +1,4 @@
-"""The application: which page answers which address.
+"""Route each address to its page.
 
 Made by the command line, served by the server behind the guard. Pages run in a few threads, for
 they read the database; the loop only passes bytes on.

@@ -1,4 +1,4 @@
-"""The assets: style sheet and script, held in memory under names that change with their bytes.
+"""Hold style sheet and scripts in memory, under names that change with their bytes.
 
 Called by the pages, which name them, and by the application, which serves them. No path of a
 request reaches the file system.

@@ -1,4 +1,4 @@
-"""The guard: which requests are answered, and what every answer says to the browser.
+"""Decide which requests are answered, and what every answer says to the browser.
 
 Called by the server before any page. It decides by the raw Host header and the raw path, never
 by an address put together from them. Nothing it refuses reaches the database.

@@ -1,4 +1,4 @@
-"""The page being served: from the socket to the last child's end.
+"""Serve the page, from opening the socket to the last child's end.
 
 Called by `telemetry ui` and `telemetry up`.
 """

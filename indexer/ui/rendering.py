@@ -1,4 +1,4 @@
-"""The templates: how values become text in them, and the environment that renders them.
+"""Render templates, and turn values into text in them.
 
 Called by the pages. Everything is escaped; what an agent wrote is isolated in `bdi`, cut at two
 thousand characters, and its control characters are shown as symbols.

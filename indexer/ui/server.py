@@ -1,4 +1,4 @@
-"""The server: uvicorn on a loopback address, bounded, and quiet while nobody asks.
+"""Run uvicorn on a loopback address, bounded, and quiet while nobody asks.
 
 Called by the command line. It ends within a second of SIGTERM or Ctrl-C, streams included.
 """

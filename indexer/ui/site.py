@@ -1,4 +1,4 @@
-"""The site: all that a page needs to answer, and what was asked of it.
+"""Hold everything that a page needs to answer, and what was asked of it.
 
 Made by the application, given to every page.
 """

@@ -1,4 +1,4 @@
-"""The supervisor: the indexer, and whatever else is asked for, as child processes.
+"""Run the indexer, and anything else that is asked for, as child processes.
 
 Called by `telemetry ui` and `telemetry up`. Indexing in this process would hold the interpreter
 lock while pages are drawn. Children are started again when they die, and ended with the page.

@@ -1,4 +1,4 @@
-"""The standard library's logging: records that are logged inside a run become its events.
+"""Make events of the log records that `logging` gets inside a run.
 
 `logging.getLogger().addHandler(TelemetryHandler())`. Outside of any run it does nothing.
 """

@@ -1,4 +1,4 @@
-"""The database under a running indexer: overwritten, cut, forbidden, shared, half written."""
+"""Overwritten, cut, forbidden, shared, half written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fault laboratory: each experiment once, judged by the oracle.
+"""Each experiment once, judged by the oracle.
 
 The suite conducts small rounds. `-m laboratory` conducts the full ones, which CI runs as well.
 """

@@ -1,4 +1,4 @@
-"""The watch in trouble: what it can't tell is found by looking, and it is tried again."""
+"""What it can't tell is found by looking, and it is tried again."""
 
 from __future__ import annotations
 

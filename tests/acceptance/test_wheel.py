@@ -1,4 +1,4 @@
-"""The built wheel: an agent records with it where only orjson and portalocker are installed."""
+"""An agent records with it where only orjson and portalocker are installed."""
 
 from __future__ import annotations
 

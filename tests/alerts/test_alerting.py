@@ -1,4 +1,4 @@
-"""The alerting of one base: what fires is delivered once, whatever happens in between."""
+"""What fires is delivered once, whatever happens in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as a whole: help, version, errors, exit codes, pipes."""
+"""Help, version, errors, exit codes, pipes."""
 
 from __future__ import annotations
 

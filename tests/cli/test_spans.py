@@ -1,4 +1,4 @@
-"""The commands that show what agents did: usage, tree, compare, show."""
+"""Usage, tree, compare, show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line on Windows: code pages, line ends, reserved names, long and shared paths."""
+"""Code pages, line ends, reserved names, long and shared paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log file by itself: a descriptor that knows whether it is still its own."""
+"""A descriptor that knows whether it is still its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log's format, byte for byte: what was written once has to be read for ever."""
+"""What was written once has to be read for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard: whose exception it is that comes out of a call."""
+"""Whose exception it is that comes out of a call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outcome of a run: by exceptions, by what was said inside, by contexts used oddly."""
+"""By exceptions, by what was said inside, by contexts used oddly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The redaction: what is a secret, what is none, and a line that stays a line."""
+"""What is a secret, what is none, and a line that stays a line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shared log by itself: what it trusts of the file that it finds, and what it looks at."""
+"""What it trusts of the file that it finds, and what it looks at."""
 
 from __future__ import annotations
 

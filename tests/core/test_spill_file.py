@@ -1,4 +1,4 @@
-"""The own log by itself: no lock, no descriptor that stays open."""
+"""No lock, no descriptor that stays open."""
 
 from __future__ import annotations
 

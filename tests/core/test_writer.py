@@ -1,4 +1,4 @@
-"""The writer by itself: when it waits, what it counts, and in which order it writes."""
+"""When it waits, what it counts, and in which order it writes."""
 
 from __future__ import annotations
 

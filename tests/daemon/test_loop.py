@@ -1,4 +1,4 @@
-"""The daemon: it sees what comes, whatever becomes of its watch, its database and itself."""
+"""It sees what comes, whatever becomes of its watch, its database and itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rebuild: the whole view from the log, put in place at one stroke."""
+"""The whole view from the log, put in place at one stroke."""
 
 from __future__ import annotations
 

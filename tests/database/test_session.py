@@ -1,4 +1,4 @@
-"""The view by itself: what it opens, what it writes and queues, and whether readers can see it."""
+"""What it opens, what it writes and queues, and whether readers can see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The docs: every snippet runs, every table says what the code says."""
+"""Every snippet runs, every table says what the code says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples: each runs as it stands, and what it records can be read."""
+"""Each runs as it stands, and what it records can be read."""
 
 from __future__ import annotations
 

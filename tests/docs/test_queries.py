@@ -1,4 +1,4 @@
-"""The page of queries: each runs as it stands, and answers what it says it does."""
+"""Each runs as it stands, and answers what it says it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The runbook: it has every alarm of status and every finding of doctor, in the code's words."""
+"""It has every alarm of status and every finding of doctor, in the code's words."""
 
 from __future__ import annotations
 

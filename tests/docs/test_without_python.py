@@ -1,4 +1,4 @@
-"""The pages on recording without Python: every script, crontab line, CI step and writer runs."""
+"""Every script, crontab line, CI step and writer runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The export: every row once, in every format, whole or not at all."""
+"""Every row once, in every format, whole or not at all."""
 
 from __future__ import annotations
 

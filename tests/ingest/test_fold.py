@@ -1,4 +1,4 @@
-"""The fold: a row is a pure function of the set of its run's events."""
+"""A row is a pure function of the set of its run's events."""
 
 from __future__ import annotations
 

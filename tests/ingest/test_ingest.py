@@ -1,4 +1,4 @@
-"""The ingest pass: what stands in the log comes to stand in the view, exactly once."""
+"""What stands in the log comes to stand in the view, exactly once."""
 
 from __future__ import annotations
 

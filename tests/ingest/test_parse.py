@@ -1,4 +1,4 @@
-"""The shorter way of an agent's own events: the same rows as by the longer one."""
+"""The same rows as by the longer one."""
 
 from __future__ import annotations
 

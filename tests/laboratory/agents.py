@@ -1,4 +1,4 @@
-"""The agents: what records in a child of the laboratory, and says what was acknowledged."""
+"""What records in a child of the laboratory, and says what was acknowledged."""
 
 from __future__ import annotations
 

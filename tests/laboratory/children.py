@@ -1,4 +1,4 @@
-"""The children: processes that an experiment starts by the hundred, kills, and hears from.
+"""Processes that an experiment starts by the hundred, kills, and hears from.
 
 They are forked by a server that has everything imported and, where it can be built, the shim
 loaded; starting an interpreter for each would take most of the time there is.

@@ -1,4 +1,4 @@
-"""The corpora: log files of each sort, small enough to be broken at every single byte."""
+"""Log files of each sort, small enough to be broken at every single byte."""
 
 from __future__ import annotations
 

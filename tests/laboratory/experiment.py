@@ -1,4 +1,4 @@
-"""The experiment: what one is given, what it hands back, and how it is asked to hurry.
+"""What one is given, what it hands back, and how it is asked to hurry.
 
 Called by all experiments; pytest and the torture differ in nothing but the numbers.
 """

@@ -1,4 +1,4 @@
-"""The experiments: all of them by name, with the numbers of a small round."""
+"""All of them by name, with the numbers of a small round."""
 
 from __future__ import annotations
 

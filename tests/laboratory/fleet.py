@@ -1,4 +1,4 @@
-"""The fleet: many agents of several threads, and the daemon, all of them killed at random."""
+"""Many agents of several threads, and the daemon, all of them killed at random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The indexers: what indexes in a child of the laboratory."""
+"""What indexes in a child of the laboratory."""
 
 from __future__ import annotations
 

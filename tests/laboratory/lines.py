@@ -1,4 +1,4 @@
-"""The lines: what the disasters write into a log; sound, of the earlier format, and bad ones."""
+"""What the disasters write into a log; sound, of the earlier format, and bad ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shim: faults.c compiled and spoken to; how a process gets a system call to fail.
+"""Faults.c compiled and spoken to; how a process gets a system call to fail.
 
 Called by the experiments: the parent has the library built and loaded into the children's
 server, a child arms one fault over its work.

@@ -1,4 +1,4 @@
-"""The torture: all experiments again and again, larger each round, until one breaks a promise.
+"""All experiments again and again, larger each round, until one breaks a promise.
 
 Called by `tools/torture.py`. It knows no clock but to measure how long an experiment took, and
 shows nothing by itself.

@@ -1,4 +1,4 @@
-"""The report of a torture: a page that says what was done, with what seed, and what came of it."""
+"""A page that says what was done, with what seed, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The earlier product's lines: read as they are."""
+"""Read as they are."""
 
 from __future__ import annotations
 

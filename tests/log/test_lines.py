@@ -1,4 +1,4 @@
-"""The tail: bytes to lines, wherever the chunks end."""
+"""Bytes to lines, wherever the chunks end."""
 
 from __future__ import annotations
 

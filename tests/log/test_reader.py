@@ -1,4 +1,4 @@
-"""The reading by itself: what the cursor remembers, and what it makes of a changed file."""
+"""What the cursor remembers, and what it makes of a changed file."""
 
 from __future__ import annotations
 

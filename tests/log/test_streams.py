@@ -1,4 +1,4 @@
-"""The streams by themselves: plain bytes of a file, or a word on why there are none."""
+"""Plain bytes of a file, or a word on why there are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bytes that are sent: a function of the revision, under a key that is no other's."""
+"""A function of the revision, under a key that is no other's."""
 
 from __future__ import annotations
 

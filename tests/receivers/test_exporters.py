@@ -1,4 +1,4 @@
-"""The real exporters: what a program with OpenTelemetry's own SDK sends arrives, whole."""
+"""What a program with OpenTelemetry's own SDK sends arrives, whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: what happened in a period, on a page that asks for nothing and runs nothing."""
+"""What happened in a period, on a page that asks for nothing and runs nothing."""
 
 from __future__ import annotations
 

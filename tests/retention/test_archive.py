@@ -1,4 +1,4 @@
-"""The archive: past days compressed, and not an event lost, whoever writes or dies meanwhile."""
+"""Past days compressed, and not an event lost, whoever writes or dies meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pruning: old days deleted, and the view what a rebuild of the rest gives."""
+"""Old days deleted, and the view what a rebuild of the rest gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keeping: the daemon archives and prunes by configuration, and only then."""
+"""The daemon archives and prunes by configuration, and only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree of spans: leaves are summed, parents never, whatever the parents say."""
+"""Leaves are summed, parents never, whatever the parents say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The container files: as far as they can be held against the code without a Docker at hand."""
+"""As far as they can be held against the code without a Docker at hand."""
 
 from __future__ import annotations
 

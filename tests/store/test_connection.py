@@ -1,4 +1,4 @@
-"""The database file: one writer, readers that can't write, and the mode that fits."""
+"""One writer, readers that can't write, and the mode that fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events table: what becomes of events that claim the same id, whatever came first."""
+"""What becomes of events that claim the same id, whatever came first."""
 
 from __future__ import annotations
 

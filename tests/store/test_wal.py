@@ -1,4 +1,4 @@
-"""The write-ahead log: a reader may hold it back, which is told, and then it shrinks again."""
+"""A reader may hold it back, which is told, and then it shrinks again."""
 
 from __future__ import annotations
 

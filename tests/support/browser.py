@@ -1,4 +1,4 @@
-"""The live page in a real browser: the server as a process of its own, and headless Chromium."""
+"""The server as a process of its own, and headless Chromium."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The oracle: the one judge of every disaster, of what must hold once a fault is over.
+"""The one judge of every disaster, of what must hold once a fault is over.
 
 It splits the log by itself, as plainly as can be, and believes neither cursors nor counts.
 """

@@ -1,4 +1,4 @@
-"""The live page without a socket: requests go straight into the application."""
+"""Requests go straight into the application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file system: where the write-ahead log and events can be relied on."""
+"""Where the write-ahead log and events can be relied on."""
 
 from __future__ import annotations
 

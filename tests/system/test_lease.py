@@ -1,4 +1,4 @@
-"""The lease: one process at a time in a role, whatever became of the last one."""
+"""One process at a time in a role, whatever became of the last one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: what people see, with mouse, keyboard and screen reader."""
+"""What people see, with mouse, keyboard and screen reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The budgets of the page: how fast it answers, how soon a change is seen, how little it costs."""
+"""How fast it answers, how soon a change is seen, how little it costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages as HTML, JSON and CSV: what they say of the runs there are."""
+"""What they say of the runs there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scan: all runs that match, each once, in order, however many pieces it takes."""
+"""All runs that match, each once, in order, however many pieces it takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server: bounded whatever its clients do, and gone when it is asked to go."""
+"""Bounded whatever its clients do, and gone when it is asked to go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The waterfall: any steps become a tree of lines, each step once, whatever their parents say."""
+"""Any steps become a tree of lines, each step once, whatever their parents say."""
 
 from __future__ import annotations
 

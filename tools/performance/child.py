@@ -1,4 +1,4 @@
-"""The child: a command run in a process of its own, with what it took.
+"""A command run in a process of its own, with what it took.
 
 Called by the sections that measure whole commands.
 """

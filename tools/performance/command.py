@@ -1,4 +1,4 @@
-"""The command: which sections are measured, and how what they find is shown.
+"""Which sections are measured, and how what they find is shown.
 
 Called by tools/measure_performance.py.
 """

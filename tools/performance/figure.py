@@ -1,4 +1,4 @@
-"""The figure: one thing measured, beside the least it could cost and what we want it to be.
+"""One thing measured, beside the least it could cost and what we want it to be.
 
 Made by the sections; shown by table, record and page. Pure: it measures nothing.
 """

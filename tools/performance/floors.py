@@ -1,4 +1,4 @@
-"""The floors: the least that an append could cost in Python, as prototypes that keep no promise.
+"""The least that an append could cost in Python, as prototypes that keep no promise.
 
 Called by the sections on appending. `BareAppend` makes the same line, takes the same lock and
 writes once. `CarefulAppend` adds what no append between threads, forks and midnights can go

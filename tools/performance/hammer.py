@@ -1,4 +1,4 @@
-"""The hammer: one process of several that append to one log as fast as they can.
+"""One process of several that append to one log as fast as they can.
 
 Started by the section on processes, as `python -m tools.performance.hammer SIDE DIRECTORY
 SECONDS`. It says `ready`, waits for a line, appends, and says what it did as JSON.

@@ -1,4 +1,4 @@
-"""The history: logs of the shapes that fleets of agents write, always the same ones.
+"""Logs of the shapes that fleets of agents write, always the same ones.
 
 Called by the sections that read logs. Each event has an id and a time of its own, rising from
 line to line, as from one clock.

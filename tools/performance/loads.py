@@ -1,4 +1,4 @@
-"""The loads: ways to get a log's events into SQLite that do not do all that ours does.
+"""Ways to get a log's events into SQLite that do not do all that ours does.
 
 Started by the sections, each in a process of its own: `python -m tools.performance.loads WAY
 SOURCE DATABASE`. They are floors: none has a cursor, a fold, or a way to tell a repeated event.

@@ -1,4 +1,4 @@
-"""The machine: what the figures were measured on, without which they say little.
+"""What the figures were measured on, without which they say little.
 
 Called by the command, for the record. It reads `/proc` and never changes anything.
 """

@@ -1,4 +1,4 @@
-"""The own process: `telemetry` as its user starts it, and the daemon for the length of a block.
+"""`telemetry` as its user starts it, and the daemon for the length of a block.
 
 Called by the sections that measure commands or the daemon.
 """

@@ -1,4 +1,4 @@
-"""The page: docs/internals/performance.md, whose tables are one run's and whose words are ours.
+"""Docs/internals/performance.md, whose tables are one run's and whose words are ours.
 
 Called by the command. It replaces what stands between the two marks of a section, and draws the
 section's picture; it never touches the words around them.

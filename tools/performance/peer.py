@@ -1,4 +1,4 @@
-"""The peer: another library that records the same events, in a process that is then killed.
+"""Another library that records the same events, in a process that is then killed.
 
 Started by the section on peers in an environment of its own, as `python -m
 tools.performance.peer NAME DIRECTORY EVENTS`. It says how many seconds an event took and ends by

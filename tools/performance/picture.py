@@ -1,4 +1,4 @@
-"""The picture: the ratios of a section, each with its spread and its goal, as SVG.
+"""The ratios of a section, each with its spread and its goal, as SVG.
 
 Called by the page. On a scale of powers of two, for twice as dear is as far from even as half.
 """

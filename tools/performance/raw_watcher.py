@@ -1,4 +1,4 @@
-"""The raw watcher: the least that has to happen between an append and a row that others see.
+"""The least that has to happen between an append and a row that others see.
 
 Run as a process of its own, the floor of the latency. Raw inotify by ctypes wakes it; it reads
 what is new in one file, decodes it, and commits rows under their key with the offset behind

@@ -1,4 +1,4 @@
-"""The section: a group of figures that are measured together, found by its name.
+"""A group of figures that are measured together, found by its name.
 
 Called by the command. A section is a file in `sections/` with a `SECTION`.
 """

@@ -1,4 +1,4 @@
-"""The steady agent: so many events a second, into a base, for so many seconds.
+"""So many events a second, into a base, for so many seconds.
 
 Run as a process of its own, to see how the others fare meanwhile. Prints the rate it kept.
 """

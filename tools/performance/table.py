@@ -1,4 +1,4 @@
-"""The table: figures for people, ours beside the floor, at a terminal or in a file.
+"""Figures for people, ours beside the floor, at a terminal or in a file.
 
 Called by the command for each section.
 """

@@ -1,4 +1,4 @@
-"""The turns: several sides measured by turns, so that what the machine does meets all of them.
+"""Several sides measured by turns, so that what the machine does meets all of them.
 
 Called by the sections. These machines change their clock between two speeds for seconds at a
 time; two figures are only comparable if they were measured within the same moment.

@@ -1,4 +1,4 @@
-"""The workload: payloads of the sizes and shapes that agents record, always the same ones.
+"""Payloads of the sizes and shapes that agents record, always the same ones.
 
 Called by the sections. Nothing here repeats so soon that a cache would hit what it would not
 hit in a real agent.

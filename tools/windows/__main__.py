@@ -1,4 +1,4 @@
-"""The tests on Windows: the official Windows builds of Python, run by Wine on this machine.
+"""The official Windows builds of Python, run by Wine on this machine.
 
 `python tools/windows` prepares everything once and runs the suite; what it prepares is kept in
 the user's cache. Run it from a checkout with the development dependencies; `--help` tells more.

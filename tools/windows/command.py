@@ -1,4 +1,4 @@
-"""The command: prepares Wine and the interpreters, runs the suite, and says what it came to."""
+"""Prepares Wine and the interpreters, runs the suite, and says what it came to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interpreter: the official embeddable Python for Windows, with what the tests need."""
+"""The official embeddable Python for Windows, with what the tests need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suite: its files in batches, each run by a Windows interpreter of its own, some at a time."""
+"""Its files in batches, each run by a Windows interpreter of its own, some at a time."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The kinds of alert rules, as pure functions: a rule and facts to conditions."""
+"""Kinds of alert rules, as pure functions from a rule and facts to conditions."""

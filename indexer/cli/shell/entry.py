@@ -1,4 +1,4 @@
-"""The entry point: commands for shell scripts without the rest of the command line.
+"""Run commands for shell scripts without loading the rest of the command line.
 
 Called by the script `telemetry` and by `python -m indexer`. What is not written the plain way
 (an unknown option, `--help`) is left to the command line proper, which explains what is wrong.

@@ -1,4 +1,4 @@
-"""The messages of commands for shell scripts: data on stdout, what is wrong on stderr.
+"""Print what commands for shell scripts have to say: data on stdout, errors on stderr.
 
 Called by these commands. A stream that is closed or full costs the message, and nothing else.
 """

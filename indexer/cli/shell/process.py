@@ -1,4 +1,4 @@
-"""The process of a wrapped command: start, signals, time limit, end.
+"""Start the wrapped command, pass signals on to it, wait for it, and end it in time.
 
 Called by `telemetry exec`. The command stays in our process group, so that a terminal's keys and
 a shell's job control reach it as they would without us; with a time limit it leads a group of its

@@ -1,4 +1,4 @@
-"""The relay: a command's output passed on byte for byte, and the end of it kept.
+"""Pass a command's output on byte for byte, and keep the end of it.
 
 Called by the wrapped command's process. A stream that is a terminal is handed to the command as
 it is, so that it stays one, and nothing of it is kept.

@@ -1,4 +1,4 @@
-"""The price book of a base: prices of its own in config/prices.toml, and the installed data."""
+"""Load the prices of a base: its own in config/prices.toml, and the installed data."""
 
 from __future__ import annotations
 

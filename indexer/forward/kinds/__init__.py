@@ -1,1 +1,1 @@
-"""The kinds of targets: one file each, with what it takes to make one attempt there."""
+"""Kinds of targets, one file each, with what it takes to make one attempt there."""

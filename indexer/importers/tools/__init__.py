@@ -1,4 +1,4 @@
-"""The coding agents whose sessions can be imported: one file each, found by being here."""
+"""Coding agents whose sessions can be imported, one file each."""
 
 from __future__ import annotations
 

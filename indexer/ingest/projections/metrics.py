@@ -1,4 +1,4 @@
-"""The projection of metrics: what events that were just stored mean for `run_metrics`."""
+"""Project events that were just stored into `run_metrics`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settlement: whose usage counts, among the spans of a run and among runs.
+"""Settle whose usage counts, among the spans of a run and among runs.
 
 Within a run leaves count and parents never; among runs a call counts where it is owned. Called
 by the projection of spans, last in a transaction: a new claim may take a call from a run that

@@ -1,4 +1,4 @@
-"""The projection of spans: what events that were just stored mean for `run_spans`.
+"""Project events that were just stored into `run_spans`.
 
 Called by the ingest pass and by prune, inside their transactions. The row of a native span is
 added to where that can be done; runs of foreign records, and those of which an event was stored

@@ -1,4 +1,4 @@
-"""The trace: what the spans of one trace say of the run that they are.
+"""Derive from the spans of one trace the run that they are.
 
 A span is sent when it has ended, and nothing says that a trace is complete: the run is running
 until a root has come.

@@ -1,4 +1,4 @@
-"""The thread: what the first lines of a Codex session say of it, and where a copy in it ends.
+"""Read what the first lines of a Codex session say, and where a copy in it ends.
 
 A thread that was forked or spawned begins with a copy of its ancestors' lines.
 """

@@ -1,4 +1,4 @@
-"""The line: one line of a coding agent's session file, as its event carries it.
+"""One line of a coding agent's session file, as its event carries it.
 
 The envelope is the importer's; what the line itself says is for the translator of its tool.
 """

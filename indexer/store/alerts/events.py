@@ -1,4 +1,4 @@
-"""The alert events of the log, as rows: what rules fired, and what was delivered."""
+"""Read the alert events of the log as rows: what rules fired, and what was delivered."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The schema of the database: columns of runs, tables, views, and the script of all."""
+"""Define the schema of the database: columns of runs, tables, views, and their script."""

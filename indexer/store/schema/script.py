@@ -1,4 +1,4 @@
-"""The whole schema as one SQL script: tables, indexes and views, in order.
+"""Put the whole schema together as one SQL script: tables, indexes and views, in order.
 
 Used by whatever creates a database, and by the docs.
 """

@@ -1,4 +1,4 @@
-"""The schema of spans: tables and views of what agents do, what it used and what it cost.
+"""Define tables and views of what agents do, what it used and what it cost.
 
 Part of the schema. Rows of `run_spans` are made from events alone, but for the last columns:
 whose usage counts depends on the other spans and runs, and what it cost on price data.

@@ -1,4 +1,4 @@
-"""The table of calls: which spans claim a model or tool call that others may claim as well.
+"""Store which spans claim a model or tool call that others may claim as well.
 
 Sessions that were forked, resumed or copied repeat calls. A call belongs to the strongest claim,
 whichever was read first; a span owns its call if it owns all the names that the call has.

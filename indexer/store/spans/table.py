@@ -1,4 +1,4 @@
-"""The table of spans: reading and writing rows of `run_spans`, and which of them count.
+"""Read and write rows of `run_spans`, and which of them count.
 
 Called by the projection of spans, inside the transactions of the ingest pass.
 """

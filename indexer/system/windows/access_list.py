@@ -1,4 +1,4 @@
-"""The access list of a Windows directory: who beside its owner may read or write there.
+"""Read a Windows directory's access list: who except its owner may read or write there.
 
 Called by the doctor. Reading the list takes Windows; what it says is read anywhere.
 """

@@ -1,4 +1,4 @@
-"""The volume under a Windows path: a local disk, or one that another machine shares.
+"""Find out whether a Windows path is on a local disk or on another machine's share.
 
 Called by `filesystem`, on Windows, which has no list of mounts to read.
 """

@@ -1,4 +1,4 @@
-"""The tree of a run: its spans and the runs inside it, as lines, repeated siblings folded.
+"""Draw a run's spans and nested runs as lines of a tree, repeated siblings folded.
 
 Used by `telemetry tree` and by the pages. Pure: it is given rows and gives lines.
 """

@@ -1,4 +1,4 @@
-"""The waterfall: steps as a tree, in the order of its lines, equal siblings folded together.
+"""Lay out steps as a tree, in the order of its lines, with equal siblings folded.
 
 Called by the page of a run. Pure: it is given steps and returns lines. Cycles and steps without
 a parent end up under the root, and say so.

@@ -1,4 +1,4 @@
-"""The stream of changes: what a browser hears at once, as server-sent events.
+"""Send changes to a browser at once, as server-sent events.
 
 Called by the application for `/events`. It carries facts (which runs changed), never pages.
 """

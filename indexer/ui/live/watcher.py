@@ -1,4 +1,4 @@
-"""The watcher: a thread that looks at the database when something may have been committed.
+"""Look at the database, in a thread, when something may have been committed.
 
 Called by the stream. It looks when the file system hints at a commit, and four times a second
 while anybody listens; when nobody does, it sleeps without a timer.

@@ -1,1 +1,1 @@
-"""The pages, one a file: each reads what it needs and answers as HTML, JSON or CSV."""
+"""Pages, one per file: each reads what it needs and answers as HTML, JSON or CSV."""

@@ -1,4 +1,4 @@
-"""The agents: how each of them does, now and usually, from one look back over the runs.
+"""Query how each agent does, now and usually, in one look back over the runs.
 
 Called by the overview and by the page of agents. One scan is summed up in memory: statistics of
 a table would have SQLite choose worse plans for what is asked more often.

@@ -1,4 +1,4 @@
-"""The last day: runs by hour and status.
+"""Count the runs of the last day by hour and status.
 
 Called by the overview.
 """

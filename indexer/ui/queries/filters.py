@@ -1,4 +1,4 @@
-"""The filter of runs: what an address says, and the SQL condition that it means.
+"""Turn the filter in an address into an SQL condition.
 
 Called by the pages that list runs, and by their exports. The address is the whole state: a page
 can be bookmarked, sent to a colleague, and opened as CSV or JSON.

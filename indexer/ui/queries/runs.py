@@ -1,4 +1,4 @@
-"""The list of runs: a page of it, how many there are, and what belongs to a row.
+"""Query a page of the list of runs, how many there are, and what belongs to a row.
 
 Called by the pages. Pages are cut by the place of a run, never by a number of rows to skip.
 """

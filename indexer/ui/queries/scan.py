@@ -1,4 +1,4 @@
-"""The scan: runs newest first, as far back as the time allows.
+"""Scan runs newest first, as far back as the time allows.
 
 Called by the queries that filter or sum up runs. No filter has an index of its own: the newest
 runs are looked through in growing pieces until there are enough or the time is up, and the

@@ -1,4 +1,4 @@
-"""The entry: one message, thought, tool call or tool result of a session.
+"""One message, thought, tool call or tool result of a session.
 
 Made by the readers of the tools' lines, shown by the page of a run.
 """

@@ -1,4 +1,4 @@
-"""The plain file as a target: a line a run, whole, whatever stood there before."""
+"""A line a run, whole, whatever stood there before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The idle daemon: what it takes of the processor and of the disk while nothing comes."""
+"""What it takes of the processor and of the disk while nothing comes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The page of one run: its head, and a tab for each way to look at it."""
+"""Show one run: its header, and a tab for each way to look at it."""

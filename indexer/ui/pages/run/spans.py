@@ -1,4 +1,4 @@
-"""The spans of a run: the waterfall, and the detail of one line of it.
+"""Show the spans of a run as a waterfall, and the details of one line.
 
 Called by the page of a run. The first lines are in the page; a browser with scripts gets all of
 them as compact JSON.

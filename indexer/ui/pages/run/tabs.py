@@ -1,4 +1,4 @@
-"""The tabs of a run: what each reads, and how many things are in it.
+"""List the tabs of a run: what each reads, and how many things are in it.
 
 Called by the page of a run.
 """

@@ -1,4 +1,4 @@
-"""The events of a run: a page of them, searched and filtered, and where they stand in the log.
+"""Query a page of a run's events, searched and filtered, and where they are in the log.
 
 Called by the page of a run. The last ones come first from the database and are shown in order.
 """

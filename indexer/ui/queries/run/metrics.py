@@ -1,4 +1,4 @@
-"""The metrics of a run: series of numbers over steps.
+"""Query the metrics of a run, as series of numbers over steps.
 
 Called by the page of a run.
 """

@@ -1,4 +1,4 @@
-"""The steps of a run: the run itself, the runs inside it, and the spans of all of them.
+"""Query the steps of a run: the run itself, the runs inside it, and all their spans.
 
 Called by the page of a run. Times are milliseconds from the first start, so that all steps share
 one axis.

@@ -119,8 +119,9 @@ from pathlib import Path
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from indexer.database import rebuild as module
+from indexer.database import swap
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
-module._SWAP_PAGES = 1
+swap._SWAP_PAGES = 1
 count = 0
 def die(frame, event, argument):
     global count

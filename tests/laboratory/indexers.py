@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest import mock
 
 from indexer.daemon.loop import Daemon
-from indexer.database import rebuild as rebuild_module
+from indexer.database import swap
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.store import connection as database
@@ -27,7 +27,7 @@ def index(say: Say, base: Path, work: str, fault: Fault) -> None:
     # Small batches, so that there are many; and nobody waits long for a lock that can't be had.
     with (
         small_batches(20, chunk_bytes=1024),
-        mock.patch.multiple(rebuild_module, _SWAP_PAGES=20),
+        mock.patch.multiple(swap, _SWAP_PAGES=20),
         mock.patch.multiple(database, BUSY_SECONDS=0.1),
         shim.armed(base, fault),
     ):

@@ -116,7 +116,7 @@ def _second_opinion(text: bytes) -> Optional[dict[str, Any]]:
         return None
     try:
         value = json.loads(text.decode("utf-8"), parse_constant=_refuse)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

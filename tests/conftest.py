@@ -23,6 +23,8 @@ _TELEMETRY_VARIABLES = {setting.variable for setting in SETTINGS} | {
 
 # Hundreds of processes are started: each would compile all of it anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What is buffered meets a full disk or a closed pipe at another moment than what is not.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from indexer.doctor.finding import Finding, failure, note, ok, warning
+from indexer.doctor.open_database import open_without_trace
 from indexer.doctor.subject import Subject
-from indexer.store.connection import read_only_uri
 from indexer.store.integrity import check_integrity
 from indexer.store.schema.check import has_our_schema
 from indexer.store.sqlite_errors import is_damage
@@ -39,14 +39,6 @@ def check(subject: Subject) -> Iterator[Finding]:
     except sqlite3.Error as error:
         todo = _REBUILD if is_damage(error) else "see the findings on directories"
         yield failure(f"{path}: {error}", todo)
-
-
-def open_without_trace(path: Path) -> sqlite3.Connection:
-    """Open a database read-only, without creating a file. Raises sqlite3.Error."""
-    # Even to read, SQLite would create files next to a database that nobody has open.
-    is_at_rest = not any(os.path.exists(f"{path}{suffix}") for suffix in ("-wal", "-journal"))
-    more = "&immutable=1" if is_at_rest else ""
-    return sqlite3.connect(f"{read_only_uri(path)}{more}", uri=True, timeout=5.0)
 
 
 def _look_at(connection: sqlite3.Connection, path: Path) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from indexer.alerts.settings.load import load_alerts
 from indexer.doctor.finding import Finding, ok, warning
+from indexer.doctor.open_database import reading_without_trace
 from indexer.doctor.subject import Subject
 from indexer.forward.failure import TransportUnavailable
 from indexer.forward.transport import make_transport
@@ -16,7 +17,6 @@ from indexer.health.deliveries import filter_problems
 from indexer.outbox.settings_file import settings_path
 from indexer.outbox.target import Target
 from indexer.outbox.targets import load_targets
-from indexer.store.connection import reading
 from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
 
@@ -42,7 +42,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 def _filter_problems(base: Base, targets: tuple[Target, ...]) -> list[str]:
     try:
-        with reading(base.database_path) as connection:
+        with reading_without_trace(base.database_path) as connection:
             return list(filter_problems(targets, connection))
     except TelemetryError:
         return list(filter_problems(targets, None))

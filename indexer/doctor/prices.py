@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from indexer.database.pricing.book import load_prices
 from indexer.doctor.finding import Finding, note, ok, warning
+from indexer.doctor.open_database import reading_without_trace
 from indexer.doctor.subject import Subject
-from indexer.store.connection import reading
 from indexer.store.spans.prices import counted_calls, models_without_price
 from telemetry_core.errors import TelemetryError
 
@@ -20,7 +20,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     for problem in prices.problems:
         yield warning(problem, "that price is not used until then; see docs/usage.md")
     try:
-        with reading(subject.base.database_path) as connection:
+        with reading_without_trace(subject.base.database_path) as connection:
             calls, missing = counted_calls(connection), models_without_price(connection)
     except TelemetryError:
         # There is no database, or it can't be read: reported above.

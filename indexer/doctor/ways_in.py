@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 
 from indexer.doctor.finding import Finding, note, ok, warning
+from indexer.doctor.open_database import reading_without_trace
 from indexer.doctor.subject import Subject
 from indexer.importers.settings import load_settings
 from indexer.importers.tool import Tool
 from indexer.importers.tools import all_tools
 from indexer.outbox.settings_file import read_document, settings_path
-from indexer.store.connection import reading
 from telemetry_core.errors import TelemetryError
 
 _LOOKED_AT = 20_000
@@ -46,7 +46,7 @@ def _settings(subject: Subject) -> Iterator[Finding]:
 
 def _imported(subject: Subject) -> Iterator[Finding]:
     try:
-        with reading(subject.base.database_path) as connection:
+        with reading_without_trace(subject.base.database_path) as connection:
             for tool in all_tools().values():
                 yield from _unknown_lines(connection, tool)
     except TelemetryError:

@@ -8,8 +8,8 @@ from contextlib import closing, suppress
 
 import orjson
 
-from indexer.doctor.database import open_without_trace
 from indexer.doctor.finding import Finding, note, ok, warning
+from indexer.doctor.open_database import open_without_trace
 from indexer.doctor.subject import Subject
 from telemetry_core.fields import RUN_FIELDS
 from telemetry_core.spelling import nearest

@@ -20,13 +20,11 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 _SIZE = {"width": 1120, "height": 640}
-_PHONE = {"width": 390, "height": 640}
 _PICTURES = (
     ("overview", "/", "light", _SIZE),
     ("run", "/runs?status=failed&since=24h", "light", _SIZE),
     ("run-dark", "/runs?agent=importer&status=running", "dark", _SIZE),
     ("usage", "/usage", "light", _SIZE),
-    ("phone", "/", "dark", _PHONE),
 )
 """Name, address, color scheme, size; of a list of runs the first run is shown."""
 

@@ -7,6 +7,7 @@ values in a column the lowest and the highest are kept, so that no spike is lost
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
@@ -14,6 +15,7 @@ from typing import NamedTuple, Optional
 from indexer.ui.queries.run.metrics import Point, Series
 
 WIDTH, HEIGHT = 600.0, 160.0
+_LARGEST = sys.float_info.max
 
 
 class Scale(NamedTuple):
@@ -25,7 +27,8 @@ class Scale(NamedTuple):
 
     def share(self, value: float) -> float:
         """Return where a value is between the ends, from 0 to 1."""
-        return (value - self.low) / (self.high - self.low)
+        # By halves: between the largest numbers of both signs no float can hold the distance.
+        return (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
 
 
 class Curve(NamedTuple):
@@ -89,19 +92,17 @@ def _exact(low: float, high: float) -> Scale:
 
 def scale(low: float, high: float) -> Scale:
     """Return a scale with room around the values, that ends at round numbers."""
-    if not math.isfinite(high - low):
-        # The largest numbers there are, of both signs.
-        low, high = max(low, -8e307), min(high, 8e307)
     if not high > low:
         room = abs(low) * 0.1 or 1.0
-        low, high = low - room, high + room
+        low, high = max(low - room, -_LARGEST), min(high + room, _LARGEST)
     ticks = _ticks(low, high, 4)
     return Scale(min(low, ticks[0]), max(high, ticks[-1]), ticks)
 
 
 def _ticks(low: float, high: float, count: int) -> list[float]:
-    rough = (high - low) / count
+    rough = high / count - low / count
     power = 10.0 ** math.floor(math.log10(rough)) if rough > 0 and math.isfinite(rough) else 1.0
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     first, last = math.floor(low / step), math.ceil(high / step)
-    return [number * step for number in range(first, min(last, first + 20) + 1)]
+    ticks = [number * step for number in range(first, min(last, first + 20) + 1)]
+    return [tick for tick in ticks if math.isfinite(tick)]

@@ -14,6 +14,8 @@ pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Pyth
 from indexer.database.freshness import index_once
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient
+from telemetry_core.event import ALERT_SUBJECT, Event
+from telemetry_core.line import encode
 from tests.support.history import two_weeks
 from tests.support.page import Visitor, visiting
 
@@ -189,3 +191,30 @@ def test_a_database_of_another_kind_is_an_answer(base: Path) -> None:
         answer = visitor.get("/runs")
         assert answer.status_code == 503
         assert "telemetry.sqlite" in answer.text
+
+
+def test_alerts_that_fire_are_on_the_overview_until_they_are_resolved(
+    base: Path, client: TelemetryClient
+) -> None:
+    """By rule and subject, with what was measured; health has them too."""
+    with client.track_run("agent", "job"):
+        pass
+    item = {"subject": "crawler <b>", "occurrence": "1", "measured": "3 of 10 failed"}
+    _add_alert(base, "alert.fired", 1, item)
+    with visiting(base) as visitor:
+        for path in ("/", "/health"):
+            page = visitor.get(path).text
+            assert "crawler &lt;b&gt;" in page
+            assert "3 of 10 failed" in page
+    _add_alert(base, "alert.resolved", 2, item)
+    with visiting(base) as visitor:
+        assert "3 of 10 failed" not in visitor.get("/").text
+
+
+def _add_alert(base: Path, kind: str, number: int, item: dict[str, str]) -> None:
+    time = f"2026-01-01T00:00:0{number}.000000Z"
+    data = {"number": number, "items": [item]}
+    event = Event(f"a{number}", "h/1", kind, f"{ALERT_SUBJECT}.failures", time, data)
+    with open(base / "raw" / "events_20260101.ndjson", "ab") as log:
+        log.write(encode(event))
+    index_once(Base.at(base, {}))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from indexer.terminal.format import count, duration, many, size
-from indexer.ui.site import Asked, Reply, Site, html, json
+from indexer.ui.queries.alerts import firing_alerts
+from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, html, json
 
 _PATIENCE = 2.0
 
@@ -16,6 +17,8 @@ _PATIENCE = 2.0
 def health(site: Site, asked: Asked) -> Reply:
     """Return the page of health."""
     found = site.health.latest(_PATIENCE)
+    with site.readers.connection(PAGE_SECONDS) as connection:
+        alerts = firing_alerts(connection)
     if asked.form == "json":
         return json(found if found is not None else {"state": "unknown", "problems": []})
     return html(
@@ -23,6 +26,7 @@ def health(site: Site, asked: Asked) -> Reply:
         asked,
         "health.html",
         sentence=sentence(found),
+        alerts=alerts,
         found=found,
         facts=_facts(found) if found else [],
         split=_split,

@@ -15,6 +15,7 @@ from indexer.terminal.format import count, many
 from indexer.ui.charts.bars import Bars, single_bars, stacked_bars
 from indexer.ui.pages.words import hour_label
 from indexer.ui.queries.agents import FAILED, Agent, Agents, look_back, median_by_agent
+from indexer.ui.queries.alerts import firing_alerts
 from indexer.ui.queries.day import Hour, last_day
 from indexer.ui.queries.filters import Condition
 from indexer.ui.queries.runs import Row, is_recorded, running_runs
@@ -58,6 +59,7 @@ def overview(site: Site, asked: Asked) -> Reply:
         agents = kept.get(
             "agents of a week", lambda: look_back(connection, _USUAL_DAYS, _LOOK_BACK_SECONDS)
         )
+        alerts = kept.get("alerts", lambda: firing_alerts(connection))
         spending = kept.get("spending", lambda: spending_of(connection))
     health = site.health.latest()
     if asked.form == "json":
@@ -74,6 +76,7 @@ def overview(site: Site, asked: Asked) -> Reply:
         attention=needing_attention(agents.agents),
         health=health,
         spending=spending,
+        alerts=alerts,
     )
 
 

@@ -122,7 +122,7 @@ class AlertBase:
         """Back the log up."""
         shutil.copytree(self.directory / "raw", directory)
 
-    def write(self, kind: str, run_id: str, at: Optional[float] = None, **data: Any) -> None:
+    def write(self, kind: str, run_id: str, /, at: Optional[float] = None, **data: Any) -> None:
         """Append an event, at the virtual time."""
         self._number += 1
         time = format_time(moment_of((self.now if at is None else at) + self._number * 1e-6))

@@ -16,7 +16,7 @@ from typing import Optional
 
 from indexer.errors import DatabaseUnusable
 from indexer.store.connection import open_reader
-from indexer.store.schema.check import create_schema, has_our_schema
+from indexer.store.schema.check import create_schema, has_our_schema, is_empty
 from indexer.store.sqlite_errors import translated
 from indexer.system.filesystem import identity
 
@@ -82,13 +82,21 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         self.identity = identity(path)
-        self.connection = _open(path) if path.is_file() else _empty()
+        connection = _open(path) if path.is_file() else None
+        if connection is None:
+            # Looked for again at the next use.
+            self.identity = (0, 0)
+        self.connection = connection or _empty()
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> Optional[sqlite3.Connection]:
+    """Open the database; None if the indexer has just begun to make it."""
     connection = open_reader(path, _BUSY_SECONDS, any_thread=True)
     try:
         with translated(path):
+            if is_empty(connection):
+                connection.close()
+                return None
             _check_schema(connection, path)
         connection.text_factory = _text
     except BaseException:

@@ -14,7 +14,9 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.browser import Server, launched, serving
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: while it is there this thread has a running event loop, in which
+# tests of other modules could not call asyncio.run.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Headless Chromium."""
     with launched() as one:
@@ -30,7 +32,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(browser: Any, story: Path) -> Iterator[Server]:
     """The page of the story."""
     with serving(story) as one:

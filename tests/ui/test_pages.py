@@ -183,6 +183,21 @@ def test_a_database_that_is_replaced_is_read_anew(base: Path, client: TelemetryC
         assert "first" in visitor.get("/runs").text
 
 
+def test_a_database_that_is_just_being_made_is_an_empty_one(
+    base: Path, client: TelemetryClient
+) -> None:
+    """Between the file and its tables there is a moment; the next request sees what came."""
+    database = base / "db" / "telemetry.sqlite"
+    with client.track_run("first", "job"):
+        pass
+    database.parent.mkdir(parents=True)
+    database.touch()
+    with visiting(base) as visitor:
+        assert visitor.get("/runs").status_code == 200
+        index_once(Base.at(base, {}))
+        assert "first" in visitor.get("/runs").text
+
+
 def test_a_database_of_another_kind_is_an_answer(base: Path) -> None:
     """Said with a reason, not shown as a traceback."""
     (base / "db").mkdir(parents=True)

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from indexer.terminal import format as words
 from indexer.terminal.runs_table import short_id
@@ -195,6 +195,5 @@ def make_environment(shared: Mapping[str, Any]) -> Environment:
         url=url,
         run_url=run_url,
         many=words.many,
-        escape=escape,
     )
     return environment

@@ -1,7 +1,7 @@
 """Replace secrets in a line by `[redacted:KIND]` before it reaches the disk.
 
 Called by the writer for what agents record, by importers and receivers for what they take in, and
-by `telemetry scan` and `telemetry redact` for what stands in the log already. Pure. The bytes of a
+by `telemetry scan` and `telemetry redact` for what is in the log already. Pure. The bytes of a
 line stay as they are but for the secrets, and it stays a line of JSON.
 """
 
@@ -20,7 +20,7 @@ OFF = ("off", "false", "0", "no")
 
 
 _SHORTEST = 7
-"""No text with a secret is shorter: a URL with a password of one letter is as long."""
+"""No text with a secret is shorter: a URL with a password of one letter has this length."""
 _SHORT = 15
 """No shorter text has a secret without a mark between it and its name."""
 _LONG_WORD = b"a" * 20

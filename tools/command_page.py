@@ -81,12 +81,12 @@ def _argument(argument: click.Argument) -> str:
 def _option_row(option: click.Option) -> str:
     names = ", ".join([*option.opts, *option.secondary_opts])
     value = "" if option.is_flag else " " + (_value(option) or _kind(option))
-    told = " ".join((option.help or "").split())
+    help_text = " ".join((option.help or "").split())
     if option.required:
-        told += " Required."
+        help_text += " Required."
     if option.show_default:
-        told += f" Default: `{option.default}`."
-    return f"| `{_cell(names + value)}` | {_cell(told)} |"
+        help_text += f" Default: `{option.default}`."
+    return f"| `{_cell(names + value)}` | {_cell(help_text)} |"
 
 
 def _value(parameter: click.Parameter) -> str:

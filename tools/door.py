@@ -1,6 +1,6 @@
 """From a script of this directory to the command of `telemetry` that does its work.
 
-Called by the scripts beside it, in a checkout where nothing need be installed but the
+Called by the scripts next to it, in a checkout where nothing need be installed but the
 dependencies.
 """
 

@@ -1,4 +1,4 @@
-"""What telemetry costs, each figure beside the least that it could cost.
+"""Measure what telemetry costs, each figure next to the least that it could cost.
 
 Run from a checkout with the development dependencies; `--help` tells the rest.
 """

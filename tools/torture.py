@@ -1,4 +1,4 @@
-"""Breaks log, view and indexer in every way there is, for as long as it is told to.
+"""Break log, database and indexer in every known way, for a given time.
 
 Run from a checkout with the development dependencies; `--help` tells the rest.
 """

@@ -23,7 +23,7 @@ from indexer.system.base import Base
 from telemetry_core.timestamp import format_time
 
 Problems = Callable[[sqlite3.Connection], Sequence[str]]
-"""What makes `telemetry status` degraded; given by whoever may know."""
+"""What makes `telemetry status` degraded; given by the caller."""
 
 LOOK_BACK = timedelta(days=8)
 """What happened longer ago fires no alert."""

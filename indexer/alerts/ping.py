@@ -1,4 +1,4 @@
-"""Fetch an address at an interval, for as long as the daemon works.
+"""Fetch an address at an interval, while the daemon works.
 
 A service in the manner of Healthchecks notices when that ends, and so the machine itself is
 watched. The request is made in a thread of its own: nothing waits for it.

@@ -1,6 +1,6 @@
 """Asking the daemon to end: signals, Ctrl-C and Ctrl-Break, and the end of a Windows session.
 
-Called by the daemon's loop. It decides nothing: whoever asks, the loop ends after its batch.
+Called by the daemon's loop. It decides nothing: the loop ends after its batch.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ if sys.platform == "win32":
     @contextmanager
     def _session_end(stop: Callable[[], None]) -> Iterator[None]:
         end = SessionEnd(stop)
-        # Windows calls it from a thread of its own, for as long as it is registered.
+        # Windows calls it from a thread of its own, while it is registered.
         handler = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.DWORD)(end.handle)
         kernel = ctypes.WinDLL("kernel32")
         kernel.SetConsoleCtrlHandler(handler, True)

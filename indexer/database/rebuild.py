@@ -37,7 +37,7 @@ def rebuild(
 ) -> PassResult:
     """Replay the log into a new database and put it in place of the old one.
 
-    Works beside a running daemon, which waits for the last moment of it. Segments that `omit`
+    Works while a daemon runs, which waits for the last moment of it. Segments that `omit`
     names are left out; `when_in_place` is called before anybody else can make a pass. Raises
     RowsWouldBeLost, unless forced or given what to omit, if the old database has events that no
     segment has; AlreadyRunning, another DatabaseUnusable, or OSError.

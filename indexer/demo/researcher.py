@@ -1,7 +1,7 @@
 """An agent with a model and tools, as you might write it; the model and the tools are made up.
 
 `telemetry demo` starts two of them, each in a process of its own. Nothing here asks a network:
-what the model says, and how many tokens that took, stands in this file.
+what the model says, and how many tokens that took, is in this file.
 
 By hand: python researcher.py my-agent
 """

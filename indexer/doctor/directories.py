@@ -79,7 +79,7 @@ def _mode(name: str, path: Path, status: os.stat_result) -> Iterator[Finding]:
 
 
 def _grants(name: str, path: Path) -> Iterator[Finding]:
-    """Say whom a directory's access list lets in; there is one on Windows only."""
+    """Say who has access by a directory's access list; there is one on Windows only."""
     todo = f'unless that is meant: icacls "{path}" /inheritance:r /grant:r "%USERNAME%:(OI)(CI)F"'
     for grant in grants_to_groups(access_list(path)):
         if grant.may_write:

@@ -12,7 +12,7 @@ from typing import Any
 
 _NEEDS_QUOTES = re.compile('[",\r\n]')
 # What a spreadsheet takes for the beginning of a formula, the wide forms among it, also after
-# apostrophes: those are marks of ours, or would be taken for one.
+# apostrophes: those are our marks, or would be taken for one.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 

@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from indexer.health.acknowledgement import load, new_lines
 from indexer.health.alerts import read_alert_health
-from indexer.health.capacity import capacity
+from indexer.health.capacity import Capacity, capacity
 from indexer.health.deliveries import read_deliveries
 from indexer.health.findings import problems
 from indexer.health.model import (
@@ -51,42 +51,58 @@ def check_health(
 ) -> Health:
     """Return the health of a base directory whose database has just been brought up to date.
 
-    `with_integrity` reads the whole database, which takes as long as that takes. The row factory
+    `with_integrity` reads the whole database, which may take minutes. The row factory
     of the connection has to be sqlite3.Row. Raises OSError or sqlite3.Error.
     """
-    status = read_status(connection)
-    database_bytes = _database_bytes(base)
     backlog = take_backlog(connection, base.log_directory)
-    found = capacity(base.log_directory, database_bytes, backlog.segments)
-    forwarding = read_deliveries(base, connection)
+    found = capacity(base.log_directory, _database_bytes(base), backlog.segments)
     health = Health(
         base=str(base.directory),
         log_directory=str(base.log_directory),
         database=str(base.database_path),
-        daemon=_daemon(base, status),
-        database_bytes=database_bytes,
-        wal_bytes=wal_bytes(base.database_path),
-        database_free_bytes=free_bytes(base.database_path.parent),
-        forwarding=forwarding,
-        alerts=read_alert_health(base, connection),
-        backlog=Backlog(
-            files=len(backlog.behind),
-            api_posts=sum(target.waiting for target in forwarding.targets),
-        ),
-        growth=Growth(
-            round(found.bytes_per_day),
-            found.free_bytes,
-            None if found.days_left is None else round(found.days_left, 1),
-        ),
+        growth=_growth(found),
         integrity=check_integrity(connection) if with_integrity else None,
-        last_error=status.get("last_error"),
-        last_error_at=status.get("last_error_at"),
-        started_at=status.get("started_at"),
-        **_of_log(base, connection, backlog),
         settings=list(base.config.refused),
+        **_of_indexer(base, connection),
+        **_of_deliveries(base, connection, backlog),
+        **_of_log(base, connection, backlog),
         **_of_runs(connection),
     )
     return replace(health, problems=problems(health, is_disk_low=found.is_low))
+
+
+def _growth(found: Capacity) -> Growth:
+    days = None if found.days_left is None else round(found.days_left, 1)
+    return Growth(round(found.bytes_per_day), found.free_bytes, days)
+
+
+def _of_indexer(base: Base, connection: sqlite3.Connection) -> dict[str, Any]:
+    """Return the fields on the indexer and the files that it writes."""
+    status = read_status(connection)
+    return {
+        "daemon": _daemon(base, status),
+        "database_bytes": _database_bytes(base),
+        "wal_bytes": wal_bytes(base.database_path),
+        "database_free_bytes": free_bytes(base.database_path.parent),
+        "last_error": status.get("last_error"),
+        "last_error_at": status.get("last_error_at"),
+        "started_at": status.get("started_at"),
+    }
+
+
+def _of_deliveries(
+    base: Base, connection: sqlite3.Connection, backlog: LogBacklog
+) -> dict[str, Any]:
+    """Return the fields on what is sent, and how much has yet to be."""
+    forwarding = read_deliveries(base, connection)
+    return {
+        "forwarding": forwarding,
+        "alerts": read_alert_health(base, connection),
+        "backlog": Backlog(
+            files=len(backlog.behind),
+            api_posts=sum(target.waiting for target in forwarding.targets),
+        ),
+    }
 
 
 def _of_log(base: Base, connection: sqlite3.Connection, backlog: LogBacklog) -> dict[str, Any]:

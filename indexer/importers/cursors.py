@@ -28,7 +28,7 @@ class Cursor:
     tool: str
     path: str
     state: str
-    """Equal as long as neither the file nor its sidecar has changed."""
+    """Equal while neither the file nor its sidecar has changed."""
     offset: int = 0
     """Plain bytes that are imported."""
     position: int = 0

@@ -2,7 +2,7 @@
 
 Called by the importer. Pure. The line's own bytes are put in as they are wherever that gives
 JSON that everybody reads the same; else they stand there as a text. The id is made of tool, run and
-the bytes as they stand in the source, before anything is replaced in them.
+the bytes as they are in the source, before anything is replaced in them.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class _Candidate:
             try:
                 self._head = read_head(self.segment)
             except (OSError, StreamUnsupported):
-                # Whoever reads it next reports why.
+                # The next reader reports why.
                 self._is_readable = False
         if self._head is None:
             return None

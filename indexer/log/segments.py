@@ -126,7 +126,7 @@ def _segment_or_unread(file_name: str, location: str) -> Segment | UnreadFile | 
         is_link = os.path.islink(location)
         return UnreadFile(name, "it is a link that leads nowhere") if is_link else None
     except OSError:
-        # Not gone, only out of reach: whoever opens it gets the reason.
+        # Not gone, only out of reach: opening it gives the reason.
         return Segment(name, location, 0, 0, 0, 0)
     if not stat.S_ISREG(status.st_mode):
         return UnreadFile(name, "it is not a regular file")

@@ -98,7 +98,7 @@ def copy_database(source: Path, target: Path) -> None:
     ):
         with database.reading(source) as connection:
             connection.backup(copy)
-        # Otherwise it would need files beside it, which cannot be created on read-only media.
+        # Otherwise it would need further files, which cannot be created on read-only media.
         copy.execute("PRAGMA journal_mode = DELETE")
         check_database(copy, source)
     sync_path(target)
@@ -110,7 +110,7 @@ def check_database(connection: sqlite3.Connection, path: Path) -> None:
     if found != "ok":
         raise DatabaseDamaged(f"{path}: {found}")
     if not is_ours(connection):
-        raise DatabaseUnusable(f"{path} is not a database of ours")
+        raise DatabaseUnusable(f"{path} is not a telemetry database")
 
 
 def _write_tar(

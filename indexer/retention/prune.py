@@ -118,7 +118,7 @@ def prune(
 ) -> dict[str, str]:
     """Delete the named segments and their rows; return which stay after all, and why.
 
-    Works beside a running daemon, which waits meanwhile. Raises AlreadyRunning if segments are
+    Works while a daemon runs, which waits meanwhile. Raises AlreadyRunning if segments are
     being archived, pruned or backed up already, else TelemetryError or OSError.
     """
     if not names:

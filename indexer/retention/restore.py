@@ -32,7 +32,7 @@ from telemetry_core.errors import TelemetryError
 from telemetry_core.storage import DATABASE_NAME, make_directory
 
 _TEMPORARY = ".tmp-"
-PUT_BACK, THERE_ALREADY, PUT_BESIDE = "put back", "there already", "put beside"
+PUT_BACK, THERE_ALREADY, PUT_NEXT = "put back", "there already", "put next to it"
 
 
 class Contents(NamedTuple):
@@ -82,7 +82,7 @@ def restore(base: Base, path: Path) -> Restored:
 
 @contextmanager
 def _database_of(base: Base, path: Path) -> Iterator[tuple[Path, Contents]]:
-    """Give a copy of the backup's database, beside the live one, with the backup's contents.
+    """Return a copy of the backup's database, next to the live one, with the backup's contents.
 
     Raises BackupUnusable for what is not a backup, or cannot be used here.
     """
@@ -230,5 +230,5 @@ def _merge(temporary: Path, directory: Path, name: str) -> str:
     except FileExistsError:
         # Other bytes under this name: both are kept, and repeated events are duplicates.
         link_into_place(temporary, directory / free_name(stem, suffix, names))
-        return PUT_BESIDE
+        return PUT_NEXT
     return PUT_BACK

@@ -102,8 +102,8 @@ def installed_version() -> Optional[str]:
     if spec is None or spec.origin is None:
         return None
     # The metadata's own reader takes longer to import than a command that reads may take.
-    beside = Path(spec.origin).parent.parent.glob(f"{_MODULE}-*.dist-info")
-    return next((path.name[len(_MODULE) + 1 : -len(".dist-info")] for path in beside), "unknown")
+    folders = Path(spec.origin).parent.parent.glob(f"{_MODULE}-*.dist-info")
+    return next((path.name[len(_MODULE) + 1 : -len(".dist-info")] for path in folders), "unknown")
 
 
 def _list_price(

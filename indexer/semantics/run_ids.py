@@ -1,4 +1,4 @@
-"""Run ids: which run a record belongs to, told by the record alone.
+"""Find out which run a record belongs to, by the record alone.
 
 Called by receivers and importers, which write the id as the event's subject. A record must not
 be assigned by its neighbours: they may come later, from another request, or never.

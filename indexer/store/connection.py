@@ -29,7 +29,7 @@ PAGE_BYTES = 8192
 where many runs interleave each touches a page, whatever its size."""
 
 COMPANIONS = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a database, named by what it appends to the name."""
+"""SQLite's companion files of a database, by what it appends to the name."""
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """The write-ahead log grows beyond this only for one long transaction, or under a reader's."""
@@ -218,7 +218,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def remove_database(path: Path) -> None:
-    """Delete a database with all that SQLite keeps beside it."""
+    """Delete a database with SQLite's companion files."""
     # The companions go first: a leftover WAL would be played into the next file of this name.
     for suffix in (*COMPANIONS, ""):
         delete(f"{path}{suffix}")

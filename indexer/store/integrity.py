@@ -1,6 +1,6 @@
 """Check the integrity of the database file.
 
-SQLite's quick check reads the whole file, so it takes as long as that takes, or stops when its time
+SQLite's quick check reads the whole file, so it may take minutes, or stops when its time
 is up. It repairs nothing.
 """
 

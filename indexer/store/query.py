@@ -17,7 +17,7 @@ from indexer.errors import QueryFailed
 
 DEFAULT_TIMEOUT = 30.0
 MAX_VALUE_BYTES = 100_000_000
-"""Of one value; no line of the log is as long."""
+"""Of one value; no line of the log has more."""
 MAX_HEAP_BYTES = 500_000_000
 """Of all that SQLite allocates in this process. SQLite can lower its limit, and never raise it."""
 

@@ -93,7 +93,7 @@ class Base:
     def segments_lease(self, purpose: str, patience: float = 0.0) -> Lease:
         """Return the lease on the segments, held to move, compress or delete one.
 
-        Its file is beside them, for several bases may share one log. Writers do not use it.
+        Its file is next to them, for several bases may share one log. Writers do not use it.
         """
         return _lease(self.log_directory / ".keeping.lock", purpose, patience)
 

@@ -1,6 +1,6 @@
 """Renaming, replacing and deleting files that other programs may have open.
 
-Called wherever a file of ours takes another name or goes. On Windows that fails while anybody
+Called wherever one of our files is renamed or deleted. On Windows that fails while anybody
 has the file open: a virus scanner, an editor, a backup program, a reader. Most let go within a
 moment, so it is tried again for a while; then the error says what to do, and the file is as it
 was. Elsewhere these are the system's own calls.

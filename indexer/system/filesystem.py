@@ -1,6 +1,6 @@
 """Find out what file system is under a path, and what can be relied on there.
 
-Called by whoever opens the database for writing, and by the watch. It reads the kernel's list
+Called before the database is opened for writing, and by the watch. It reads the kernel's list
 of mounts, or asks Windows for the volume; where neither is there it assumes a local disk.
 """
 

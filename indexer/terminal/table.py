@@ -22,7 +22,7 @@ _MEASURED_ROWS = 1_000
 """The rows that decide how wide a plain table is; it does not wait for those after them."""
 _SMALLEST = 8
 _COMFORTABLE = 14
-"""Columns that give way keep this many cells as long as a minor column can be left out."""
+"""Columns that give way keep this many cells while a minor column can be left out."""
 _HEADER_LINES = 2
 _ROOM_FOR_NOTE = 24
 

@@ -63,7 +63,7 @@ class Guard:
     """An ASGI application in front of another one."""
 
     def __init__(self, app: ASGIApp, door: Door, port: int, style: str) -> None:
-        """Let in to `app` what comes to `port` of this machine and knows the way through `door`.
+        """Admit to `app` what comes to `port` of this machine and passes `door`.
 
         `style` is the path of the style sheet.
         """
@@ -172,7 +172,7 @@ def _plain(status: int, text: str, headers: Optional[dict[str, str]] = None) -> 
 
 
 async def _body(receive: Receive) -> bytes:
-    """Return the body of a form, or nothing if it is longer than any of ours."""
+    """Return the body of a form, or nothing if it is longer than our forms."""
     parts = bytearray()
     while True:
         message = await receive()

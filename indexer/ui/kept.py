@@ -13,7 +13,7 @@ from typing import Any, Callable, TypeVar
 Result = TypeVar("Result")
 
 _TIMES = 20.0
-"""For how many times as long as it took a result is kept."""
+"""A result is kept for this many times the time that it took."""
 _LONGEST = 30.0
 _MOST = 100
 

@@ -41,7 +41,7 @@ class Serving:
     """None for the usual one, or the next that is free."""
     opens: bool
     commands: Sequence[Sequence[str]]
-    """What is to run beside it, as in `("index", "--watch")`."""
+    """What is to run with it, as in `("index", "--watch")`."""
 
 
 def serve(base: Base, serving: Serving, say: Callable[[str], None]) -> None:

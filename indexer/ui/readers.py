@@ -107,7 +107,7 @@ def _open(path: Path) -> Optional[sqlite3.Connection]:
 
 def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     if not has_our_schema(connection):
-        raise DatabaseUnusable(f"{path} is of another version, or is no database of ours")
+        raise DatabaseUnusable(f"{path} is of another version, or is not a telemetry database")
 
 
 def _empty() -> sqlite3.Connection:

@@ -91,7 +91,7 @@ def moment(value: Any) -> Markup:
 
 
 def status_class(value: Any) -> str:
-    """Return the name of a status for a class or an id: one of ours, or `other`."""
+    """Return the name of a status for a class or an id: a known one, or `other`."""
     return str(value) if str(value) in _KNOWN else "other"
 
 

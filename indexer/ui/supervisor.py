@@ -27,7 +27,7 @@ _PACKAGE = Path(indexer.__file__).parent
 
 
 class Supervisor:
-    """Keeps commands of ours running beside the page, from `start` to `close`."""
+    """Keeps `telemetry` commands running with the page, from `start` to `close`."""
 
     def __init__(self, base: Base, commands: Sequence[Sequence[str]]) -> None:
         """Run each of `commands`, as in `[("index", "--watch")]`, on `base`."""

@@ -23,7 +23,7 @@ from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning, BackupUnusable, DatabaseDamaged
 from indexer.retention import backup as backup_module
 from indexer.retention.backup import backup
-from indexer.retention.restore import PUT_BACK, PUT_BESIDE, THERE_ALREADY, inspect, restore
+from indexer.retention.restore import PUT_BACK, PUT_NEXT, THERE_ALREADY, inspect, restore
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.cli import Cli
@@ -253,7 +253,7 @@ def test_missing_files_come_back_and_others_are_put_beside(
     other = lines_of([event(60)])
     (config.ndjson_dir / DAY).write_bytes(other)
     restored = restore(Base(config), path)
-    assert restored.log_files == {DAY: PUT_BESIDE, PACKED: PUT_BACK}
+    assert restored.log_files == {DAY: PUT_NEXT, PACKED: PUT_BACK}
     assert log_bytes(config)[DAY] == other
     assert ids(config) == everything | {event(60).id}
     check(config, tmp_path)

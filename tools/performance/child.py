@@ -33,21 +33,21 @@ def run_python(arguments: Sequence[str | Path], **variables: str) -> Cost:
     """
     ours = ("TELEMETRY_", "METRICS_API_")
     rest = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    with tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as errors:
         begun = time.perf_counter()
         child = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=_ROOT,
             env={**rest, **variables},
             stdout=subprocess.DEVNULL,
-            stderr=told,
+            stderr=errors,
         )
         peak = _watch(child)
         seconds = time.perf_counter() - begun
         if child.returncode:
-            told.seek(0)
+            errors.seek(0)
             raise subprocess.CalledProcessError(
-                child.returncode, child.args, stderr=told.read().decode(errors="replace")
+                child.returncode, child.args, stderr=errors.read().decode(errors="replace")
             )
     return Cost(seconds, peak)
 

@@ -52,7 +52,7 @@ def main(
     source: Optional[Path],
     write_docs: bool,
 ) -> None:
-    """Measure what telemetry costs, each figure beside the least that it could cost.
+    """Measure what telemetry costs, each figure next to the least that it could cost.
 
     Ours and the floor take turns of a few hundred calls; a ratio is the median over the turns,
     with what 10 and 90 of 100 were not above. Without SECTIONS all of them are measured, but for

@@ -1,4 +1,4 @@
-"""One thing measured, beside the least it could cost and what we want it to be.
+"""One thing measured, with the least it could cost and what we want it to be.
 
 Made by the sections; shown by table, record and page. Pure: it measures nothing.
 """
@@ -25,7 +25,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def of_ratios(cls, ours: Sequence[float], floor: Sequence[float]) -> Spread:
-        """Return the spread of each of ours to the floor measured right beside it."""
+        """Return the spread of each of our figures to the floor measured with it."""
         return cls.of([one / other for one, other in zip(ours, floor)])
 
 

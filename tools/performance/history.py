@@ -36,7 +36,7 @@ class Shape(NamedTuple):
     late: float = 0.0
     """The share of events that come out of their order, by up to two thousand lines."""
     repeated: float = 0.0
-    """The share of events that stand in the log twice."""
+    """The share of events that are in the log twice."""
 
 
 SHAPES = (

@@ -50,7 +50,7 @@ def import_(source: Path, database: Path) -> None:
     """Have SQLite's own shell import prepared rows."""
     _made(database).close()
     script = f".mode csv\nPRAGMA synchronous = NORMAL;\n.import {source} run_events\n"
-    # Rows that are there already are refused, and told one by one.
+    # Rows that are there already are refused, and reported one by one.
     subprocess.run(
         [str(shell()), database], input=script.encode(), check=False, stderr=subprocess.DEVNULL
     )

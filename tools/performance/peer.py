@@ -35,8 +35,8 @@ def standard_logging(directory: Path) -> Log:
 
     class Formatter(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
-            told = {"time": record.created, "event": record.getMessage()}
-            return json.dumps({**told, "payload": record.__dict__["payload"]})
+            fields = {"time": record.created, "event": record.getMessage()}
+            return json.dumps({**fields, "payload": record.__dict__["payload"]})
 
     handler = logging.FileHandler(directory / "log.ndjson")
     handler.setFormatter(Formatter())

@@ -1,6 +1,6 @@
 """The ratios of a section, each with its spread and its goal, as SVG.
 
-Called by the page. On a scale of powers of two, for twice as dear is as far from even as half.
+Called by the page. On a scale of powers of two, for twice the cost is as far from even as half.
 """
 
 from __future__ import annotations

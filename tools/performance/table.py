@@ -1,4 +1,4 @@
-"""Figures for people, ours beside the floor, at a terminal or in a file.
+"""Print figures for people, ours next to the floor, at a terminal or in a file.
 
 Called by the command for each section.
 """
@@ -32,8 +32,8 @@ def print_table(console: Console, title: str, figures: Iterable[Figure]) -> None
 
 def _row(figure: Figure) -> list[Text]:
     verdict = {True: Text("met", "green"), False: Text("missed", "bold red"), None: Text()}
-    beside = [f"{name} {amount(value)}" for name, value in figure.peers.items()]
-    notes = ", ".join([*beside, *([figure.note] if figure.note else [])])
+    peers = [f"{name} {amount(value)}" for name, value in figure.peers.items()]
+    notes = ", ".join([*peers, *([figure.note] if figure.note else [])])
     return [
         Text(figure.name) if not notes else Text.assemble(figure.name, ("\n  " + notes, "dim")),
         Text(f"{amount(figure.ours)} {figure.unit}"),

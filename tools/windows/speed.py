@@ -1,4 +1,4 @@
-"""The speed of `log_event` on Windows, beside the least that an append under a lock can cost.
+"""Measure `log_event` on Windows, against the least that an append under a lock can cost.
 
 Run by the Windows interpreter: `python tools/windows --speed`. The floor is one line built by
 orjson, `LockFileEx` through portalocker, one write, and the unlocking. Both take turns.

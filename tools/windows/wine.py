@@ -99,7 +99,7 @@ class Wine:
             "WINEPREFIX": str(self._prefix),
             "WINEARCH": "win64",
             "WINEDEBUG": "-all",
-            # Not beside the sources, where Pythons of this machine keep theirs.
+            # Not next to the sources, where Pythons of this machine keep theirs.
             "PYTHONPYCACHEPREFIX": windows_path(self._prefix.parent / "bytecode"),
             # Neither .NET nor a browser engine is there to be installed, and nobody sees menus.
             "WINEDLLOVERRIDES": "mscoree,mshtml=;winemenubuilder.exe=",

@@ -19,7 +19,7 @@ CHANNEL_SETTINGS: dict[str, tuple[str, ...]] = {
     "desktop": (),
     "apprise": ("url",),
 }
-"""The settings of each kind of channel, beside `kind` and `timeout`."""
+"""The settings of each kind of channel, besides `kind` and `timeout`."""
 _SECRET = ("url", "token", "password")
 """Settings that may also name an environment variable, as in token_env."""
 _RATE = 1.0

@@ -62,7 +62,7 @@ def summary(result: PassResult) -> str:
 
 
 def keep_watch(settings: Settings, base: Base, receive: Optional[tuple[str, int]] = None) -> int:
-    """Be the daemon until told to stop, and receive at an address."""
+    """Run the daemon until asked to stop, and receive at an address."""
     # Imported here: watchdog is large, and one pass needs none of it.
     from indexer.daemon.loop import Daemon
     from indexer.daemon.ways_in import Address

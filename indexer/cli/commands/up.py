@@ -1,6 +1,6 @@
 """`telemetry up`: indexer, receiver and page together, as one command.
 
-Called by the command line. It is `telemetry ui` with all that can feed it beside it.
+Called by the command line. It is `telemetry ui` together with everything that can feed it.
 """
 
 from __future__ import annotations

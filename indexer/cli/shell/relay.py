@@ -51,7 +51,7 @@ class Stream:
         try:
             _write_all(self.target, chunk)
         except OSError:
-            # Whoever read it has left: the command finds out as it would have without us.
+            # The reader has left: the command finds out as it would have without us.
             self.close()
             return False
         return True

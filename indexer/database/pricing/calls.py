@@ -1,6 +1,6 @@
-"""Pricing: what calls cost, written beside their tokens, again whenever the price data changes.
+"""Write what calls cost next to their tokens, again whenever the price data changes.
 
-Called after a pass and by a rebuild. The log is not read: tokens stand in the database.
+Called after a pass and by a rebuild. The log is not read: tokens are in the database.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class SessionLine:
     line: Mapping[str, Any] = field(default_factory=dict)
     """Empty for what is no JSON object."""
     file: Mapping[str, Any] = field(default_factory=dict)
-    """Facts of the path and of files beside it: project, parent_session_id, sidecar."""
+    """Facts of the path and of its sidecar files: project, parent_session_id, sidecar."""
     place: tuple[str, int, str] = ("", 0, "")
     """Where it stands: the part of the session, the line's own number or 0, the position."""
 

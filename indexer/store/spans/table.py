@@ -57,7 +57,7 @@ class SpanRow(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a span stands in its run's tree, and what bears on whether its usage counts."""
+    """Where a span is in its run's tree, and what bears on whether its usage counts."""
 
     span_id: str
     parent_span_id: Optional[str]

@@ -84,7 +84,7 @@ function morphChildren(old, fresh) {
   for (const wanted of [...fresh.childNodes]) {
     const key = keyOf(wanted);
     let match = key !== null ? keyed.get(key) : null;
-    // What has no key is taken for the next of its kind, whatever stands in between.
+    // What has no key is taken for the next of its kind, whatever is in between.
     for (let node = place; key === null && node && !match; node = node.nextSibling) {
       if (node.nodeName === wanted.nodeName && keyOf(node) === null) match = node;
     }

@@ -127,9 +127,9 @@ class Waterfall {
     row.bar.setAttribute("class", "bar");
     row.bar.setAttribute("y", "5");
     row.bar.setAttribute("height", "12");
-    row.beside = document.createElementNS(SVG, "text");
-    row.beside.setAttribute("y", "16");
-    track.append(row.bar, row.beside);
+    row.label = document.createElementNS(SVG, "text");
+    row.label.setAttribute("y", "16");
+    track.append(row.bar, row.label);
     cell.append(track);
     row.append(name, row.time, cell);
     this.rows.append(row);
@@ -168,9 +168,9 @@ class Waterfall {
     const isOut = right < 0 || left > 100;
     row.bar.setAttribute("x", `${isOut ? 0 : x}%`);
     row.bar.setAttribute("width", isOut ? "0" : width > 0.15 ? `${width}%` : "2");
-    row.beside.textContent = isOut ? (right < 0 ? `◂ ${row.time.textContent}` : `${row.time.textContent} ▸`) : "";
-    row.beside.setAttribute("x", right < 0 ? "0" : "100%");
-    row.beside.setAttribute("text-anchor", right < 0 ? "start" : "end");
+    row.label.textContent = isOut ? (right < 0 ? `◂ ${row.time.textContent}` : `${row.time.textContent} ▸`) : "";
+    row.label.setAttribute("x", right < 0 ? "0" : "100%");
+    row.label.setAttribute("text-anchor", right < 0 ? "start" : "end");
   }
 
   now() { return this.section.dataset.live === "1" ? Math.max(this.end, Date.now() - this.origin) : this.end; }

@@ -29,7 +29,7 @@ _DAY_SECONDS = 86_400.0
 
 
 class Listeners(Protocol):
-    """Who is told."""
+    """Who is notified."""
 
     @property
     def is_listened_to(self) -> bool:

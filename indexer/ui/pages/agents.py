@@ -63,12 +63,12 @@ def sentence(found: Agents, days: int) -> str:
         return f"No agent ran in the last {days} days."
     number = many(len(found.agents), "agent")
     worse = [agent.name for agent in found.agents if agent.is_failing]
-    told = f"{number} ran in the last {days} days"
+    sentence = f"{number} ran in the last {days} days"
     if not worse:
-        return f"{told}; none fails more today than it usually does."
+        return f"{sentence}; none fails more today than it usually does."
     verb = "fails" if len(worse) == 1 else "fail"
     names = sentence_list(worse[:3]) + (" and others" if len(worse) > 3 else "")
-    return f"{told}; {names} {verb} more today than usual."
+    return f"{sentence}; {names} {verb} more today than usual."
 
 
 def _days(days: int) -> list[str]:

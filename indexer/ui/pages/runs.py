@@ -41,7 +41,7 @@ COLUMNS = {
     "host": "Host",
     "run": "Run",
 }
-"""What can be shown beside status and agent."""
+"""What can be shown besides status and agent."""
 _USUAL_COLUMNS = ("started", "duration", "items", "cost", "error")
 
 
@@ -129,11 +129,11 @@ def sentence(wanted: RunFilter, counted: Count) -> str:
         )
         if counted.by_status.get(status)
     ]
-    told = ", ".join(
+    sentence = ", ".join(
         part for part in (f"{number} {period}".strip(), sentence_list(outcomes)) if part
     )
     newest = " among the newest 1,000" if counted.is_more and outcomes else ""
-    return f"{told}{newest}."
+    return f"{sentence}{newest}."
 
 
 def _as_record(row: Row) -> list[Any]:

@@ -60,13 +60,13 @@ def sentence(total: Usage, since: str) -> str:
         return f"No model call was recorded {period}".strip() + "."
     price = " at list price" if total.estimated else ""
     if total.cost_usd is None:
-        told = f"{tokens(total.tokens)} tokens {period}, at a cost that is not known".strip()
+        sentence = f"{tokens(total.tokens)} tokens {period}, at a cost that is not known".strip()
     else:
-        told = f"{money(total.cost_usd)}{price} {period}".strip()
+        sentence = f"{money(total.cost_usd)}{price} {period}".strip()
     cached = (
         f"; {percent(total.cached)} of input came from cache" if total.cache_read_tokens else ""
     )
-    return f"{told}{cached}."
+    return f"{sentence}{cached}."
 
 
 def _sorted(by: str, table: UsageTable) -> list[tuple[str, Usage]]:

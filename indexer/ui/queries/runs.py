@@ -61,7 +61,7 @@ class Run(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """Where it stands in the list."""
+        """Its position in the list."""
         return Place(str(self.start_time), self.run_id)
 
 
@@ -70,7 +70,7 @@ RUN_COLUMNS = ", ".join(f"runs.{name}" for name in Run._fields)
 
 @dataclass(frozen=True)
 class Row:
-    """A run with what the list shows beside it."""
+    """A run with what the list shows with it."""
 
     run: Run
     stale: str
@@ -120,7 +120,7 @@ SORTS = {
     "agent": "agent_name",
     "events": "event_count",
 }
-"""What a list can be sorted by beside the time."""
+"""What a list can be sorted by besides the time."""
 
 
 def run_page(
@@ -227,7 +227,7 @@ def running_runs(connection: sqlite3.Connection, limit: int) -> list[Row]:
 
 
 def with_details(connection: sqlite3.Connection, runs: Sequence[Run]) -> list[Row]:
-    """Return runs with what the list shows beside them."""
+    """Return runs with what the list shows with them."""
     ids = [run.run_id for run in runs]
     marks = ", ".join("?" * len(ids))
     running = [run.run_id for run in runs if run.is_running]

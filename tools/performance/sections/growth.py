@@ -28,7 +28,7 @@ def _run(bench: Bench) -> Iterator[Figure]:
         files = range(fifth * _FILES // _FIFTHS, (fifth + 1) * _FILES // _FIFTHS)
         bench.say(f"fifth {fifth + 1} of {_FIFTHS}: writing {len(files) * each:,} events")
         _write(base, files, each)
-        # An empty view beside it, before and after: the machine's speed is not the view's.
+        # An empty database for comparison, before and after: what changed may be the machine.
         fresh = [_index_fresh(bench, each)]
         bench.say(f"fifth {fifth + 1} of {_FIFTHS}: indexing")
         cost = run_python(["-m", "indexer", "--base", base, "index"])

@@ -1,4 +1,4 @@
-"""What indexing a backlog costs, all promises kept, beside loading the same events with none."""
+"""Measure indexing a backlog, all promises kept, against loading the same events with none."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def _shape(bench: Bench, base: Path, shape: Shape) -> Iterator[Figure]:
 def _beside(
     shape: Shape, events: int, found: dict[str, list[float]], floor: str, limit: float
 ) -> Figure:
-    """Return the rate beside a floor's; of both, how many times as fast ours is."""
+    """Return the rate and a floor's; of both, how many times as fast ours is."""
     ours, theirs = (percentile(found[side], 50) for side in ("ours", floor))
     ratio = Spread.of_ratios(found[floor], found["ours"])
     goal = Goal(limit, at_least=True)
     rates = (events / ours, events / theirs)
-    return Figure(f"{shape.name}, beside {floor}", "events/s", *rates, floor, ratio, goal)
+    return Figure(f"{shape.name}, against {floor}", "events/s", *rates, floor, ratio, goal)
 
 
 def _index(base: Path, peaks: list[int]) -> Callable[[], float]:

@@ -25,7 +25,7 @@ _EVENTS = 2_000
 _ROUNDS = 10
 _INSTALLING = 600
 _RECORDING = 120
-# Some have a process beside ours that goes on writing for a moment.
+# Some have a second process that goes on writing for a moment.
 _AFTERMATH = 2.0
 _MARK = re.compile(rb"mark-(\d+)-")
 
@@ -81,7 +81,7 @@ def _beside(bench: Bench, name: str, ours: str, theirs: str) -> Optional[Figure]
     sides = {side: [one.seconds for one in outcomes] for side, outcomes in found.items()}
     least = {side: min(one.kept for one in outcomes) for side, outcomes in found.items()}
     note = f"on disk after kill -9: ours {least['ours']:.1%}, theirs {least[name]:.1%}"
-    return compared(f"an event beside {name}", sides, "us", scale=1e6)._replace(note=note)
+    return compared(f"an event, against {name}", sides, "us", scale=1e6)._replace(note=note)
 
 
 def _record(name: str, python: str, directory: Path) -> Optional[_Outcome]:
@@ -108,7 +108,7 @@ def _record(name: str, python: str, directory: Path) -> Optional[_Outcome]:
 def _seconds(output: Iterable[str]) -> Optional[float]:
     """Return the first number that a peer says; None if it ends without one.
 
-    Some greet on stdout before. It is not read to its end: a process beside it may have the pipe.
+    Some greet on stdout before. It is not read to its end: another process may have the pipe.
     """
     for line in output:
         with suppress(ValueError):
@@ -120,7 +120,7 @@ def _end(session: int) -> None:
     try:
         os.killpg(session, signal.SIGKILL)
     except ProcessLookupError:
-        # There was nobody beside it.
+        # There was no other process.
         pass
 
 

@@ -44,7 +44,7 @@ def _run(bench: Bench) -> Iterator[Figure]:
         yield _figure(bench, name, ours, floor, Goal(150, of="ours"))
     with daemon(base):
         ours = _side(bench, *_on(base, "runs"))
-        yield _figure(bench, "runs, beside a daemon", ours, floor, Goal(150, of="ours"))
+        yield _figure(bench, "runs, with a daemon", ours, floor, Goal(150, of="ours"))
 
 
 def _on(base: Path, *words: str) -> list[str]:
@@ -88,16 +88,16 @@ def _record(directory: Path, events: int) -> str:
     for number in range(events // _OF_A_RUN):
         begun = _BEGIN + timedelta(minutes=number)
         run_id = f"{begun:%Y%m%dT%H%M%SZ}-agent-{number % 12}-{number:08x}"
-        told = enumerate(_told(number, following))
+        shown = enumerate(_shown(number, following))
         with open(directory / f"events_{begun:%Y%m%d}.ndjson", "ab") as log:
-            for place, (kind, data) in told:
+            for place, (kind, data) in shown:
                 moment = format_time(begun + timedelta(milliseconds=place))
                 event_id = f"{number:08x}-{place:04x}"
                 log.write(encode(Event(event_id, "host/1", kind, run_id, moment, data)))
     return run_id
 
 
-def _told(number: int, following: Callable[[], Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _shown(number: int, following: Callable[[], Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield what one run says: a start, its events, an end."""
     yield RUN_STARTED, {"agent_name": f"agent-{number % 12}", "job_type": "crawl"}
     for _ in range(_OF_A_RUN - 2):

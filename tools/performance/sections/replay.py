@@ -1,4 +1,4 @@
-"""What a rebuild and a verification take, beside indexing the same log for the first time."""
+"""Measure a rebuild and a verification, against indexing the same log for the first time."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def _run(bench: Bench) -> Iterator[Figure]:
             _QUICK_EVENTS if bench.quick else _EVENTS,
         )
         sides = {
-            "index": _command(base, "index", anew=True),
-            "rebuild": _command(base, "rebuild", anew=False),
-            "verify": _command(base, "verify", anew=False),
+            "index": _command(base, "index", from_scratch=True),
+            "rebuild": _command(base, "rebuild", from_scratch=False),
+            "verify": _command(base, "verify", from_scratch=False),
         }
         found = by_turns(sides, 3 if bench.quick else _ROUNDS)
         for name, limit in (("rebuild", 1.0), ("verify", 0.5)):
@@ -40,11 +40,11 @@ def _run(bench: Bench) -> Iterator[Figure]:
         shutil.rmtree(base)
 
 
-def _command(base: Path, name: str, *, anew: bool) -> Callable[[], float]:
+def _command(base: Path, name: str, *, from_scratch: bool) -> Callable[[], float]:
     """Return a side that runs a whole command, on no database or on what there is."""
 
     def measure() -> float:
-        if anew:
+        if from_scratch:
             shutil.rmtree(base / "db", ignore_errors=True)
         elif not (base / "db").exists():
             run_python(["-m", "indexer", "--base", base, "index"])

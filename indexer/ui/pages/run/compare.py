@@ -1,4 +1,4 @@
-"""One run beside another.
+"""Compare one run with another.
 
 Called by the page of a run. Without another run named, the ones before it of the same agent and
 job are offered.

@@ -45,7 +45,7 @@ class Step:
     state: str
     """`ok`, `error`, `open`, `killed`, or the status of a run."""
     note: str = ""
-    """What stands beside the name: tokens, an item, a count."""
+    """Shown next to the name: tokens, an item, a count."""
 
     @property
     def has_failed(self) -> bool:

@@ -136,7 +136,9 @@ def _asset(asset: Asset) -> Callable[[Request], object]:
         "cache-control": "public, max-age=31536000, immutable",
     }
 
-    async def answer(_: Request) -> Response:
+    async def answer(request: Request) -> Response:
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(asset.compressed, headers={**headers, "content-encoding": "gzip"})
         return Response(asset.data, headers=headers)
 
     return answer

@@ -6,6 +6,7 @@ request reaches the file system.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from importlib.resources import files
 from typing import NamedTuple
@@ -31,6 +32,8 @@ class Asset(NamedTuple):
     """As `/assets/style-0123456789abcdef.css`."""
     media_type: str
     data: bytes
+    compressed: bytes
+    """The same by gzip."""
 
 
 def load_assets() -> dict[str, Asset]:
@@ -43,4 +46,6 @@ def _load(kind: str, names: tuple[str, ...]) -> Asset:
     data = b"".join((folder / name).read_bytes() for name in names)
     suffix = names[0].rpartition(".")[2]
     digest = hashlib.sha256(data).hexdigest()[:16]
-    return Asset(f"/assets/{kind}-{digest}.{suffix}", _TYPES[suffix], data)
+    return Asset(
+        f"/assets/{kind}-{digest}.{suffix}", _TYPES[suffix], data, gzip.compress(data, mtime=0)
+    )

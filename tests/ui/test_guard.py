@@ -165,3 +165,7 @@ def test_assets_are_kept_by_the_browser_and_nothing_else_is(visitor: Visitor) ->
     answer = visitor.get(style, {"host": HOST})
     assert answer.headers["content-type"].startswith("text/css")
     assert "immutable" in answer.headers["cache-control"]
+    plain = visitor.get(style, {"host": HOST, "accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert answer.headers["content-encoding"] == "gzip"
+    assert plain.content == answer.content

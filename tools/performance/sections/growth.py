@@ -67,4 +67,4 @@ def _index_fresh(bench: Bench, each: int) -> float:
     return cost.seconds / (_FRESH_FILES * each)
 
 
-SECTION = Section("growth", "Indexing as the view grows", _run)
+SECTION = Section("growth", "Indexing as the database grows", _run)

@@ -42,6 +42,7 @@ COMMANDS = {
     "usage": Entry("usage", "Sum up tokens and costs by model, agent, day or run."),
     "ui": Entry("ui", "Serve the live page to your browser."),
     "up": Entry("up", "Run the indexer, the receiver and the live page together."),
+    "search": Entry("search", "Find events that contain a text."),
     "sql": Entry("sql", "Query the database with SQL, read-only."),
     "exec": Entry("exec", "Run a command and record it as a run."),
     "start": Entry("start", "Start a run from a shell script and print its id."),

@@ -12,9 +12,10 @@ from typing import Any, Optional
 from telemetry_core.clock import CLOCK
 from telemetry_core.event import RUN_EVENT
 from telemetry_core.guard import guarded
-from telemetry_core.line import line_of
+from telemetry_core.line import line_of, redacted_lines
 from telemetry_core.process import own_source
 from telemetry_core.recorder import Recorder
+from telemetry_core.redaction import data_of
 from telemetry_core.run_id import run_id_of
 
 _MAX_BYTES = 4 * 1024 * 1024
@@ -30,6 +31,8 @@ class Batch:
         self._source = own_source()
         # One buffer: with a list of lines the memory of each is new to the processor.
         self._lines = bytearray()
+        self._data = bytearray()
+        """What secrets are looked for in: the data of each line."""
         self._count = 0
         self._day = ""
         self._ids: list[str] = []
@@ -54,7 +57,9 @@ class Batch:
         event_type, payload = _pair(event)
         event_id, moment, day = CLOCK.next()
         data = {"event_type": event_type, "payload": payload}
-        self._lines += line_of(event_id, self._source, RUN_EVENT, self._subject, moment, data)
+        line = line_of(event_id, self._source, RUN_EVENT, self._subject, moment, data, redact=False)
+        self._lines += line
+        self._data += data_of(line)
         self._ids.append(event_id)
         self._count += 1
         self._day = self._day or day
@@ -66,8 +71,9 @@ class Batch:
         """Append what is encoded."""
         if not self._count:
             return
-        lines, count, day = bytes(self._lines), self._count, self._day
-        self._lines, self._count, self._day = bytearray(), 0, ""
+        lines, data, count, day = bytes(self._lines), bytes(self._data), self._count, self._day
+        self._lines, self._data, self._count, self._day = bytearray(), bytearray(), 0, ""
+        lines = redacted_lines(lines, data)
         recorder = self._recorder
         if not recorder.writer.write(lines, day, count, recorder.sync, recorder.budget):
             self._is_complete = False

@@ -17,6 +17,7 @@ from typing import Any, Optional
 import orjson
 
 from telemetry_core.guard import is_interrupt
+from telemetry_core.redaction import without_torn_secret
 from telemetry_core.simplify import Cut, clean, described, simplified
 
 MAX_DEPTH = 100
@@ -142,7 +143,8 @@ class _Walk:
             if cost <= room:
                 return whole, cost
         # Each character may take six bytes to escape.
-        short = f"{clean(text[: max(0, room - _MARK_BYTES) // 6])} [cut: {len(text)} characters]"
+        kept = without_torn_secret(text, max(0, room - _MARK_BYTES) // 6)
+        short = f"{clean(kept)} [cut: {len(text)} characters]"
         return short, max(room, _MARK_BYTES)
 
     def _object(
@@ -166,7 +168,7 @@ class _Walk:
         for key, item in items:
             name = _key(key)
             if self._is_bounded and len(name) * count > room // 2:
-                name = name[:_MAX_NAME]
+                name = without_torn_secret(name, _MAX_NAME)
             while name in named:
                 # 1 and "1" are two names in Python and one in JSON: neither costs the other.
                 name += f" ({type(key).__name__})"

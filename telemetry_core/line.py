@@ -13,7 +13,7 @@ import orjson
 from telemetry_core.degrade import degraded
 from telemetry_core.event import Event
 from telemetry_core.plain import plain_size
-from telemetry_core.redaction import redacted
+from telemetry_core.redaction import is_harmless, redacted
 from telemetry_core.timestamp import canonical_time
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -47,8 +47,12 @@ def line_of(  # noqa: PLR0917  # the parts of an event, in their order
     data: Any,
     extensions: Optional[dict[str, Any]] = None,
     max_bytes: int = MAX_LINE_BYTES,
+    *,
+    redact: bool = True,
 ) -> bytes:
     """Return the line of an event that is given in parts, newline included.
+
+    Without secrets; with `redact` off it may have some, which `redacted_lines` is for.
 
     Never raises for what a caller put into `data`: a value that JSON cannot hold is written
     as well as it can be, and a value too large for the line, or for the memory that there is,
@@ -69,13 +73,32 @@ def line_of(  # noqa: PLR0917  # the parts of an event, in their order
     size = plain_size(envelope if extensions else data, max_bytes)
     if 0 <= size <= max_bytes and _has_memory(size):
         try:
-            line = redacted(orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE), data)
+            line = orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)
+            if redact:
+                line = redacted(line)
         except TypeError:
             # One error for the whole tree; finding the culprit is the slow path's work.
             line = b""
         if 0 < len(line) <= max_bytes:
             return line
     return _bounded_line(envelope, max_bytes)
+
+
+def redacted_lines(lines: bytes, data: bytes) -> bytes:
+    """Return many lines without their secrets, looked for in all of them at once.
+
+    `data` is what `data_of` returns of each.
+    """
+    if is_harmless(data):
+        return lines
+    return b"".join(map(_redacted_line, lines.splitlines(keepends=True)))
+
+
+def _redacted_line(line: bytes) -> bytes:
+    line = redacted(line)
+    if len(line) <= MAX_LINE_BYTES:
+        return line
+    return _bounded_line(orjson.loads(line), MAX_LINE_BYTES)
 
 
 def _bounded_line(envelope: dict[str, Any], max_bytes: int) -> bytes:
@@ -96,7 +119,7 @@ def _bounded_line(envelope: dict[str, Any], max_bytes: int) -> bytes:
 def _degraded_line(envelope: dict[str, Any], room: int) -> bytes:
     names = degraded({name: value for name, value in envelope.items() if name != "data"})
     names["data"] = degraded(envelope["data"], room)
-    return redacted(orjson.dumps(names, option=orjson.OPT_APPEND_NEWLINE), names["data"])
+    return redacted(orjson.dumps(names, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _has_memory(size: int) -> bool:

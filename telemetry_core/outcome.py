@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Optional
 
 from telemetry_core.guard import is_interrupt
+from telemetry_core.redaction import after_torn_secret, without_torn_secret
 from telemetry_core.status import CANCELLED, FAILED, SUCCESS
 
 MAX_SUMMARY = 500
@@ -72,7 +73,7 @@ def one_line(text: str, limit: int = MAX_SUMMARY) -> str:
     # No more is looked at than could matter: the text may be very long.
     head = text[: limit * 8].strip()
     line = " ".join(head.partition("\n")[0].replace("\r", " ").split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    return line if len(line) <= limit else without_torn_secret(line, limit - 1).rstrip() + "…"
 
 
 def cut(text: str, limit: int) -> str:
@@ -80,7 +81,8 @@ def cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     half = limit // 2
-    return f"{text[:half]}\n[cut: {len(text) - 2 * half} characters]\n{text[-half:]}"
+    head, tail = without_torn_secret(text, half), after_torn_secret(text, len(text) - half)
+    return f"{head}\n[cut: {len(text) - len(head) - len(tail)} characters]\n{tail}"
 
 
 def _message(error: BaseException) -> str:

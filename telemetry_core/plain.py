@@ -7,6 +7,8 @@ the agent may change the very dictionary, and the agent dies of a segmentation f
 
 from __future__ import annotations
 
+import gc
+from itertools import chain
 from typing import Any
 
 MAX_NODES = 1_000_000
@@ -16,7 +18,11 @@ TOO_LARGE = 1 << 62
 
 _NUMBERS = frozenset((int, float, bool, type(None)))
 _CONTAINERS = frozenset((dict, list, tuple))
-_MANY = 200
+_PLAIN = _NUMBERS | _CONTAINERS | {str}
+_FEW = 3
+"""Containers that are looked at one by one."""
+_MANY = 50
+"""Values of one that are no longer."""
 _LONG = 4_096
 _ESCAPED = 6
 """The bytes that one character may take: an escape, or four bytes of UTF-8."""
@@ -35,13 +41,13 @@ def plain_size(tree: Any, limit: int) -> int:
         return NOT_PLAIN
 
 
-def _walked(containers: list[Any], limit: int) -> int:  # noqa: C901  # each call costs every event
+def _walked(containers: list[Any], limit: int) -> int:
     size = count = 0
-    for container in containers:
+    for at, container in enumerate(containers):
+        if at == _FEW or len(container) > _MANY:
+            return _wide(containers[at:], size, count, limit)
         count += len(container)
         size += 4 * len(container)
-        if size > limit or count > MAX_NODES:
-            return TOO_LARGE
         values = container
         if type(container) is dict:
             values = container.values()
@@ -49,8 +55,6 @@ def _walked(containers: list[Any], limit: int) -> int:  # noqa: C901  # each cal
                 if type(name) is not str:
                     return NOT_PLAIN
                 size += len(name) if len(name) < _LONG else _long_text(name)
-        elif len(container) > _MANY and _NUMBERS.issuperset(map(type, container)):
-            continue
         for value in values:
             kind = type(value)
             if kind is str:
@@ -60,6 +64,42 @@ def _walked(containers: list[Any], limit: int) -> int:  # noqa: C901  # each cal
                     return NOT_PLAIN
                 containers.append(value)
     return size if size <= limit else TOO_LARGE
+
+
+def _wide(level: list[Any], size: int, count: int, limit: int) -> int:
+    """Measure the rest of a tree level by level, each in a few steps of C."""
+    while level:
+        items = sum(map(len, level))
+        count += items
+        size += 4 * items
+        if size > limit or count > MAX_NODES:
+            return TOO_LARGE
+        dicts = [one for one in level if type(one) is dict]
+        try:
+            size += _size_of_texts(list(chain.from_iterable(dicts)), limit) if dicts else 0
+        except TypeError:
+            # A name without a length; orjson refuses all others that are no texts.
+            return NOT_PLAIN
+        # Of a dictionary these are its values; its names too, where one of them is no text.
+        values = gc.get_referents(*level)
+        kinds = set(map(type, values))
+        if not kinds <= _PLAIN:
+            return NOT_PLAIN
+        if str in kinds:
+            size += _size_of_texts([one for one in values if type(one) is str], limit)
+        level = [one for one in values if type(one) in _CONTAINERS] if kinds & _CONTAINERS else []
+    return size if size <= limit else TOO_LARGE
+
+
+def _size_of_texts(texts: list[str], limit: int) -> int:
+    size = sum(map(len, texts))
+    if _LONG <= size <= limit:
+        for text in texts:
+            if len(text) >= _LONG:
+                size += _long_text(text) - len(text)
+                if size > limit:
+                    break
+    return size
 
 
 def _long_text(text: str) -> int:

@@ -9,32 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Optional
+from typing import Optional
 
-from telemetry_core.secret_names import NameFinder
-from telemetry_core.secret_shapes import Found, compiled, find_in_url, find_shapes
+import orjson
+
+from telemetry_core.secret_names import NameFinder, names_of
+from telemetry_core.secret_prefilter import Prefilter
+from telemetry_core.secret_shapes import Found, compiled, find_shapes
 
 VARIABLES = ("TELEMETRY_REDACT", "TELEMETRY_REDACT_NAMES", "TELEMETRY_REDACT_PATTERNS")
 OFF = ("off", "false", "0", "no")
 """What `TELEMETRY_REDACT` says where nothing is to be replaced."""
 
 
-_SHORTEST = 7
-"""No text with a secret is shorter: a URL with a password of one letter has this length."""
-_SHORT = 15
-"""No shorter text has a secret without a mark between it and its name."""
-_LONG_WORD = b"a" * 20
-_FOLDED = bytes(
-    ord("a") if (chr(char).isalnum() and char < 128) or char in b"_-" else
-    ord("=") if char in b"=:" else ord(" ")
-    for char in range(256)
-)  # fmt: skip
-"""What a text looks like from afar: words, what may part a name from a value, and the rest."""
-_NUMBERS = frozenset((int, float, bool, type(None)))
 _MOST_ROUNDS = 5
-_MOST_PARTS = 1_000
-_MOST_NAMES = 10_000
-_LONGEST_NAME = 200
+AROUND_CUT = 8_192
+"""Characters before and after a cut that are looked at."""
 
 _TEXT_END = rb'["\\\n]'
 
@@ -47,9 +37,10 @@ class Redactor:
 
         Raises ValueError for a pattern that is none.
         """
-        self._names = NameFinder(name.strip() for name in names if name.strip())
+        own = names_of(names)
+        self._names = NameFinder(own)
         self._patterns = [_compiled(pattern) for pattern in patterns]
-        self._harmless: set[str] = set()
+        self._surely_harmless = _never if self._patterns else Prefilter(own).is_harmless
 
     def __call__(self, lines: bytes) -> bytes:
         """Return `lines` without secrets."""
@@ -68,65 +59,12 @@ class Redactor:
             found += [_inside_text(match) for match in pattern.finditer(lines)]
         return _apart(found)
 
-    def is_harmless(self, value: Any) -> bool:
-        """Return whether plain data certainly has no secret, quickly and before it is encoded.
-
-        What is no plain data, nests deep or has very many parts is not looked at: no is said.
-        """
-        try:
-            return not self._patterns and self._is_harmless(value, [_MOST_PARTS])
-        except Exception:
-            # Another thread changed it meanwhile, or it has no encoding: its line is looked at.
-            return False
-
-    def _is_harmless(self, value: Any, left: list[int]) -> bool:
-        """Look at a value; `left` is how many parts are still looked at."""
-        kind = type(value)
-        if kind is dict:
-            if not (value.keys() <= self._harmless or self._are_harmless(value)):
-                return False
-            value = value.values()
-        elif kind is str:
-            return self._is_harmless_text(value)
-        elif kind is not list and kind is not tuple:
-            return kind in _NUMBERS
-        left[0] -= len(value) + 1
-        if left[0] < 0:
-            return False
-        for item in value:
-            kind = type(item)
-            if kind is str:
-                if len(item) >= _SHORTEST and not self._is_harmless_text(item):
-                    return False
-            elif kind not in _NUMBERS and not self._is_harmless(item, left):
-                return False
-        return True
-
-    def _are_harmless(self, names: Iterable[Any]) -> bool:
-        """Look at names that were not met before, and remember those that name no secret."""
-        for name in names:
-            if (
-                type(name) is not str
-                or self._names.is_secret(name)
-                or not self._is_harmless_text(name)
-            ):
-                return False
-            if len(self._harmless) < _MOST_NAMES and len(name) < _LONGEST_NAME:
-                self._harmless.add(name)
-        return True
-
-    def _is_harmless_text(self, text: str) -> bool:
-        if len(text) < _SHORT and ":" not in text and "=" not in text:
-            return True
-        raw = text.encode()
-        folded = raw.translate(_FOLDED)
-        # A shape needs a long word, a name something that parts it from its value, and so does
-        # the password of a URL.
-        if _LONG_WORD in folded and any(find_shapes(raw)):
-            return False
-        return b"=" not in folded or (not any(self._names.find(raw)) and not find_in_url(raw))
+    def is_harmless(self, raw: bytes) -> bool:
+        """Return whether bytes of JSON have no secret; for nearly all of them, quickly."""
+        return self._surely_harmless(raw) or not self.find(raw)
 
 
+_DATA = b',"data":'
 _settings: tuple[str, ...] = ("", "", "")
 _active: Optional[Redactor] = Redactor()
 
@@ -142,11 +80,53 @@ def configure(environ: Mapping[str, str]) -> None:
         _active, _settings = redactor_of(environ), settings
 
 
-def redacted(line: bytes, data: Any) -> bytes:
-    """Return the line of an event without secrets; `data` is the event's."""
-    if _active is None or _active.is_harmless(data):
+def redacted(line: bytes) -> bytes:
+    """Return the line of an event without the secrets of its data."""
+    if _active is None or _active.is_harmless(line[line.find(_DATA) :]):
         return line
     return _active(line)
+
+
+def is_harmless(raw: bytes) -> bool:
+    """Whether bytes, of any number of lines, surely have nothing that `redacted` replaces."""
+    return _active is None or _active.is_harmless(raw)
+
+
+def data_of(line: bytes) -> bytes:
+    """Return the part of an event's line that `redacted` looks at."""
+    return line[line.find(_DATA) :]
+
+
+def without_torn_secret(text: str, length: int) -> str:
+    """Return the first `length` characters of `text`; fewer where a secret would be torn.
+
+    What is left of a torn secret has no shape that is known, and would stay.
+    """
+    return text[: _secret_around(text, length)[0]]
+
+
+def after_torn_secret(text: str, start: int) -> str:
+    """Return `text` from `start` on; from the end of a secret that would be torn there."""
+    return text[_secret_around(text, start)[1] :]
+
+
+def _secret_around(text: str, at: int) -> tuple[int, int]:
+    """Return where the secret at `at` begins and ends; `at` twice if there is none."""
+    if _active is None or not 0 < at < len(text):
+        return at, at
+    first = max(0, at - AROUND_CUT)
+    before = _escaped(text[first:at])
+    around = before + _escaped(text[at : at + AROUND_CUT])
+    for one in _active.find(around):
+        if one.start < len(before) < one.end:
+            start, end = (len(orjson.loads(b'"%s"' % around[:to])) for to in one[:2])
+            return first + start, first + end
+    return at, at
+
+
+def _escaped(text: str) -> bytes:
+    """Return a text as it stands in a line, which is where secrets are known by their shape."""
+    return orjson.dumps(text.encode("utf-8", "replace").decode())[1:-1]
 
 
 def redactor_of(environ: Mapping[str, str]) -> Optional[Redactor]:
@@ -170,6 +150,11 @@ def extra_patterns(environ: Mapping[str, str]) -> list[str]:
 def wrong_patterns(environ: Mapping[str, str]) -> list[str]:
     """Return the configured patterns that are no regular expressions."""
     return [pattern for pattern in extra_patterns(environ) if not _is_pattern(pattern)]
+
+
+def _never(_raw: bytes) -> bool:
+    """What patterns of a configuration match is not known beforehand."""
+    return False
 
 
 def _is_pattern(pattern: str) -> bool:

@@ -15,6 +15,7 @@ from telemetry_core import notices
 from telemetry_core.degrade import text_of
 from telemetry_core.fields import RUN_FIELD_NAMES, TIME_FIELDS
 from telemetry_core.outcome import MAX_DETAILS, cut, one_line
+from telemetry_core.redaction import without_torn_secret
 from telemetry_core.spelling import nearest
 from telemetry_core.status import ALIASES, STATUSES, normalise_status
 from telemetry_core.timestamp import format_time
@@ -51,7 +52,7 @@ def alert_fields(title: Any, text: Any, level: Any) -> dict[str, Any]:
         "level": spelled if spelled in ALERT_LEVELS else "warning",
     }
     if text:
-        fields["text"] = plain_text(text)[:_MAX_ALERT_TEXT]
+        fields["text"] = without_torn_secret(plain_text(text), _MAX_ALERT_TEXT)
     return fields
 
 

@@ -69,23 +69,17 @@ _PLACEHOLDER = (
 _DOTTED = rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+"
 
 
+def names_of(words: Iterable[str]) -> list[Name]:
+    """Return the names that a configuration adds; blank ones are left out."""
+    return [Name("configured", word.strip().lower().encode()) for word in words if word.strip()]
+
+
 class NameFinder:
     """Finds the values of secret names in the bytes of JSON lines."""
 
-    def __init__(self, extra: Iterable[str] = ()) -> None:
+    def __init__(self, extra: Iterable[Name] = ()) -> None:
         """Know the names of the list and `extra` ones."""
-        own = (Name("configured", name.lower().encode()) for name in extra)
-        self._names = [(name, _pattern_of(name)) for name in (*own, *NAMES)]
-
-    def is_secret(self, name: str) -> bool:
-        """Whether a name, standing as a key, has a secret for its value."""
-        lowered = name.lower().encode("utf-8", "replace")
-        return any(
-            match.end() >= len(lowered.rstrip(b"0123456789"))
-            for word, pattern in self._names
-            if word.anchor in lowered
-            for match in compiled(pattern).finditer(lowered)
-        )
+        self._names = [(name, _pattern_of(name)) for name in (*extra, *NAMES)]
 
     def find(self, line: bytes) -> Iterator[Found]:
         """Yield what stands behind each secret name."""

@@ -55,9 +55,10 @@ _PEM = (
     rb"(?:-----END (?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 _BEARER = (
-    rb"(?<=[Bb])earer {1,8}((?=[A-Za-z_-]{0,80}[0-9])[A-Za-z0-9_-]{20,}[A-Za-z0-9._~+/-]{0,8000}=*)"
+    rb"[Bb]earer {1,8}((?=[A-Za-z_-]{0,80}[0-9])[A-Za-z0-9_-]{20,}[A-Za-z0-9._~+/-]{0,8000}=*)"
 )
-_URL_PASSWORD = rb"://[^/\s:@\"'\\<>]{0,200}:([^/\s:@\"'\\<>{}$]{1,300})@"
+URL_PASSWORD = "url-password"  # noqa: S105  # a kind, not one
+_IN_URL = rb"://[^/\s:@\"'\\<>]{0,200}:([^/\s:@\"'\\<>{}$]{1,300})@"
 
 SHAPES: tuple[Shape, ...] = (
     _shape("anthropic-key", b"sk-ant-", _DIGIT_AHEAD + _WORD + rb"{20,}"),
@@ -72,7 +73,7 @@ SHAPES: tuple[Shape, ...] = (
     _shape("aws-key-id", b"ASIA", rb"[A-Z0-9]{16}(?![A-Za-z0-9])"),
     _shape("google-key", b"AIza", _WORD + rb"{35}"),
     _shape("google-token", b"ya29.", _WORD + rb"{20,}"),
-    *(_shape("slack-token", b"xox%c-" % letter, rb"[A-Za-z0-9-]{10,}") for letter in b"abeoprs"),
+    *(_shape("slack-token", b"xox%c-" % letter, rb"[A-Za-z0-9-]{15,}") for letter in b"abeoprs"),
     _shape("slack-webhook", b"hooks.slack.com/services/", rb"[A-Za-z0-9/]{20,}", before=b""),
     _shape("huggingface-token", b"hf_", rb"[A-Za-z0-9]{30,}"),
     _shape("npm-token", b"npm_", rb"[A-Za-z0-9]{36}"),
@@ -80,8 +81,8 @@ SHAPES: tuple[Shape, ...] = (
     _shape("sendgrid-key", b"SG.", _WORD + rb"{16,64}\." + _WORD + rb"{16,}"),
     _shape("jwt", b"eyJ", _JWT),
     _shape("private-key", b"-----BEGIN ", _PEM, before=b""),
-    Shape("bearer-token", b"earer ", _BEARER),
-    Shape("url-password", b"://", _URL_PASSWORD),
+    *(Shape("bearer-token", b"%cearer " % letter, _BEARER) for letter in b"Bb"),
+    Shape(URL_PASSWORD, b"://", _IN_URL),
 )
 """Every shape that is known, the more special before the more general."""
 
@@ -101,4 +102,4 @@ def find_shapes(line: bytes) -> Iterator[Found]:
 
 def find_in_url(line: bytes) -> bool:
     """Whether a URL in `line` has a password."""
-    return b"@" in line and compiled(_URL_PASSWORD).search(line) is not None
+    return b"@" in line and compiled(_IN_URL).search(line) is not None

@@ -20,11 +20,17 @@ from itertools import islice
 from typing import Any, Callable
 
 from telemetry_core.guard import is_interrupt
+from telemetry_core.redaction import AROUND_CUT, without_torn_secret
 
 MAX_REPR = 2_000
 """Characters kept of an object of which nothing but its `repr` is known."""
 
 _CONTAINERS = (dict, list, tuple, set, frozenset)
+
+
+_REPR = reprlib.Repr()
+# Else it leaves the ends of texts that are longer than thirty characters, such as secrets.
+_REPR.maxstring = _REPR.maxother = MAX_REPR
 
 
 class Cut(list[Any]):
@@ -52,8 +58,8 @@ def described(value: Any) -> str:
     try:
         if isinstance(value, _CONTAINERS):
             # Their own repr has no bound.
-            return clean(reprlib.repr(value))[:MAX_REPR]
-        return clean(repr(value)[:MAX_REPR])
+            return clean(without_torn_secret(_REPR.repr(value), MAX_REPR))
+        return clean(without_torn_secret(repr(value), MAX_REPR))
     except Exception as error:
         if is_interrupt(error):
             raise
@@ -98,8 +104,8 @@ def _head(value: Any, limit: int) -> Any:
 def _text_of_bytes(raw: Any, limit: int) -> str:
     size = raw.nbytes if isinstance(raw, memoryview) else len(raw)
     if size > limit:
-        head = bytes(memoryview(raw).cast("B")[:limit])
-        return f"{_decoded(head)} [cut: {size} bytes]"
+        head = _decoded(bytes(memoryview(raw).cast("B")[: limit + AROUND_CUT]))
+        return f"{without_torn_secret(head, limit)} [cut: {size} bytes]"
     return _decoded(bytes(raw))
 
 

@@ -50,6 +50,7 @@ _PURE = {
     "plain",
     "redaction",
     "secret_names",
+    "secret_prefilter",
     "secret_shapes",
     "spelling",
     "status",

@@ -74,8 +74,11 @@ class Slow:
         lambda: [Slow() for _ in range(100_000)],
         lambda: [[[[Slow()] * 50] * 50] * 50] * 50,
         lambda: {"a": {1}, "b": ["x" * 1_000] * 100_000, "c": 7},
+        lambda: ["x" * 1_000_000] * 900_000,
+        lambda: [{"x" * 1_000_000: 1}] * 300_000,
+        lambda: [{"a": [1, "b"]}] * 400_000,
     ],
-    ids=range(16),
+    ids=range(19),
 )
 def test_work_and_memory_are_bounded_whatever_the_shape(make):
     """Values, bytes and time: what is cut says so."""

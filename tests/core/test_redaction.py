@@ -11,7 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from telemetry_core import TelemetryClient, redaction
+from telemetry_core.degrade import degraded
 from telemetry_core.redaction import Redactor
+from telemetry_core.secret_prefilter import Prefilter
 from tests.support.log import Log
 from tests.support.secrets import HARMLESS, SECRETS, joined
 
@@ -106,7 +108,7 @@ def test_a_redacted_line_is_the_same_line_without_secrets(value: Any) -> None:
     once = _REDACTOR(line)
     if once != line:
         assert _REDACTOR(once) == once
-        assert not _REDACTOR.is_harmless(value)
+        assert not _REDACTOR.is_harmless(line)
     assert _count(once) == _count(line)
     assert not _REDACTOR.find(once)
 
@@ -150,6 +152,67 @@ def test_the_writer_redacts_and_can_be_told_not_to(
     monkeypatch.setenv("TELEMETRY_REDACT", "off")
     TelemetryClient(client.config).log_event(run, "e", secret)
     assert log.events()[-1].data["payload"] == secret
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret[0])
+def test_a_secret_that_a_cut_would_tear_goes_as_a_whole(secret: tuple[str, str]) -> None:
+    """Before the cut and after it, whichever part stays; other text is cut where it was asked."""
+    redaction.configure({})
+    before, after = "é and more " * 2_000, " and the rest " * 2_000
+    text = before + secret[1] + after
+    for place in (1, 8, len(secret[1]) - 1):
+        assert redaction.without_torn_secret(text, len(before) + place) == before
+        assert redaction.after_torn_secret(text, len(before) + place) == after
+    assert redaction.without_torn_secret(text, 100) == text[:100]
+    assert redaction.after_torn_secret(text, len(text) - 100) == text[-100:]
+
+
+def test_nothing_of_a_secret_stays_where_texts_are_cut(client: TelemetryClient, log: Log) -> None:
+    """In payloads, bytes, objects, containers, summaries, details and alerts."""
+    name, text = "ghp" + "_", SECRETS[3][1]
+    many = f"{text} " * 1_000
+
+    class Odd:
+        def __repr__(self) -> str:
+            return many
+
+    run = client.start_run("a", "b", input_summary=many)
+    client.log_event(run, "e", [Odd(), {Odd()}, {1: [text] * 100}])
+    client.alert(run, many, many)
+    client.end_run(run, error_summary=many, error_details=many)
+    kept = [degraded({"a": many, "b": many.encode(), many: 1}, room) for room in (20_000, 21_337)]
+    written = json.dumps([event.data for event in log.events()])
+    written += _REDACTOR(orjson.dumps(kept)).decode()
+    assert name not in written
+    assert text[-5:] not in written
+    assert "[redacted:github-token]" in written
+
+
+def test_the_quick_look_finds_whatever_the_thorough_one_finds() -> None:
+    """In long texts, deep inside JSON inside JSON, in any case, among many lines."""
+    for _, text in SECRETS:
+        for around in ("", "word and another " * 500, "a: b, " * 300):
+            inner = f"{around}{text} {around}"
+            for _ in range(5):
+                raw = orjson.dumps({"a": inner})
+                assert _REDACTOR.find(raw)
+                assert not Prefilter().is_harmless(raw)
+                inner = raw.decode()
+    for name in ("Password", "apiKey", "db_PASSWD2", "Cookie", "client-secret", "access_token"):
+        raw = orjson.dumps({"x": "y " * 5_000, name: "hunter2222", "z": "y " * 5_000})
+        assert _REDACTOR.find(raw)
+        assert not Prefilter().is_harmless(raw)
+
+
+def test_one_secret_in_a_batch_is_found_and_its_neighbours_stay(
+    client: TelemetryClient, log: Log
+) -> None:
+    """All lines are looked at once, and each one alone where there is something."""
+    events = [("e", {"n": n, "text": "an input of 3 tokens"}) for n in range(20)]
+    client.log_events("r", [*events, ("e", {"password": "hunter2"}), *events])
+    payloads = [event.data["payload"] for event in log.events()]
+    assert payloads.pop(20) == {"password": "[redacted:password]"}
+    assert payloads == [payload for _, payload in events * 2]
 
 
 _HOSTILE = (

@@ -156,14 +156,18 @@ def sync_path(path: Path) -> None:
         os.close(fd)
 
 
-def write_whole(fd: int, data: bytes) -> None:
-    """Write every byte of `data`, going on after a short write. Raises OSError or AppendFailed.
+def write_whole(fd: int, data: bytes) -> bool:
+    """Write every byte of `data`, going on after a short write; return whether one write did it.
 
+    Raises OSError or AppendFailed.
     Only for a file that nobody else appends to meanwhile: the rest would not follow its start.
     """
     written = os.write(fd, data)
+    if written == len(data):
+        return True
     while written < len(data):
         more = os.write(fd, memoryview(data)[written:])
         if more == 0:
             raise AppendFailed(f"only {written} of {len(data)} bytes were written")
         written += more
+    return False

@@ -76,7 +76,7 @@ def line_of(  # noqa: PLR0917  # the parts of an event, in their order
             line = orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)
             if redact:
                 line = redacted(line)
-        except TypeError:
+        except (TypeError, MemoryError):
             # One error for the whole tree; finding the culprit is the slow path's work.
             line = b""
         if 0 < len(line) <= max_bytes:

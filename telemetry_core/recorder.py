@@ -15,7 +15,8 @@ from telemetry_core.degrade import text_of
 from telemetry_core.line import MAX_LINE_BYTES, line_of
 from telemetry_core.process import host_name, own_source
 from telemetry_core.run_id import run_id_of
-from telemetry_core.writer import Writer, writer_for
+from telemetry_core.writer import Writer
+from telemetry_core.writers import writer_for
 
 # A configuration may ask for long waits, not for endless ones.
 _MAX_BUDGET_MS = 60_000.0

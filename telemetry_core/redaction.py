@@ -7,11 +7,11 @@ line stay as they are but for the secrets, and it stays a line of JSON.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring
 from typing import Optional
-
-import orjson
 
 from telemetry_core.secret_names import NameFinder, names_of
 from telemetry_core.secret_prefilter import Prefilter
@@ -119,14 +119,15 @@ def _secret_around(text: str, at: int) -> tuple[int, int]:
     around = before + _escaped(text[at : at + AROUND_CUT])
     for one in _active.find(around):
         if one.start < len(before) < one.end:
-            start, end = (len(orjson.loads(b'"%s"' % around[:to])) for to in one[:2])
+            start, end = (len(json.loads(b'"%s"' % around[:to])) for to in one[:2])
             return first + start, first + end
     return at, at
 
 
 def _escaped(text: str) -> bytes:
     """Return a text as it stands in a line, which is where secrets are known by their shape."""
-    return orjson.dumps(text.encode("utf-8", "replace").decode())[1:-1]
+    # Not by orjson, which kills the process where it gets no memory.
+    return encode_basestring(text)[1:-1].encode("utf-8", "replace")
 
 
 def redactor_of(environ: Mapping[str, str]) -> Optional[Redactor]:

@@ -7,6 +7,7 @@ for the lock beyond its budget and never leaves its event behind another's torn 
 from __future__ import annotations
 
 import math
+import os
 import time
 from pathlib import Path
 from typing import Optional
@@ -18,6 +19,7 @@ from telemetry_core.lock import LOCK_NAME, SidecarLock
 
 _PATH_CHECK_SECONDS = 1.0
 _PATH_CHECK_APPENDS = 10_000
+_MOST_WRITES = 10
 
 
 class SharedLog:
@@ -37,9 +39,10 @@ class SharedLog:
     def append(self, lines: bytes, day: str, budget: float, sync: bool) -> None:
         """Put `lines` at the end of the day's file; on return the kernel has every byte.
 
-        A tail that somebody left without its newline is sealed in the same write. With `sync`
-        the disk has the bytes too. Raises AppendFailed, LockTimeout or OSError; part of the
-        lines may then stand unsealed at the end, and the caller writes them all elsewhere.
+        A tail that somebody left without its newline is sealed in the same write, also one that
+        a program without the lock left just now. With `sync` the disk has the bytes too. Raises
+        AppendFailed, LockTimeout or OSError; part of the lines may then stand unsealed at the
+        end, and the caller writes them all elsewhere.
         """
         try:
             self._lock.acquire(budget)
@@ -70,9 +73,26 @@ class SharedLog:
             file, size = self._open(day)
         if size != self._known_end and not file.ends_line(size):
             lines = b"\n" + lines
-        write_whole(file.fd, lines)
-        self._known_end = self._size_seen = size + len(lines)
+        self._write(file, lines, size)
         return file
+
+    def _write(self, file: AppendFile, lines: bytes, size: int) -> None:
+        """Write at the end of the file, which was at `size`, and look where the lines landed.
+
+        A program that ignores the lock may have left a fragment just before them, which took the
+        first line with it: then they are written again, sealed. Twice in the log is once in the
+        database.
+        """
+        for _ in range(_MOST_WRITES):
+            is_whole = write_whole(file.fd, lines)
+            end = os.lseek(file.fd, 0, os.SEEK_CUR)
+            # Of lines that took several writes, something may be in the middle.
+            if end == size + len(lines) or (is_whole and file.ends_line(end - len(lines))):
+                self._known_end = self._size_seen = end
+                return
+            size = end
+            lines = lines if lines.startswith(b"\n") else b"\n" + lines
+        raise AppendFailed(f"a program that ignores the lock keeps tearing lines of {file.path}")
 
     def _path_check_fails(self) -> bool:
         """Whether file or lock were moved away; asked only now and then, for it takes long.

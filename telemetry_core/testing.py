@@ -28,7 +28,8 @@ from telemetry_core.event import (
 )
 from telemetry_core.line import BadLine, decode
 from telemetry_core.process import host_name
-from telemetry_core.writer import Writer, all_writers, writer_for
+from telemetry_core.writer import Writer
+from telemetry_core.writers import all_writers, writer_for
 
 # One recording inside another keeps what is its own.
 _recording_writers: weakref.WeakSet[Writer] = weakref.WeakSet()

@@ -7,8 +7,6 @@ waits for a lock beyond the budget.
 
 from __future__ import annotations
 
-import atexit
-import os
 import threading
 import time
 from pathlib import Path
@@ -24,7 +22,6 @@ from telemetry_core.line import encode
 from telemetry_core.process import own_source
 from telemetry_core.shared_log import SharedLog
 from telemetry_core.spill_file import SpillFile
-from telemetry_core.storage import absolute
 
 # After a timeout on a lock whose holder does not write, the next calls only try it: a holder that
 # is stopped for half a minute costs the agent one budget per second, not one per event.
@@ -228,38 +225,3 @@ class Writer:
 def _left(deadline: float) -> float:
     """Return the seconds until `deadline`, a monotonic time; none are left after it."""
     return max(0.0, deadline - time.monotonic())
-
-
-_WRITERS: dict[str, Writer] = {}
-
-
-def writer_for(directory: Path, host: str) -> Writer:
-    """Return the process's one writer for `directory`.
-
-    Only one, because two descriptors of one process would lock each other out.
-    """
-    path = absolute(str(directory))
-    # Where names differ in more than case only: one directory, however it is spelled.
-    key = os.path.normcase(path)
-    writer = _WRITERS.get(key)
-    return writer or _WRITERS.setdefault(key, Writer(path, host))
-
-
-def all_writers() -> list[Writer]:
-    """Return every writer of this process."""
-    return list(_WRITERS.values())
-
-
-def _after_fork() -> None:
-    for writer in all_writers():
-        writer.after_fork()
-
-
-def _at_exit() -> None:
-    for writer in all_writers():
-        writer.close(budget=1.0)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-atexit.register(_at_exit)

@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from telemetry_core import TelemetryClient, TelemetryConfig, lineage, writer
+from telemetry_core import TelemetryClient, TelemetryConfig, lineage, writers
 from telemetry_core.settings import SETTINGS
 from tests.support.log import Log
 from tests.support.needs import missing
@@ -84,15 +84,15 @@ def _nothing_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No variable, open run or writer of one test is there for the next."""
     for name in _TELEMETRY_VARIABLES & os.environ.keys():
         monkeypatch.delenv(name)
-    known = set(writer._WRITERS)
+    known = set(writers._WRITERS)
     lineage._open_runs.set(())
     lineage._open_spans.set(())
     yield
     lineage._exported.clear()
     for name in _TELEMETRY_VARIABLES & os.environ.keys():
         del os.environ[name]
-    for key in writer._WRITERS.keys() - known:
-        writer._WRITERS.pop(key)._shared.forget()
+    for key in writers._WRITERS.keys() - known:
+        writers._WRITERS.pop(key)._shared.forget()
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from telemetry_core.event import (
 )
 from telemetry_core.line import encode
 from telemetry_core.process import host_name, source_of
-from telemetry_core.writer import writer_for
+from telemetry_core.writers import writer_for
 
 EventParts = tuple[str, str, dict[str, Any]]
 """Type, subject and data of an event."""

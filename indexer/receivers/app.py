@@ -29,7 +29,7 @@ from telemetry_core.clock import CLOCK
 from telemetry_core.errors import TelemetryError
 from telemetry_core.process import host_name
 from telemetry_core.redaction import redactor_of
-from telemetry_core.writer import writer_for
+from telemetry_core.writers import writer_for
 
 logger = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ from telemetry_core.errors import TelemetryError
 from telemetry_core.line import line_of
 from telemetry_core.process import host_name, own_source
 from telemetry_core.redaction import Redactor
-from telemetry_core.writer import writer_for
+from telemetry_core.writers import writer_for
 
 LOG_REDACTED = "log.redacted"
 """The type of the receipt."""

@@ -138,3 +138,56 @@ def test_forgetting_closes_every_descriptor(raw, path, shared):
     assert len(os.listdir("/proc/self/fd")) == before
     append(shared)
     assert path.read_bytes() == b"line\n" * 2
+
+
+def test_a_fragment_thrown_in_between_takes_no_line_with_it(path, shared, monkeypatch):
+    """A program that ignores the lock: the lines are written again, sealed; what is whole stays."""
+    append(shared, b"first\n")
+    thrown = [b"fragment", b"", b"another", b"whole\n"]
+    real = shared_log.write_whole
+
+    def after_others(fd, lines):
+        with path.open("ab") as file:
+            file.write(thrown.pop(0))
+        return real(fd, lines)
+
+    monkeypatch.setattr(shared_log, "write_whole", after_others)
+    append(shared, b"second\n")
+    append(shared, b"third\nfourth\n")
+    assert path.read_bytes() == (
+        b"first\nfragmentsecond\n\nsecond\nanotherthird\nfourth\nwhole\n\nthird\nfourth\n"
+    )
+    monkeypatch.undo()
+    append(shared, b"last\n")
+    assert path.read_bytes().endswith(b"fourth\nlast\n")
+
+
+def test_who_never_stops_throwing_is_given_up(path, shared, monkeypatch):
+    """The event goes elsewhere rather than round and round."""
+    real = shared_log.write_whole
+
+    def after_others(fd, lines):
+        with path.open("ab") as file:
+            file.write(b"fragment")
+        return real(fd, lines)
+
+    monkeypatch.setattr(shared_log, "write_whole", after_others)
+    with pytest.raises(AppendFailed, match="ignores the lock"):
+        append(shared)
+
+
+def test_several_writes_with_something_in_their_middle_are_written_again(path, shared, monkeypatch):
+    """What is before the end less the length is no line's beginning there."""
+    append(shared, b"first\n")
+    real, pieces = os.write, [3, 99]
+
+    def short(fd, data):
+        written = real(fd, bytes(data)[: pieces.pop(0)] if pieces else bytes(data))
+        if pieces:
+            with path.open("ab") as file:
+                file.write(b"\n")
+        return written
+
+    monkeypatch.setattr(os, "write", short)
+    append(shared, b"second\n")
+    assert path.read_bytes() == b"first\nsec\nond\n\nsecond\n"

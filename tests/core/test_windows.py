@@ -15,7 +15,7 @@ from telemetry_core.lock import SidecarLock
 from telemetry_core.process import own_start, process_is_gone, process_start
 from telemetry_core.spill_file import SpillFile
 from telemetry_core.storage import make_directory
-from telemetry_core.writer import writer_for
+from telemetry_core.writers import writer_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "win32", reason="is about Windows")
 

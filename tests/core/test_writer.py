@@ -205,7 +205,7 @@ def test_a_forked_child_begins_anew_by_itself(tmp_path):
         import os, sys
         from pathlib import Path
         from telemetry_core.backlog import Waiting
-        from telemetry_core.writer import writer_for
+        from telemetry_core.writers import writer_for
         one = writer_for(Path(sys.argv[1]), "host")
         one._backlog.keep(Waiting(b"line\\n", "20260101", 1, sync=False))
         if os.fork() == 0:

@@ -22,7 +22,7 @@ from telemetry_core.line import line_of
 from telemetry_core.lineage import parent_of_new_run
 from telemetry_core.process import host_name
 from telemetry_core.run_id import new_run_id, run_id_of
-from telemetry_core.writer import writer_for
+from telemetry_core.writers import writer_for
 
 _FAILED, _USAGE = 1, 2
 _MOST_INPUT_BYTES = 64 * 1024 * 1024

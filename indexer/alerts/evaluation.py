@@ -52,11 +52,12 @@ class Evaluation:
         """Return from when on events count for a rule that started then."""
         return format_time(max(start, self.now - LOOK_BACK))
 
-    def finished(self, back: timedelta = LOOK_BACK) -> Iterator[facts.RunFact]:
-        """Yield the runs that may have ended since then."""
-        return facts.finished_runs(
-            self.connection, format_time(self.now - max(back, LOOK_BACK) - _LONGEST_RUN)
-        )
+    def finished(
+        self, back: timedelta = LOOK_BACK, statuses: Sequence[str] = ()
+    ) -> Iterator[facts.RunFact]:
+        """Yield the runs that may have ended so long ago or later, with one of some statuses."""
+        since = format_time(self.now - max(back, LOOK_BACK) - _LONGEST_RUN)
+        return facts.finished_runs(self.connection, since, statuses)
 
 
 def _failed(on: Evaluation, rule: Rule, start: datetime) -> Iterable[Condition]:
@@ -65,7 +66,8 @@ def _failed(on: Evaluation, rule: Rule, start: datetime) -> Iterable[Condition]:
         return runs.failing_in_a_row(rule, on.finished(), format_time(start))
     if rule.rate:
         return runs.failing_rate(rule, on.finished(rule.window), format_time(start), on.now)
-    return _with_spans(on, runs.failed_runs(rule, on.finished(), since))
+    failed = on.finished(statuses=rule.statuses or runs.FAILURES)
+    return _with_spans(on, runs.failed_runs(rule, failed, since))
 
 
 def _with_spans(on: Evaluation, found: Iterable[Condition]) -> Iterator[Condition]:

@@ -153,7 +153,12 @@ def _add_item(known: RuleState, kind: str, time: str, item: dict[str, Any]) -> N
 
 def _add_receipt(state: AlertState, rule: str, data: dict[str, Any]) -> None:
     number, outcome = data.get("revision"), data.get("outcome")
-    if type(number) is int and outcome in (DELIVERED, REJECTED):
+    if type(number) is not int:
+        return
+    known = state.rules.setdefault(rule, RuleState())
+    # Its message may have been pruned: no other one may get this number.
+    known.number = max(known.number, number)
+    if outcome in (DELIVERED, REJECTED):
         key = (str(data.get("target")), rule, number)
         if state.settled.get(key) != DELIVERED:
             state.settled[key] = outcome

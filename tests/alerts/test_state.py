@@ -46,6 +46,13 @@ def test_any_order_and_any_repetition_give_the_same_state() -> None:
         assert state.of("r").fired == expected.of("r").fired
 
 
+def test_a_number_whose_message_was_pruned_is_not_given_again() -> None:
+    """Its receipt, a day younger, would settle the new message unsent."""
+    data = {"target": "alert:hook", "revision": 7, "outcome": "delivered"}
+    receipt = AlertEvent("alert.delivered", "telemetry.alert.r", "2026-01-02", "id", data)
+    assert read_state([receipt]).of("r").number == 7
+
+
 def test_what_was_written_is_not_written_again_before_it_was_read_back(tmp_path: Path) -> None:
     """Evaluated twice without a pass in between, a rule fires once."""
     base = AlertBase(tmp_path / "base", rule("failures", "failed"))

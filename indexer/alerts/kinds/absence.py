@@ -21,17 +21,19 @@ def missed_jobs(
     rule: Rule, runs: Iterable[RunFact], start: datetime, now: datetime
 ) -> Iterator[Condition]:
     """Yield the jobs that were due, with their grace, and have not ended well since."""
-    last: dict[_Key, Optional[datetime]] = dict.fromkeys(rule.fixed_subjects)
+    # As texts, for there are many: canonical times sort as texts do.
+    last: dict[_Key, str] = dict.fromkeys(rule.fixed_subjects, "")
     done = rule.statuses or DONE
     for run in runs:
-        if not rule.selects(run.agent_name, run.job_type):
-            continue
         key = run.agent_name, run.job_type
-        ended = moment(run.end_time) if run.status in done else None
-        known = last.setdefault(key, ended)
-        if ended is not None and (known is None or known < ended):
-            last[key] = ended
-    for key, ended in last.items():
+        if key not in last:
+            if not rule.selects(*key):
+                continue
+            last[key] = ""
+        if run.status in done and run.end_time and run.end_time > last[key]:
+            last[key] = run.end_time
+    for key, time in last.items():
+        ended = moment(time)
         due = _due(rule, ended, start, now)
         if due is not None:
             yield Condition(

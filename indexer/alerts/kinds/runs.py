@@ -91,8 +91,9 @@ def slow_runs(
         if not rule.selects(run.agent_name, run.job_type) or not isinstance(taken, (int, float)):
             continue
         earlier = history.setdefault(_key(run), deque(maxlen=_REMEMBERED))
-        limit = _limit(rule, earlier)
-        if limit is not None and taken > limit and (run.end_time or "") >= since:
+        # Of earlier runs nobody asks whether they were slow: a percentile takes its time.
+        limit = _limit(rule, earlier) if (run.end_time or "") >= since else None
+        if limit is not None and taken > limit:
             yield _slow(run, taken, limit)
         earlier.append(float(taken))
     for run in running:

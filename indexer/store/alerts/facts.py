@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
 from telemetry_core.event import RUN_ALERT
@@ -67,13 +67,18 @@ _LAST_FAILED_SPAN = (
 )
 
 
-def finished_runs(connection: sqlite3.Connection, since: str) -> Iterator[RunFact]:
-    """Yield the runs that began since a time and have ended, by their end."""
+def finished_runs(
+    connection: sqlite3.Connection, since: str, statuses: Sequence[str] = ()
+) -> Iterator[RunFact]:
+    """Yield the runs that began since a time and have ended, by their end.
+
+    With `statuses`, only those that ended so.
+    """
+    wanted = f"status IN ({', '.join('?' * len(statuses))})" if statuses else "status <> 'running'"
     rows = connection.execute(
         f"SELECT {_FACTS}, {_ERROR}, last_event_time, 0, NULL FROM agent_runs"
-        " WHERE start_time >= ? AND end_time IS NOT NULL AND status <> 'running'"
-        " ORDER BY end_time, run_id",
-        (since,),
+        f" WHERE start_time >= ? AND end_time IS NOT NULL AND {wanted} ORDER BY end_time, run_id",
+        (since, *statuses),
     )
     return (RunFact(*row) for row in rows)
 

@@ -21,14 +21,14 @@ _TELEMETRY_VARIABLES = {setting.variable for setting in SETTINGS} | {
     lineage.TRACE_VARIABLE,
 }
 
-# Hundreds of processes are started: each would compile all of it anew.
+# Hundreds of processes are started: each would compile all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What is buffered meets a full disk or a closed pipe at another moment than what is not.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Have the dice of the fault laboratory thrown again as they fell in another run."""
+    """Add the option that repeats the fault laboratory with another run's seed."""
     parser.addoption(
         "--seed", type=int, default=_default_seed(), help="the fault laboratory's seed"
     )
@@ -103,7 +103,7 @@ def base(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def log(base: Path) -> Log:
-    """What stands in the log of `base`."""
+    """What is in the log of `base`."""
     return Log(base / "raw")
 
 

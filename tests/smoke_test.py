@@ -1,6 +1,6 @@
 """Does it work at all? Records a run, indexes it, reads it back: `python tests/smoke_test.py`.
 
-Runs alone, without pytest, against whatever is installed or lies beside it.
+Runs alone, without pytest, against whatever is installed or lies next to it.
 """
 
 from __future__ import annotations

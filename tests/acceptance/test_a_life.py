@@ -1,6 +1,6 @@
 """A life of a base: eight agents and a daemon, kills, and all that becomes of the log later.
 
-The same story on every platform. Where an open file can't be moved, it is told of foreign handles
+The same story on every platform. Where an open file can't be moved, it reports foreign handles
 that are in the way as well.
 """
 
@@ -109,7 +109,7 @@ def _age(config: TelemetryConfig) -> None:
 
 
 def test_a_life(base: Path) -> None:
-    """Nothing is lost or doubled, whoever is killed and whatever is held open meanwhile."""
+    """Nothing is lost or doubled, whatever is killed and whatever is held open meanwhile."""
     config = TelemetryConfig.for_base(base)
     acknowledged, killed = _live_and_die(base, random.Random(20_261_126))
     assert judge(config, acknowledged) >= len(acknowledged)

@@ -37,8 +37,8 @@ def scratch(tmp_path: Path) -> Iterator[Path]:
 class _Story:
     """What happens to one base, and what has to have been delivered in the end."""
 
-    def __init__(self, directory: Path, dice: random.Random) -> None:
-        self._dice = dice
+    def __init__(self, directory: Path, rng: random.Random) -> None:
+        self._rng = rng
         self.base = AlertBase(
             directory,
             rule("each", "failed", agents=["cron", "crawler"]),
@@ -53,9 +53,9 @@ class _Story:
                 job="nightly",
             ),
             rule("raised", "raised", level="error"),
-            dice=dice,
+            rng=rng,
         )
-        self.base.now = dice.choice(_STARTS)
+        self.base.now = rng.choice(_STARTS)
         self.base.restart()
         self.base.settle()
         self.failed: set[str] = set()
@@ -67,13 +67,13 @@ class _Story:
 
     def live(self) -> None:
         """Let one thing happen."""
-        happens = self._dice.random()
+        happens = self._rng.random()
         if happens < 0.35:
             self._run()
         elif happens < 0.42:
             self._raise()
         elif happens < 0.55:
-            self.base.settle(self._dice.choice([60.0, _HOUR, 5 * _HOUR, 26 * _HOUR]))
+            self.base.settle(self._rng.choice([60.0, _HOUR, 5 * _HOUR, 26 * _HOUR]))
         elif happens < 0.65:
             self.base.restart()
         elif happens < 0.7:
@@ -85,7 +85,7 @@ class _Story:
         elif happens < 0.9:
             self._silence()
         else:
-            self.base.step(self._dice.random() * 10)
+            self.base.step(self._rng.random() * 10)
 
     def finish(self) -> None:
         """Let the receiver be well, every silence end, and all that is due arrive."""
@@ -95,8 +95,8 @@ class _Story:
             self.base.settle(_HOUR / 2)
 
     def _run(self) -> None:
-        agent = self._dice.choice(["cron", "crawler", "other"])
-        status = self._dice.choice(["success", "failed", "timeout", "cancelled"])
+        agent = self._rng.choice(["cron", "crawler", "other"])
+        status = self._rng.choice(["success", "failed", "timeout", "cancelled"])
         run_id = self.base.run(status, agent, "nightly")
         if agent != "other" and status in ("failed", "timeout"):
             is_silent = self.base.now < self._silent_until
@@ -104,8 +104,8 @@ class _Story:
         self.base.now += 1
 
     def _raise(self) -> None:
-        level = self._dice.choice(["warning", "error", "critical"])
-        title = f"raised {len(self.raised)} {self._dice.random()}"
+        level = self._rng.choice(["warning", "error", "critical"])
+        title = f"raised {len(self.raised)} {self._rng.random()}"
         self.base.write("run.alert", "run-of-raised", title=title, level=level)
         if level != "warning" and self.base.now >= self._silent_until:
             self.raised.add(title)
@@ -115,13 +115,13 @@ class _Story:
         # Not within a silence, nor before the story: then nobody could say what was meant.
         if self.base.now >= max(self._silent_until, self._begin) + _HOUR:
             self._latest = max(self._latest, self.base.now)
-            self.base.now -= self._dice.random() * 600
+            self.base.now -= self._rng.random() * 600
 
     def _silence(self) -> None:
         # A silence is for times: set back, the clock could put into it what came before.
         if self.base.now < max(self._silent_until, self._latest):
             return
-        self._silent_until = self.base.now + self._dice.choice([600.0, 5 * _HOUR])
+        self._silent_until = self.base.now + self._rng.choice([600.0, 5 * _HOUR])
         since, until = (format_time(moment_of(at)) for at in (self.base.now, self._silent_until))
         self.base.write("alert.silenced", "telemetry.alert", rule="*", since=since, until=until)
         # What is written in this very second comes after it.
@@ -159,9 +159,9 @@ def _blocks() -> list[object]:
 def test_each_alert_is_delivered_once(scratch: Path, block: int, laboratory_seed: int) -> None:
     """None is missed, none is invented, and a rebuild in the end sends nothing."""
     for number in range(_STORIES if block else _FIRST_BLOCK):
-        dice = random.Random(f"{laboratory_seed} alerts {block} {number}")
-        story = _Story(scratch / str(number), dice)
-        for _ in range(dice.randrange(5, 25)):
+        rng = random.Random(f"{laboratory_seed} alerts {block} {number}")
+        story = _Story(scratch / str(number), rng)
+        for _ in range(rng.randrange(5, 25)):
             story.live()
         story.finish()
         _check(story, (block, number))

@@ -86,7 +86,7 @@ def test_nothing_is_lost_to_archiving_under_load(tmp_path: Path) -> None:
     """Agents, archivers and the daemon are killed and stopped: what was acknowledged is there."""
     seed = random.randrange(10**6)
     print("seed", seed)
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     base, acknowledged = tmp_path / "base", tmp_path / "acknowledged"
     config = TelemetryConfig.for_base(base)
     with acknowledged.open("ab") as sink:
@@ -96,14 +96,12 @@ def test_nothing_is_lost_to_archiving_under_load(tmp_path: Path) -> None:
             for number in range(_KILLS):
                 size = acknowledged.stat().st_size
                 eventually(lambda size=size: acknowledged.stat().st_size > size + 3_000, 60)
-                archiver = _start(
-                    _ARCHIVER, base, dice.randrange(100), dice.choice([".gz", ".zst"])
-                )
-                time.sleep(dice.uniform(0.2, 0.4))
-                _stop_for_a_moment(dice.choice([*agents, archiver]), dice)
+                archiver = _start(_ARCHIVER, base, rng.randrange(100), rng.choice([".gz", ".zst"]))
+                time.sleep(rng.uniform(0.2, 0.4))
+                _stop_for_a_moment(rng.choice([*agents, archiver]), rng)
                 assert archiver.wait(timeout=120) in (0, -signal.SIGKILL)
                 if number % 4 == 3:
-                    victim = dice.randrange(2)
+                    victim = rng.randrange(2)
                     _kill(agents[victim])
                     agents[victim] = _start(_AGENT, base, out=sink)
                 if number % 8 == 7:
@@ -112,26 +110,26 @@ def test_nothing_is_lost_to_archiving_under_load(tmp_path: Path) -> None:
         finally:
             for process in (*agents, daemon):
                 _kill(process)
-    told = [line for line in acknowledged.read_text().splitlines() if len(line) == 36]
-    assert len(told) >= _KILLS * 50
-    check(config, told, tmp_path)
+    reported = [line for line in acknowledged.read_text().splitlines() if len(line) == 36]
+    assert len(reported) >= _KILLS * 50
+    check(config, reported, tmp_path)
     archived = [parse_segment_name(path.name) for path in config.ndjson_dir.iterdir()]
     archived = [name for name in archived if name.is_compressed]
     assert any("-" in name.stem for name in archived)
     assert sum("-" not in name.stem for name in archived) >= 3
 
 
-def check(config: TelemetryConfig, told: list[str], tmp_path: Path) -> None:
+def check(config: TelemetryConfig, reported: list[str], tmp_path: Path) -> None:
     """Every event that was acknowledged is there once, and the view is what the log says."""
     found = Counter(row[0] for row in rows(config, "SELECT event_id FROM run_events"))
-    assert [one for one in told if found[one] != 1] == []
+    assert [one for one in reported if found[one] != 1] == []
     assert verify(Base(config)).differences == []
     assert tables(config.database_path) == indexed_from_scratch(config, tmp_path / "s.sqlite")
 
 
-def _stop_for_a_moment(process: subprocess.Popen[str], dice: random.Random) -> None:
+def _stop_for_a_moment(process: subprocess.Popen[str], rng: random.Random) -> None:
     process.send_signal(signal.SIGSTOP)
-    time.sleep(dice.uniform(0, 0.2))
+    time.sleep(rng.uniform(0, 0.2))
     process.send_signal(signal.SIGCONT)
 
 

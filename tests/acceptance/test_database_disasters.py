@@ -390,7 +390,7 @@ def test_a_heartbeat_from_the_future_is_silence(
     heartbeat: float,
     is_silent: bool,
 ) -> None:
-    """What a daemon said before the clock was set back counts as long ago, not as just now."""
+    """What a daemon said before the clock was set back counts as old, not as recent."""
 
     def at(seconds: float) -> str:
         now = datetime.now(timezone.utc).timestamp()

@@ -175,7 +175,7 @@ def test_the_working_directory_does_not_matter(base, sources, tmp_path):
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM)]
 )
 def test_no_process_is_left_behind(number, code, base):
-    """Interrupted or told to stop, it ends its agents and its indexer before itself."""
+    """Interrupted or asked to stop, it ends its agents and its indexer before itself."""
     process = subprocess.Popen(
         [*COMMAND, "--base", str(base), "demo"],
         stdout=subprocess.DEVNULL,

@@ -35,14 +35,14 @@ def scratch(tmp_path: Path) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _live(story: Story, dice: random.Random) -> None:
+def _live(story: Story, rng: random.Random) -> None:
     """Let runs come and change, and let the process die and the database vanish now and then."""
-    for _ in range(dice.randrange(3, 10)):
-        happens = dice.random()
+    for _ in range(rng.randrange(3, 10)):
+        happens = rng.random()
         if happens < 0.35 or not story.revisions:
             story.add_run()
         elif happens < 0.55:
-            story.change(dice.choice(list(story.revisions)))
+            story.change(rng.choice(list(story.revisions)))
         elif happens < 0.65:
             story.be_born()
         elif happens < 0.7:
@@ -77,12 +77,12 @@ def test_every_run_is_held_however_the_receiver_fails(
 ) -> None:
     """Two hundred stories: all that ended is held, every key has one body, poison stops nobody."""
     for number in range(_STORIES):
-        dice = random.Random(f"{laboratory_seed} {block} {number}")
-        poison = "run-00001" if dice.random() < 0.5 else ""
-        receiver = FakeReceiver(dice, poison)
-        target = a_target(in_flight=dice.choice([1, 2, 4]), rate=dice.choice([0.5, 20.0]))
-        story = Story(scratch / str(number), receiver.for_another_process, target, dice)
-        _live(story, dice)
+        rng = random.Random(f"{laboratory_seed} {block} {number}")
+        poison = "run-00001" if rng.random() < 0.5 else ""
+        receiver = FakeReceiver(rng, poison)
+        target = a_target(in_flight=rng.choice([1, 2, 4]), rate=rng.choice([0.5, 20.0]))
+        story = Story(scratch / str(number), receiver.for_another_process, target, rng)
+        _live(story, rng)
         story.finish()
         where = (block, number)
         assert _last_keys(story, poison) <= receiver.held.keys(), where
@@ -97,10 +97,10 @@ def test_every_run_is_held_however_the_receiver_fails(
 
 def test_a_run_that_breaks_its_receiver_keeps_nobody_back(tmp_path: Path) -> None:
     """One answers 500 for ever, alone at first so that the target counts as down; others come."""
-    dice = random.Random(3)
-    receiver = FakeReceiver(dice, bad=0)
+    rng = random.Random(3)
+    receiver = FakeReceiver(rng, bad=0)
     receiver.breaks_at = "run-00000"
-    story = Story(tmp_path, receiver.for_another_process, a_target(), dice)
+    story = Story(tmp_path, receiver.for_another_process, a_target(), rng)
     story.add_run()
     for _ in range(200):
         story.tick()
@@ -115,9 +115,9 @@ def test_nothing_more_is_sent_while_receipts_can_not_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else all of it would be sent again if this process died; and then it goes on."""
-    dice = random.Random(4)
-    receiver = FakeReceiver(dice, bad=0)
-    story = Story(tmp_path, receiver.for_another_process, a_target(in_flight=2), dice)
+    rng = random.Random(4)
+    receiver = FakeReceiver(rng, bad=0)
+    story = Story(tmp_path, receiver.for_another_process, a_target(in_flight=2), rng)
     runs = [story.add_run() for _ in range(9)]
     kept: list[Any] = []
     write = Receipts.write
@@ -146,15 +146,15 @@ def test_a_database_that_fails_as_outcomes_are_noted_stops_nothing_for_good(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What came back is no longer under way: more runs than may be at once arrive afterwards."""
-    dice = random.Random(5)
-    receiver = FakeReceiver(dice, bad=0)
-    story = Story(tmp_path, receiver.for_another_process, a_target(in_flight=2), dice)
+    rng = random.Random(5)
+    receiver = FakeReceiver(rng, bad=0)
+    story = Story(tmp_path, receiver.for_another_process, a_target(in_flight=2), rng)
     runs = [story.add_run() for _ in range(9)]
 
     transaction = forwarder.transaction
 
     def sometimes(connection: sqlite3.Connection) -> Any:
-        if dice.random() < 0.5:
+        if rng.random() < 0.5:
             raise sqlite3.OperationalError("disk I/O error")
         return transaction(connection)
 
@@ -182,16 +182,16 @@ def test_every_run_reaches_a_real_server_however_it_fails(
         sender = Sender(answered.set)
         target = a_target(address=server.url, token="secret", timeout=0.15, in_flight=4)
         for number in range(_REAL_STORIES):
-            dice = random.Random(f"{laboratory_seed} real {block} {number}")
+            rng = random.Random(f"{laboratory_seed} real {block} {number}")
             # The ways that take the whole of an attempt's time come less often.
             slow = ["drip", "hang"] if number % 10 == 0 else []
             ways = [way for way in WAYS if way not in ("drip", "hang")] + slow
-            poison = "run-00001" if dice.random() < 0.5 else ""
+            poison = "run-00001" if rng.random() < 0.5 else ""
             server.plan(seed=number, ways=ways, poison=poison, bad=3)
             story = Story(
-                scratch / str(number), lambda: OneProcess(sender), target, dice, await_outcome
+                scratch / str(number), lambda: OneProcess(sender), target, rng, await_outcome
             )
-            _live(story, dice)
+            _live(story, rng)
             story.finish()
             held = server.held(clear=True)
             assert _last_keys(story, poison) <= held["held"].keys(), (block, number)

@@ -1,4 +1,4 @@
-"""Processes that end in every way there is, logging to the last: what was told is there."""
+"""Processes that end in every way there is, logging to the last: what was acknowledged is there."""
 
 from __future__ import annotations
 
@@ -140,9 +140,9 @@ def test_however_a_process_ends_what_it_was_told_is_there(base, ending, code):
     out, _ = process.communicate(timeout=30)
     if code is not None:
         assert process.returncode == code
-    told = [line for line in out.splitlines() if len(line) == 36]
-    assert len(told) > 20
-    log = assert_kept(base, told)
+    reported = [line for line in out.splitlines() if len(line) == 36]
+    assert len(reported) > 20
+    log = assert_kept(base, reported)
     assert log.torn() == []
 
 
@@ -205,9 +205,9 @@ def test_forks_in_a_storm_of_threads_lose_and_double_nothing(base):
         """
         import threading, warnings
         warnings.simplefilter("ignore", DeprecationWarning)
-        told = os.open(base.parent / "told", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        reported = os.open(base.parent / "reported", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         def tell(*ids):
-            os.write(told, "".join(f"{i}\\n" for i in ids if i).encode())
+            os.write(reported, "".join(f"{i}\\n" for i in ids if i).encode())
         over = threading.Event()
         def log():
             while not over.is_set():
@@ -231,7 +231,7 @@ def test_forks_in_a_storm_of_threads_lose_and_double_nothing(base):
         over.set()
         for thread in loggers:
             thread.join()
-        print((base.parent / "told").read_text())
+        print((base.parent / "reported").read_text())
         """,
     )
     log = assert_kept(base, ids)

@@ -95,15 +95,15 @@ def _receive(base: Path) -> None:
         return
     from tests.support.receiver import attribute, logs, receiving, span, traces
 
-    told = [
+    reported = [
         attribute("text", _ALL),
         attribute("http.request.header.authorization", "hunter2-planted"),
     ]
-    one = span(attributes=told, events=[{"name": "exception", "attributes": told}],
+    one = span(attributes=reported, events=[{"name": "exception", "attributes": reported}],
                status={"code": 2, "message": _ALL})  # fmt: skip
     with receiving(base) as send:
-        assert send("/v1/traces", traces(one, attributes=told)).status == 200
-        record = {"body": {"stringValue": json.dumps(_NAMED)}, "attributes": told}
+        assert send("/v1/traces", traces(one, attributes=reported)).status == 200
+        record = {"body": {"stringValue": json.dumps(_NAMED)}, "attributes": reported}
         assert send("/v1/logs", logs(record)).status == 200
 
 

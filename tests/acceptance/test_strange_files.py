@@ -1,4 +1,4 @@
-"""Files as disks, editors and people leave them: events come through, the rest is told."""
+"""Files as disks, editors and people leave them: events come through, the rest is reported."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_wrong_types_in_every_field_reject_nothing(raw: Path, config: TelemetryC
 
 
 def test_wrong_types_in_every_place_of_the_envelope(raw: Path, config: TelemetryConfig) -> None:
-    """Data that is no object is kept; a name that must be text and is none is told."""
+    """Data that is not an object is kept; a name that must be text and is not is reported."""
     envelope = orjson.loads(encode(event(1, "run.started")))
     lines = []
     for name in [*envelope, "processstart", "traceparent"]:
@@ -196,7 +196,7 @@ def test_wrong_types_in_every_place_of_the_envelope(raw: Path, config: Telemetry
 def test_wrong_types_in_every_field_of_the_earlier_product(
     raw: Path, config: TelemetryConfig
 ) -> None:
-    """Its records are read or told, and none of them stops the others."""
+    """Its records are read or reported, and none of them stops the others."""
     start = {
         "record_type": "run",
         "run_id": "r",
@@ -411,7 +411,7 @@ def test_a_file_compressed_during_a_pass_is_no_error(
 def test_a_file_compressed_while_it_is_read(
     raw: Path, config: TelemetryConfig, suffix: str
 ) -> None:
-    """The compressed file grows byte by byte beside the plain one, which then goes."""
+    """The compressed file grows byte by byte next to the plain one, which then goes."""
     plain = raw / "events_20260101.ndjson"
     plain.write_bytes(lines_of([event(n, payload=f"{n * 7919:x}" * 9) for n in range(300)]))
     index_once(Base(config))

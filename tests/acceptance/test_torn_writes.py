@@ -23,7 +23,7 @@ KILLS = 30
 _KILLER = """
 import os, random, signal, sys, time
 chance = random.Random(int(sys.argv[2]))
-told = os.open(base / "told", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+reported = os.open(base / "reported", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 def write():
     for number in range(30):
         payload = "x" * (100, 130_000, 200_000)[number % 3]
@@ -31,7 +31,7 @@ def write():
             ids = [client.log_event("run", "large", payload)]
         else:
             ids = client.log_events("run", [("batch", payload), ("batch", number)])
-        os.write(told, "".join(f"{i}\\n" for i in ids or () if i).encode())
+        os.write(reported, "".join(f"{i}\\n" for i in ids or () if i).encode())
     signal.pause()
 def victim():
     pid = os.fork()
@@ -66,7 +66,7 @@ def tmpfs_base():
 
 
 def test_every_fragment_of_a_large_write_is_sealed_and_takes_nobody(tmpfs_base):
-    """Three writers at a time, killed inside events of 128 KB and more; what was told is there."""
+    """Three writers at a time are killed inside large events; what was acknowledged is there."""
     seed = int.from_bytes(os.urandom(4), "big")
     print("seed", seed)
     tmpfs_base.mkdir()
@@ -75,10 +75,10 @@ def test_every_fragment_of_a_large_write_is_sealed_and_takes_nobody(tmpfs_base):
         run_agent(tmpfs_base, _KILLER, str(seed + rounds), str(KILLS))
         rounds += 1
         events, torn = log.read()
-    lines = (tmpfs_base / "told").read_text().splitlines()
-    told = [line for line in lines if len(line) == 36]
-    assert_kept(tmpfs_base, told)
-    assert len(told) > KILLS
+    lines = (tmpfs_base / "reported").read_text().splitlines()
+    reported = [line for line in lines if len(line) == 36]
+    assert_kept(tmpfs_base, reported)
+    assert len(reported) > KILLS
     assert len(events) == len({event.id for event in events})
     assert torn, "no kill fell into a write: this proves nothing"
     assert len(torn) <= rounds * (KILLS + 3)

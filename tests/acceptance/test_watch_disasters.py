@@ -159,7 +159,7 @@ def test_a_directory_that_is_another_one_now_is_watched(
     for _ in range(5 if change is _put_back_under_the_same_name else 1):
         change(raw)
         eventually(watch.ensure_watching)
-        # What is still told of the old one may come late.
+        # What is still reported of the old one may come late.
         eventually(lambda: not hint.wait(0.2))
 
         def is_told() -> bool:

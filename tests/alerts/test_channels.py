@@ -218,7 +218,7 @@ def test_a_notification_is_arguments_and_never_a_script(monkeypatch: pytest.Monk
     assert not any("FIRING" in part for part in macos[:-2])
 
 
-# A library that Apprise imports is out of date; nothing of ours.
+# A library that Apprise imports is out of date; our code is not concerned.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_apprise_sends_what_it_is_given() -> None:
     """By its own JSON plugin, to a server here."""

@@ -153,7 +153,7 @@ def test_base_overrides_the_variables_that_name_paths(base, client, cli, monkeyp
 
 
 def test_an_error_of_ours_is_one_line(base, client, cli):
-    """Trouble is told in one line with what to do, and exit code 1; a traceback only on -v."""
+    """An error is one line with what to do, and exit code 1; a traceback only on -v."""
     client.start_run("agent", "job")
     ran = cli("show", "nonsense")
     assert (ran.code, ran.out) == (1, "")
@@ -301,7 +301,7 @@ def test_wrong_usage_names_the_right_one(arguments, words, cli):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closed in a shell's way")
 def test_closed_output_is_no_error(base, client):
-    """Whoever starts a command without stdout and stderr wants its exit code only."""
+    """A command that is started without stdout and stderr still gives its exit code."""
     client.start_run("agent", "job")
     command = shlex.join([*COMMAND, "--base", str(base), "runs"])
     done = subprocess.run(

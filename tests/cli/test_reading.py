@@ -144,7 +144,7 @@ def test_show_has_fields_children_and_events(cli, recorded):
 
 
 def test_show_limits_events(cli, client):
-    """People see the last events and are told of the others; --events 0 shows all."""
+    """People see the last events and read how many others there are; --events 0 shows all."""
     client.log_events("long", [("step", number) for number in range(80)])
     text = cli("show", "long").out
     assert "Last 50 of 80 events" in text
@@ -179,7 +179,7 @@ def test_sql_prints_csv_into_a_pipe(cli, recorded):
 
 
 def test_sql_csv_keeps_a_lone_carriage_return_in_its_cell(cli, recorded):
-    """It is quoted, or readers would take it for the end of the row; NULL is told from empty."""
+    """It is quoted, or readers would take it for the end of the row; NULL differs from empty."""
     out = cli(
         "sql", "--format", "csv", "SELECT 'a' || char(13) || 'b' AS c, NULL AS d, '' AS e"
     ).out
@@ -302,17 +302,17 @@ def test_an_empty_run_id_is_nobodys(cli, recorded):
 
 def test_stats_are_those_of_the_view(cli, base):
     """What the command sums up by itself is what SQL says, whatever agents say of themselves."""
-    dice = random.Random(5)
+    rng = random.Random(5)
     lines = []
     for number in range(300):
-        agent = dice.choice(["a", "b", "c", None, "only", "ü"])
+        agent = rng.choice(["a", "b", "c", None, "only", "ü"])
         data = {"agent_name": agent if number else "once", "job_type": "j"}
         lines.append(event(number, "run.started", f"r{number}", **data))
-        if agent == "only" or dice.random() < 0.2:
+        if agent == "only" or rng.random() < 0.2:
             continue
         ended = {
-            "status": dice.choice(["success", "failed", "timeout", "odd", None]),
-            "duration_ms": dice.choice([number, number / 3, "long", None]),
+            "status": rng.choice(["success", "failed", "timeout", "odd", None]),
+            "duration_ms": rng.choice([number, number / 3, "long", None]),
         }
         lines.append(event(1000 + number, "run.ended", f"r{number}", **ended))
     (base / "raw").mkdir(parents=True)

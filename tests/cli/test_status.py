@@ -159,7 +159,7 @@ def test_a_broken_file_is_trouble(base, cli, client):
 def test_a_compressed_file_that_was_cut_is_trouble_once_it_rests(
     base, cli, client, monkeypatch, suffix
 ):
-    """While it grows it is unfinished, and no trouble; nobody told of one that stayed so."""
+    """While it grows it is unfinished, and no trouble; one that stayed so was not reported."""
     client.start_run("agent", "job")
     whole = gzip.compress(b"\n" * 9_000) if suffix == ".gz" else zstandard.compress(b"\n" * 9_000)
     (base / "raw" / f"events_20200101.ndjson{suffix}").write_bytes(whole[:-4])

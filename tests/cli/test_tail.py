@@ -126,7 +126,7 @@ def test_follow_sees_events_that_come_late(base, client, follow):
 
 
 def test_follow_goes_on_over_a_rebuild(base, client, cli, follow):
-    """A view that is made anew repeats nothing and misses nothing."""
+    """A rebuilt database repeats nothing and misses nothing."""
     client.log_event("run", "step", 1)
     process = follow("-n", "1")
     process.stdout.readline()

@@ -285,8 +285,8 @@ def test_drops_are_counted_said_once_and_recorded(client, log, monkeypatch, capl
     monkeypatch.undo()
     monkeypatch.setattr(client._recorder, "budget", _AMPLE)
     client.log_event("run", "e", "back")
-    (told,) = [event for event in log.events() if event.type == "writer.dropped"]
-    assert told.data == {"events_dropped": stats["events_dropped"]}
+    (reported,) = [event for event in log.events() if event.type == "writer.dropped"]
+    assert reported.data == {"events_dropped": stats["events_dropped"]}
 
 
 def test_errors_by_turns_are_said_once_each(client, monkeypatch, caplog):

@@ -42,7 +42,7 @@ def test_its_size_is_that_of_the_file_while_there_is_one(path, file):
 
 
 def test_a_number_that_is_another_files_now_is_not_its_own(path, file, tmp_path):
-    """It has no size there, and closing leaves it to whoever has it."""
+    """It has no size there, and closing leaves it to its owner."""
     other = os.open(tmp_path / "other", os.O_RDWR | os.O_CREAT)
     number = file.fd
     os.dup2(other, number)

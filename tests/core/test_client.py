@@ -233,13 +233,13 @@ def test_a_context_does_what_the_client_does(client, log):
 
 
 def test_nested_runs_name_their_parent(client, log):
-    """Inside, beside and afterwards."""
+    """Inside, next to it and afterwards."""
     with client.track_run("a", "outer", run_id="outer"):
         with client.track_run("a", "inner", run_id="inner"):
             client.start_run("a", "j", run_id="innermost")
-        client.start_run("a", "j", run_id="beside", parent_run_id="given")
+        client.start_run("a", "j", run_id="sibling", parent_run_id="given")
     client.start_run("a", "j", run_id="after")
-    parents = [log.run(r).get("parent_run_id") for r in ("inner", "innermost", "beside", "after")]
+    parents = [log.run(r).get("parent_run_id") for r in ("inner", "innermost", "sibling", "after")]
     assert parents == ["outer", "inner", "given", None]
 
 
@@ -355,7 +355,7 @@ def test_a_signal_handler_may_log(client, log):
 
 @pytest.mark.parametrize("daemons", [0, 1])
 def test_the_last_words_of_a_process_are_in_the_log(tmp_path, daemons):
-    """From atexit, from __del__ and beside a daemon thread; and it ends in silence."""
+    """From atexit, from __del__ and with a daemon thread; and it ends in silence."""
     run(
         """
         import atexit, sys, threading

@@ -20,7 +20,7 @@ def assert_rise(ticks):
 
 
 def test_ids_are_uuid_version_7_of_their_time():
-    """The id is an RFC 9562 UUIDv7 whose milliseconds are those of the time beside it."""
+    """The id is an RFC 9562 UUIDv7 whose milliseconds are those of the time next to it."""
     before = time.time_ns() // 1_000_000
     tick = Clock().tick()
     parsed = uuid.UUID(tick.id)

@@ -169,7 +169,7 @@ def test_a_well_known_directory_must_be_a_writable_directory(home, monkeypatch):
 
 @pytest.mark.needs("paths")
 def test_paths_are_inside_the_base_unless_named(tmp_path):
-    """Log and view stand in raw/ and db/, or where their variables say."""
+    """Log and database are in raw/ and db/, or where their variables say."""
     plain = TelemetryConfig.from_env({"TELEMETRY_BASE_DIR": str(tmp_path)})
     assert plain.ndjson_dir == tmp_path / "raw"
     assert plain.database_path == tmp_path / "db/telemetry.sqlite"
@@ -302,7 +302,7 @@ def test_each_setting_reaches_each_who_needs_it(tmp_path):
 
 
 def test_every_setting_that_sets_a_field_names_it(tmp_path):
-    """So that whoever shows the settings shows what is in force."""
+    """So that settings that are shown are those in force."""
     fields = vars(TelemetryConfig.for_base(tmp_path)).keys() - {"refused", "misplaced"}
     assert {setting.attribute for setting in SETTINGS if setting.attribute} == fields
 

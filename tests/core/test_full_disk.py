@@ -137,7 +137,7 @@ print(*filter(None, ids))
 
 @pytest.mark.needs("limits")
 def test_files_that_may_not_grow_from_then_on_cost_no_acknowledged_event_and_no_exit(base):
-    """EFBIG to the end: the process ends well and in silence; what it was told is there."""
+    """EFBIG to the end: the process ends well and in silence; what was acknowledged is there."""
     ids = run_agent(
         base,
         _LIMITED
@@ -168,8 +168,8 @@ print(ids[0], client.get_stats()["events_dropped"])
 """,
     )
     log = assert_kept(base, ids[:1])
-    (told,) = [event for event in log.events() if event.type == "writer.dropped"]
-    assert told.data == {"events_dropped": int(ids[1])}
+    (reported,) = [event for event in log.events() if event.type == "writer.dropped"]
+    assert reported.data == {"events_dropped": int(ids[1])}
     assert len(log.payloads()) == 101 - int(ids[1])
 
 
@@ -224,7 +224,7 @@ def give_back():
 @pytest.mark.needs("limits")
 @pytest.mark.parametrize("event_before", [True, False])
 def test_no_descriptor_to_be_had_makes_events_wait(base, event_before):
-    """EMFILE when the files must be opened, for the first time or anew; later there are some."""
+    """EMFILE when the files must be opened, for the first time or again; later there are some."""
     ids = run_agent(
         base,
         _NO_DESCRIPTORS

@@ -21,7 +21,7 @@ from tests.support.oracle import assert_kept
 from tests.support.process import start
 
 if os.name != "posix":
-    pytest.skip("is about what may stand in a POSIX directory", allow_module_level=True)
+    pytest.skip("is about what may be in a POSIX directory", allow_module_level=True)
 
 
 def shared_name():
@@ -129,7 +129,7 @@ def test_a_directory_may_be_a_link(base, client, tmp_path, name):
 
 
 def test_a_directory_that_is_deleted_again_and_again_takes_what_comes_after(base, client):
-    """`rm -rf` beside two threads that log: nothing raises, and the log is there afterwards."""
+    """`rm -rf` while two threads log: nothing raises, and the log is there afterwards."""
     client.log_event("run", "e", "first")
     over, ids = threading.Event(), []
 

@@ -71,7 +71,7 @@ def test_the_path_is_looked_at_once_a_second(shared, monkeypatch):
         now[0] = moment
         append(shared)
         assert len(looks) - opened == looked
-    assert len(set(map(id, looks))) == 2, "the file and the lock, never opened anew"
+    assert len(set(map(id, looks))) == 2, "the file and the lock, never opened again"
 
 
 @pytest.mark.needs("open-moves")
@@ -130,7 +130,7 @@ def test_a_directory_replaced_behind_the_lock_gets_nothing(raw, path, shared, mo
 
 @pytest.mark.needs("descriptors")
 def test_forgetting_closes_every_descriptor(raw, path, shared):
-    """A forked child has to, and so has whoever can't trust what it has open."""
+    """A forked child has to, and so has a process that can't trust what it has open."""
     before = len(os.listdir("/proc/self/fd"))
     append(shared)
     assert len(os.listdir("/proc/self/fd")) == before + 2, "the log and its lock"

@@ -60,7 +60,7 @@ def test_other_spellings_are_read(text, canonical):
         "2026-11-22T25:00:00Z",
         "2026-11-22T24:00:00.000000Z",
         "2026-11-22T12:34:56.789012ZZ",
-        # As long as a canonical time, and taken by fromisoformat from Python 3.11 on:
+        # Of the length of a canonical time, and taken by fromisoformat from Python 3.11 on:
         "2026-11-22T12:34:56.78901ZZ",
         "2026-11-22T12:34:56.789+05Z",
         "2026-W47-7T12:34:56.789012Z",

@@ -22,7 +22,7 @@ def entry(text="line", events=1):
 
 
 class Lock:
-    """Stands for the shared log: notes with which budget it is asked, and does as it is told."""
+    """Take the place of the shared log: note the budget of each call, and answer as configured."""
 
     def __init__(self):
         self.budgets, self.is_stuck, self.forgotten = [], None, 0
@@ -84,7 +84,7 @@ def test_impatience_ends_with_its_second_and_comes_again_when_there_is_cause(one
 
 
 def test_a_busy_lock_makes_nobody_impatient(one, lock, clock):
-    """The queue moves on, and whoever waits has his turn."""
+    """The queue moves on, and waiting threads have their turn."""
     lock.is_stuck = False
     assert budgets_at(one, lock, clock, 100.0, 100.1) == [BUDGET, BUDGET]
 
@@ -177,17 +177,17 @@ def test_a_thread_that_is_in_the_way_is_not_waited_for(one, lock):
 
 
 def test_the_first_drop_of_all_is_told_once(one, monkeypatch, tmp_path):
-    """Nothing was told before it, and nothing new came after."""
+    """Nothing was reported before it, and nothing new came after."""
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
         one._backlog._max_bytes = 1
         assert not one.write(*entry(), BUDGET)
-        # It can't be told yet.
+        # It can't be reported yet.
         assert one.flush(BUDGET)
     assert one.flush(BUDGET)
     assert one.flush(BUDGET)
-    (told,) = Log(tmp_path / "raw").events()
-    assert (told.type, told.data) == ("writer.dropped", {"events_dropped": 1})
+    (reported,) = Log(tmp_path / "raw").events()
+    assert (reported.type, reported.data) == ("writer.dropped", {"events_dropped": 1})
 
 
 def test_a_flush_waits_for_the_lock_as_long_as_it_may(one, lock, clock):

@@ -52,7 +52,7 @@ def test_a_run_is_visible_soon_after_it_was_recorded(base: Path, client: Telemet
 def test_a_busy_daemon_leaves_a_gap_if_somebody_waits_and_only_then(
     client: TelemetryClient, monkeypatch: pytest.MonkeyPatch, is_waited_for: bool
 ) -> None:
-    """Passes without a gap starve whoever looks for the lease; gaps for nobody cost latency."""
+    """Passes without a gap starve processes that wait for the lease; needless gaps cost latency."""
     daemon = Daemon(Base(client.config))
     lease = Base(client.config).write_lease()
     pauses: list[float] = []
@@ -79,7 +79,7 @@ def _take(lease: Lease) -> None:
 def test_others_get_the_lease_from_a_daemon_that_never_rests(
     base: Path, client: TelemetryClient
 ) -> None:
-    """Archiving, pruning and a rebuild beside agents that log without a pause."""
+    """Archiving, pruning and a rebuild while agents log without a pause."""
     is_over = threading.Event()
 
     def log() -> None:
@@ -344,7 +344,7 @@ def test_a_view_that_may_not_be_written_is_read_with_a_warning(
 def test_no_view_and_a_daemon_that_makes_none_is_an_error(
     client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader is told that there is nothing to read."""
+    """A reader learns that there is nothing to read."""
     with Base(client.config).indexer_lease(DAEMON), pytest.raises(DatabaseUnusable):
         refresh_database(Base(client.config))
 

@@ -1,4 +1,4 @@
-"""The daemon imports and receives where its settings say so, beside its passes."""
+"""The daemon imports and receives where its settings say so, between its passes."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _texts(value):
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode here")
 @pytest.mark.parametrize("command", ["init", "status", "backup", "report"])
 def test_a_base_whose_name_is_no_text_is_answered_in_json(command, tmp_path, capsys):
-    """Its bytes stand there as lone surrogates, as Python spells them; nothing is a bug of ours."""
+    """Its bytes appear as lone surrogates, as Python spells them; nothing is reported as a bug."""
     base = tmp_path / os.fsdecode(b"caf\xe9")
     cli = Cli(base, capsys)
     assert cli("init").code == 0

@@ -1,4 +1,4 @@
-"""Pricing: estimates beside tokens, their version, and newer prices without reading the log."""
+"""Estimates next to tokens, their version, and newer prices without reading the log."""
 
 from __future__ import annotations
 

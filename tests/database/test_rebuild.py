@@ -61,7 +61,7 @@ def test_a_rebuild_gives_the_same_tables(config: TelemetryConfig) -> None:
 
 @pytest.mark.parametrize("gone", ["file", "directory"])
 def test_a_deleted_database_comes_back_whole(config: TelemetryConfig, gone: str) -> None:
-    """Deleting `db/`, or only the main file and not what SQLite keeps beside it, loses nothing."""
+    """Deleting `db/`, or only the main file and not SQLite's companion files, loses nothing."""
     index_once(Base(config))
     live = tables(config.database_path)
     if gone == "file":
@@ -155,7 +155,7 @@ def test_killed_at_any_moment_the_old_view_stands(config: TelemetryConfig) -> No
 
 
 def test_a_database_of_another_version_is_rebuilt_by_itself(config: TelemetryConfig) -> None:
-    """No migration: the next pass makes it anew, under readers that have it open."""
+    """No migration: the next pass rebuilds it, under readers that have it open."""
     index_once(Base(config))
     with closing(open_writer(config.database_path)) as connection:
         connection.execute("DROP VIEW runs_by_agent")
@@ -167,7 +167,7 @@ def test_a_database_of_another_version_is_rebuilt_by_itself(config: TelemetryCon
 
 
 def test_rubbish_in_the_databases_place_is_kept_aside(config: TelemetryConfig) -> None:
-    """It is not ours to delete; the view is made anew beside it."""
+    """It is not ours to delete; the database is rebuilt next to it."""
     config.database_path.parent.mkdir(parents=True, exist_ok=True)
     config.database_path.write_bytes(b"this is no database" * 1_000)
     assert rows(config, _COUNT) == [(20,)]
@@ -242,7 +242,7 @@ def test_events_written_while_it_builds_are_in(
 
 
 def test_verify_finds_each_kind_of_difference(config: TelemetryConfig) -> None:
-    """A changed row, a missing event, an event too many, a moved cursor: each is told."""
+    """A changed row, a missing event, an event too many, a moved cursor: each is reported."""
     (config.ndjson_dir / "events_20200101.ndjson").write_bytes(b"not an event\n")
     assert verify(Base(config)).is_ok
     for damage in (
@@ -360,11 +360,11 @@ def test_a_rebuild_says_what_all_of_its_passes_found(
         return real(given)
 
     monkeypatch.setattr(Base, "write_lease", write_first)
-    told: list[int] = []
-    result = rebuild(Base(config), told.append)
+    reported: list[int] = []
+    result = rebuild(Base(config), reported.append)
     assert result.lines == {"indexed": 61, "duplicate": 60, "quarantined": 1}
     assert result.read_bytes == sum(path.stat().st_size for path in config.ndjson_dir.glob("e*"))
-    assert sum(told) == result.read_bytes
+    assert sum(reported) == result.read_bytes
     assert (result.problems, result.is_complete) == ([], True)
 
 
@@ -391,7 +391,7 @@ def test_whoever_waits_for_the_swap_is_told_before_anybody_else_writes(
 def test_a_view_that_was_not_there_is_the_owners_alone_and_knows_its_settings(
     config: TelemetryConfig,
 ) -> None:
-    """What a rebuild before this one left behind, when it was killed, does not stand in the way."""
+    """What a rebuild before this one left behind, when it was killed, is not in the way."""
     config.stale_after = 77.0
     config.database_path.parent.mkdir()
     Base(config).shadow_path.write_bytes(b"left behind" * 1000)
@@ -440,7 +440,7 @@ def test_a_database_of_which_the_tables_can_not_be_told_is_kept_aside(
 
 
 def test_the_write_ahead_log_of_the_swap_is_not_left_to_readers(config: TelemetryConfig) -> None:
-    """It held the whole view; one that stays open would keep it for as long."""
+    """It held the whole view; one that stays open would keep it."""
     index_once(Base(config))
     with closing(_reader(config)) as reader:
         reader.execute(_COUNT).fetchone()

@@ -121,7 +121,7 @@ def test_a_database_without_its_file_is_damaged(view: Session, client: Telemetry
 def test_a_pass_says_what_it_found_and_work_what_it_returned(
     view: Session, client: TelemetryClient
 ) -> None:
-    """Whoever asks for something to be written hears what came of it."""
+    """A caller who asks for a write learns its outcome."""
     client.start_run("agent", "job")
     assert view.run_pass().lines == {"indexed": 1}
     assert view.write(lambda connection: connection.execute("SELECT 7").fetchone()) == (7,)
@@ -246,15 +246,15 @@ _HARMS = [
 def test_what_is_no_view_of_ours_is_rebuilt_as_it_is_opened(
     client: TelemetryClient, harm: Callable[[Path], None]
 ) -> None:
-    """Before any pass the rows are there; whoever waits is told how far it is."""
+    """Before any pass the rows are there; progress is reported to the caller."""
     client.start_run("agent", "job")
     path = client.config.database_path
     path.parent.mkdir()
     harm(path)
-    told: list[int] = []
-    with closing(open_or_rebuild(Base(client.config), on_progress=told.append)):
+    reported: list[int] = []
+    with closing(open_or_rebuild(Base(client.config), on_progress=reported.append)):
         assert count_runs(client.config) == 1
-    assert sum(told) > 0
+    assert sum(reported) > 0
 
 
 def test_a_view_opened_again_is_the_one_that_was_there(client: TelemetryClient) -> None:
@@ -295,7 +295,7 @@ def test_what_is_due_is_queued_once_the_log_was_read(forwarding: TelemetryConfig
 
 
 def test_half_a_log_makes_nothing_due(forwarding: TelemetryConfig) -> None:
-    """Its states never lasted: a pass that is told to stop queues nothing."""
+    """Its states never lasted: a pass that is asked to stop queues nothing."""
     answers = iter([True])
     with closing(
         open_or_rebuild(Base(forwarding), should_stop=lambda: next(answers, False))
@@ -311,7 +311,7 @@ def test_half_a_log_makes_nothing_due(forwarding: TelemetryConfig) -> None:
 def test_a_queue_that_was_not_filled_to_the_end_does_not_hold_all(
     forwarding: TelemetryConfig,
 ) -> None:
-    """Told to stop after the log was read: the next pass makes up for it."""
+    """Asked to stop after the log was read: the next pass makes up for it."""
     answers = iter([False, True])
     with closing(
         open_or_rebuild(Base(forwarding), should_stop=lambda: next(answers, False))
@@ -323,7 +323,7 @@ def test_a_queue_that_was_not_filled_to_the_end_does_not_hold_all(
 
 
 def test_what_is_folded_without_a_target_is_queued_for_none(forwarding: TelemetryConfig) -> None:
-    """The mark goes, so that whoever has a target again makes up for it."""
+    """The mark goes, so that a process that has a target again makes up for it."""
     with closing(open_or_rebuild(Base(forwarding))) as view:
         view.run_pass()
     without = TelemetryConfig.for_base(forwarding.metrics_dir)

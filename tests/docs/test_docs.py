@@ -129,7 +129,7 @@ def test_every_field_is_documented() -> None:
 
 
 def test_every_column_table_and_view_is_documented() -> None:
-    """Whoever writes SQL finds every name."""
+    """Every name of the SQL is there."""
     text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
     for name in (*RUN_COLUMNS, *TABLES, *VIEWS):
         assert name in text
@@ -159,14 +159,14 @@ def test_a_wrong_option_of_the_generator_writes_nothing() -> None:
 
 
 def test_every_command_that_can_exit_3_says_so() -> None:
-    """Whoever watches an exit code finds in the help when it is 3."""
+    """The help says when the exit code is 3."""
     for name, entry in COMMANDS.items():
         path = ROOT / "indexer" / "cli" / "commands" / f"{entry.module}.py"
         if re.search(r"return (3|_?DEGRADED) if", path.read_text(encoding="utf-8")):
             page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
             section = page.partition(f"### telemetry {name}\n")[2].partition("\n### telemetry ")
-            told = section[0] + section[2] * (name == "service")
-            assert re.search(r"[Ee]xits?\s+3", told), name
+            reported = section[0] + section[2] * (name == "service")
+            assert re.search(r"[Ee]xits?\s+3", reported), name
 
 
 def test_every_variable_the_code_reads_is_a_setting() -> None:
@@ -180,7 +180,7 @@ def test_every_variable_the_code_reads_is_a_setting() -> None:
 
 
 def test_nothing_names_a_machine() -> None:
-    """No path of anybody's machine stands in the repository."""
+    """No path of anybody's machine is in the repository."""
     files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).split("\n")
     homes = (os.path.expanduser("~") + "/.", str(ROOT) + "/")
     for name in filter(None, files):

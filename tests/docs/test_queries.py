@@ -182,7 +182,7 @@ def test_time_is_counted_where_it_was_spent(work: Path, capsys) -> None:
 
 
 def test_a_copied_call_is_counted_in_the_first_session(work: Path, capsys) -> None:
-    """Both names are told."""
+    """Both names are given."""
     (row,) = _ask(work, capsys, "Which calls does another session own?")
     assert (row["copied_in"], row["counted_in"]) == ("claude-code-copy", "claude-code-first")
 

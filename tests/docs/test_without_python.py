@@ -114,7 +114,7 @@ def test_the_writer_for_node_keeps_the_order_of_its_events(base: Path, shell) ->
 
 @pytest.mark.skipif(_BASH is None or shutil.which("flock") is None, reason="needs bash and flock")
 def test_the_writer_for_bash_keeps_the_order_of_its_events(base: Path, shell) -> None:
-    """Also beside a fragment that somebody left, and beside other writers."""
+    """Also after a fragment that somebody left, and with other writers."""
     version = subprocess.run([str(_BASH), "-c", "echo ${EPOCHREALTIME:+5}"], capture_output=True)
     if version.stdout.strip() != b"5":
         pytest.skip("needs bash 5")

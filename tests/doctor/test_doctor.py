@@ -98,7 +98,7 @@ def test_nothing_is_changed(base, cli, client, state):
 def _without_directories(base):
     """The base as it stands, but for its own time, since the probe's directory came and went.
 
-    The `-shm` file holds no data: whoever opens a view that was left open fills it anew.
+    The `-shm` file holds no data: opening a database that was left open fills it again.
     """
     left_out = (str(base), str(base / "db" / "telemetry.sqlite-shm"))
     return {path: found for path, found in snapshot(base).items() if path not in left_out}
@@ -160,10 +160,10 @@ def test_a_base_that_one_may_not_use_is_a_failure(base, cli, client, mode):
     finally:
         base.chmod(0o700)
     assert (code, errors) == (3, "")
-    told = [one for one in findings if one["state"] == "failure"]
-    assert any("this user can't read and write" in one["what"] for one in told)
-    assert any(one["topic"] == "probe" for one in told)
-    assert all(one["todo"] for one in told)
+    reported = [one for one in findings if one["state"] == "failure"]
+    assert any("this user can't read and write" in one["what"] for one in reported)
+    assert any(one["topic"] == "probe" for one in reported)
+    assert all(one["todo"] for one in reported)
 
 
 @pytest.mark.needs("modes")
@@ -195,12 +195,12 @@ def test_a_read_only_disk_is_a_failure(base):
     if done.returncode not in (0, 3):
         pytest.skip(f"no file system can be mounted here: {done.stderr}")
     assert done.returncode == 3
-    told = {
+    reported = {
         one["topic"]: one["what"]
         for one in json.loads(done.stdout)["findings"]
         if one["state"] == "failure"
     }
-    assert "Read-only file system" in told["probe"]
+    assert "Read-only file system" in reported["probe"]
 
 
 def test_a_view_that_is_rubbish_is_a_failure(base, cli, client):
@@ -216,7 +216,7 @@ def test_a_view_that_is_rubbish_is_a_failure(base, cli, client):
 
 
 def test_a_view_of_another_version_is_told(base, cli, client):
-    """It is made anew by itself, and that takes a while."""
+    """It is rebuilt by itself, and that takes a while."""
     client.start_run("agent", "job")
     cli("index")
     view = sqlite3.connect(base / "db" / "telemetry.sqlite")
@@ -339,9 +339,9 @@ def test_a_missing_dependency_is_named(base, tmp_path):
     )
     assert (done.returncode, done.stderr) == (3, "")
     findings = json.loads(done.stdout)["findings"]
-    told = {one["what"]: one["todo"] for one in findings if one["state"] == "failure"}
-    assert told["orjson is not installed"].startswith("pip install --upgrade 'orjson>=")
-    assert any(what.startswith("rich 1.0 is older than") for what in told)
+    reported = {one["what"]: one["todo"] for one in findings if one["state"] == "failure"}
+    assert reported["orjson is not installed"].startswith("pip install --upgrade 'orjson>=")
+    assert any(what.startswith("rich 1.0 is older than") for what in reported)
     assert any(one["what"].startswith("not checked") for one in findings)
 
 
@@ -487,8 +487,8 @@ def test_events_and_files_of_the_future_are_told(base, client, monkeypatch):
     (base / "raw" / f"events_{later:%Y%m%d}.ndjson").write_text(
         f'{{"specversion":"1.0","time":"{later:%Y-%m-%dT%H:%M:%SZ}"}}\n'
     )
-    told = list(clock.check(subject(base)))
-    assert states(told) == ["ok", "warning", "note"]
+    reported = list(clock.check(subject(base)))
+    assert states(reported) == ["ok", "warning", "note"]
     real = clock.list_segments
     ahead = timedelta(days=1).total_seconds() * 1e9
     monkeypatch.setattr(
@@ -508,14 +508,14 @@ def test_what_trouble_left_behind_is_told(base, cli, client):
     (base / ".telemetry-probe-x").mkdir()
     ran = cli("doctor", "--json")
     assert ran.code == 0
-    told = found(ran, "leftovers", "note")
-    assert "1 spill file" in told
-    assert "damaged-2026 is a damaged database" in told
-    assert ".telemetry-probe-x" in told
+    reported = found(ran, "leftovers", "note")
+    assert "1 spill file" in reported
+    assert "damaged-2026 is a damaged database" in reported
+    assert ".telemetry-probe-x" in reported
 
 
 def test_an_examination_that_breaks_hides_no_other(cli, monkeypatch):
-    """A bug in one check is told as such."""
+    """A bug in one check is reported as such."""
 
     def break_down(_):
         raise ZeroDivisionError("so it is")

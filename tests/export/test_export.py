@@ -93,7 +93,7 @@ def test_runs_have_all_columns_and_stand_in_order(form, cli, recorded):
 
 
 def test_csv_is_what_a_spreadsheet_can_open(cli, recorded):
-    """Formulas are defused, numbers are numbers, NULL is told from empty, no byte order mark."""
+    """Formulas are defused, numbers are numbers, NULL differs from empty, no byte order mark."""
     ran = cli("export", "runs", "--output", "-")
     assert ran.out.startswith("run_id,agent_name,")
     good, odd = _rows(cli, "runs", "csv")

@@ -43,7 +43,7 @@ def test_an_answer_is_judged_by_its_status(outcome: str, statuses: tuple[int, ..
 
 
 def test_backoff_doubles_up_to_a_cap_and_jitters_over_all_of_it() -> None:
-    """The longest wait doubles with each failure; dice choose anything below it."""
+    """The longest wait doubles with each failure; jitter chooses anything below it."""
     assert [backoff(n, 1.0) for n in (1, 2, 3, 4)] == [2, 4, 8, 16]
     assert backoff(50, 1.0) == backoff(5_000_000, 1.0) == 900
     assert backoff(3, 0.0) == 0
@@ -177,7 +177,7 @@ def test_a_target_that_asks_for_patience_gets_it() -> None:
 
 def test_a_breaker_survives_a_clock_that_steps() -> None:
     """Set back by a year or ahead by one, it lets parcels pass within the hour."""
-    dice = random.Random(1)
+    rng = random.Random(1)
     for step in (-365 * 86400, 365 * 86400):
         breaker = CircuitBreaker(rate=5, in_flight=2, state=BreakerState(9, NOW + 300))
         now = NOW + step
@@ -185,7 +185,7 @@ def test_a_breaker_survives_a_clock_that_steps() -> None:
         assert any(breaker.capacity(now + n) for n in range(2 * 3600)), (
             step,
             min(waits),
-            dice.random(),
+            rng.random(),
         )
 
 

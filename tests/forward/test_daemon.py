@@ -134,13 +134,13 @@ def test_daemons_killed_at_any_moment_lose_nothing_and_double_no_key(
     base: Path, server: Hostile
 ) -> None:
     """Eight kills among runs that come and a server that resets: all is held, one body a key."""
-    dice = random.Random(7)
+    rng = random.Random(7)
     server.plan(token=_TOKEN, ways=["ok", "ok", "reset after", "reset before"], bad=1)
     runs = []
     for _ in range(8):
         runs += record(base, 5)
         process = start_daemon(base, **_variables(server))
-        time.sleep(dice.uniform(0.3, 1.5))
+        time.sleep(rng.uniform(0.3, 1.5))
         process.kill()
         process.communicate()
     with running_daemon(base, **_variables(server)):
@@ -181,12 +181,14 @@ def test_a_bad_proxy_or_certificate_variable_is_an_error_in_the_status(
 ) -> None:
     """The daemon lives, indexes, and says what to look at."""
     record(base)
-    told = _variables(server, **variables)
-    with running_daemon(base, **told):
-        eventually(lambda: bool(_status(base, **told)["forwarding"]["targets"][0]["last_error"]))
+    reported = _variables(server, **variables)
+    with running_daemon(base, **reported):
+        eventually(
+            lambda: bool(_status(base, **reported)["forwarding"]["targets"][0]["last_error"])
+        )
         record(base)
         eventually(lambda: count_runs(TelemetryConfig.for_base(base)) == 2)
-        (target,) = _status(base, **told)["forwarding"]["targets"]
+        (target,) = _status(base, **reported)["forwarding"]["targets"]
     assert "SSL_CERT_FILE" in target["last_error"]
     assert "HTTP_PROXY" in target["last_error"]
     assert "s3cret" not in str(target)
@@ -214,22 +216,24 @@ def test_a_certificate_has_to_match(base: Path, tmp_path: Path, host: str, fits:
 def test_a_token_that_is_refused_pauses_the_target_until_somebody_says_retry(
     base: Path, server: Hostile
 ) -> None:
-    """One attempt, an alarm; then `telemetry forward retry` beside the running daemon."""
+    """One attempt, an alarm; then `telemetry forward retry` with the daemon running."""
     server.plan(token="another")
     record(base, 3)
-    told = _variables(server)
+    reported = _variables(server)
     _settings(base, "[targets.api]\nin_flight = 1\n")
-    with running_daemon(base, **told):
+    with running_daemon(base, **reported):
         eventually(lambda: server.held()["requests"] == 1)
-        eventually(lambda: _status(base, **told)["forwarding"]["targets"][0]["state"] == "paused")
-        ran = in_process(base, "status", **told)
+        eventually(
+            lambda: _status(base, **reported)["forwarding"]["targets"][0]["state"] == "paused"
+        )
+        ran = in_process(base, "status", **reported)
         assert ran.code == 3
         assert "rejected our credentials (HTTP 401 Unauthorized): fix the token" in ran.out
         assert server.held()["requests"] == 1
         server.plan(token=_TOKEN)
-        assert in_process(base, "forward", "retry", **told).code == 0
+        assert in_process(base, "forward", "retry", **reported).code == 0
         eventually(lambda: len(server.held()["held"]) == 3)
-        eventually(lambda: in_process(base, "status", **told).code == 0)
+        eventually(lambda: in_process(base, "status", **reported).code == 0)
 
 
 def test_a_dead_letter_stays_one_after_a_rebuild_until_it_is_retried(
@@ -239,23 +243,23 @@ def test_a_dead_letter_stays_one_after_a_rebuild_until_it_is_retried(
     server.plan(token=_TOKEN, poison="broken")
     good = record(base, 2)
     (bad,) = record(base, product="broken")
-    told = _variables(server)
-    ran = in_process(base, "forward", **told)
+    reported = _variables(server)
+    ran = in_process(base, "forward", **reported)
     assert ran.code == 3, ran
     assert set(server.held()["held"]) == {f"{run}:2" for run in good}
-    (letter,) = in_process(base, "forward", "dead", "--json", **told).json
+    (letter,) = in_process(base, "forward", "dead", "--json", **reported).json
     assert (letter["run_id"], letter["target"], letter["revision"]) == (bad, "api", 2)
     assert letter["reason"] == "HTTP 400 Bad Request"
     shutil.rmtree(base / "db")
     before = server.held()["requests"]
-    assert in_process(base, "forward", **told).code == 3
+    assert in_process(base, "forward", **reported).code == 3
     assert server.held()["requests"] == before, "rejected for good, also in a new database"
     server.plan(token=_TOKEN)
-    retried = in_process(base, "forward", "retry", "--json", **told).json
+    retried = in_process(base, "forward", "retry", "--json", **reported).json
     assert retried == {"targets": ["api"], "retried": 1, "written": True}
-    assert in_process(base, "forward", **told).code == 0
+    assert in_process(base, "forward", **reported).code == 0
     assert f"{bad}:2" in server.held()["held"]
-    assert in_process(base, "forward", "dead", "--json", **told).json == []
+    assert in_process(base, "forward", "dead", "--json", **reported).json == []
 
 
 def test_a_target_that_is_added_later_gets_history_on_request_only(
@@ -263,32 +267,32 @@ def test_a_target_that_is_added_later_gets_history_on_request_only(
 ) -> None:
     """It starts when it is first seen, also after a rebuild; a backfill sends the rest, once."""
     old = record(base, 3)
-    told = _variables(server)
-    assert in_process(base, "forward", **told).code == 0
+    reported = _variables(server)
+    assert in_process(base, "forward", **reported).code == 0
     file = tmp_path / "runs.ndjson"
     _settings(base, f'[targets.copy]\nkind = "file"\npath = "{file}"\n')
-    ran = in_process(base, "forward", **told)
+    ran = in_process(base, "forward", **reported)
     assert (ran.code, file.exists()) == (0, False)
     assert "copy gets runs that end from now on; `telemetry forward backfill copy`" in ran.err
     shutil.rmtree(base / "db")
     new = record(base)
-    assert in_process(base, "forward", **told).code == 0
+    assert in_process(base, "forward", **reported).code == 0
     assert _keys(file) == [f"{run}:2" for run in new]
-    asked = in_process(base, "forward", "backfill", "copy", "--since", "1h", "--json", **told)
+    asked = in_process(base, "forward", "backfill", "copy", "--since", "1h", "--json", **reported)
     assert (asked.code, asked.json["target"], asked.json["written"]) == (0, "copy", True)
     for _ in range(2):
-        assert in_process(base, "forward", **told).code == 0
+        assert in_process(base, "forward", **reported).code == 0
         assert sorted(_keys(file)) == sorted(f"{run}:2" for run in [*new, *old])
     assert server.held()["requests"] == 4, "the first target is sent nothing again"
-    assert in_process(base, "forward", "backfill", "nobody", **told).code == 1
+    assert in_process(base, "forward", "backfill", "nobody", **reported).code == 1
 
 
 def test_a_target_starts_on_a_base_without_runs(base: Path, server: Hostile) -> None:
     """Forwarding by hand before anything is recorded, then after it."""
-    told = _variables(server)
-    assert in_process(base, "forward", **told).code == 0
+    reported = _variables(server)
+    assert in_process(base, "forward", **reported).code == 0
     (run,) = _record_only(base)
-    assert in_process(base, "forward", **told).code == 0
+    assert in_process(base, "forward", **reported).code == 0
     assert set(server.held()["held"]) == {f"{run}:2"}
 
 
@@ -304,7 +308,7 @@ def _keys(file: Path) -> list[str]:
 
 
 def test_forward_says_who_does_it_already(base: Path, server: Hostile) -> None:
-    """Beside a daemon a pass by hand is refused, with its pid."""
+    """While a daemon runs, a pass by hand is refused, with its pid."""
     record(base)
     with running_daemon(base, **_variables(server)) as daemon:
         eventually(lambda: _posted(base) == 1)
@@ -321,9 +325,9 @@ def test_nothing_is_sent_where_it_is_switched_off(
 ) -> None:
     """Neither by the daemon nor by hand."""
     record(base)
-    told = _variables(server, **enabled)
-    in_process(base, "forward", **told)
-    with running_daemon(base, **told):
+    reported = _variables(server, **enabled)
+    in_process(base, "forward", **reported)
+    with running_daemon(base, **reported):
         record(base)
         eventually(lambda: count_runs(TelemetryConfig.for_base(base)) == 2)
     assert server.held()["requests"] == 0
@@ -337,7 +341,7 @@ def test_the_token_is_in_nothing_that_is_written(
     record(base, 3)
     record(base, product="broken")
     url = server.url.replace("//", "//user:passw0rd@") + "?api_key=qu3ry-s3cret"
-    told = {**_variables(server), "METRICS_API_URL": url}
+    reported = {**_variables(server), "METRICS_API_URL": url}
     written = []
     logged = tmp_path / "daemon.log"
     with open(logged, "wb") as file:
@@ -345,7 +349,7 @@ def test_the_token_is_in_nothing_that_is_written(
             [*COMMAND, "--base", str(base), "-v", "index", "--watch"],
             stderr=file,
             stdout=file,
-            env=environment(**told),
+            env=environment(**reported),
         )
     eventually(lambda: server.held()["requests"] > 0)
     eventually(lambda: "rejected" in str(received(base)), 30)
@@ -372,14 +376,14 @@ def test_the_token_is_in_nothing_that_is_written(
         ["sql", "SELECT * FROM outbox"],
         ["service", "install", "--print", "--kind", "systemd"],
     ):
-        ran = in_process(base, *command, **told)
+        ran = in_process(base, *command, **reported)
         written += [ran.out, ran.err]
     written += [path.read_bytes().decode("latin-1") for path in base.rglob("*") if path.is_file()]
     text = "\n".join(written)
     assert len(text) > 20_000
     for secret in (_TOKEN, "passw0rd", "qu3ry-s3cret"):
         places = [text[max(0, at - 80) : at + 40] for at in _places(text, secret)]
-        # A service has to be told where to post; see what is said of that in its docs.
+        # A service has to know where to post; see what is said of that in its docs.
         assert [one for one in places if "Environment=" not in one] == []
 
 
@@ -393,17 +397,17 @@ def test_settings_that_make_no_sense_are_told_and_cost_nobody_else(
     """What, where, and what to do; the others are sent to, and indexing goes on."""
     record(base)
     _settings(base, '[targets.bad]\nkind = "pigeon"\nurl = "http://x"\n')
-    told = _variables(server)
-    ran = in_process(base, "status", **told)
+    reported = _variables(server)
+    ran = in_process(base, "status", **reported)
     assert ran.code == 3
     assert (
         "telemetry.toml: target bad: kind is 'pigeon': use one of http, sheets, file, otlp"
         in ran.out
     )
-    assert in_process(base, "forward", **told).code == 3
+    assert in_process(base, "forward", **reported).code == 3
     assert server.held()["requests"] == 1
     _settings(base, "targets = [\n")
-    with running_daemon(base, **told):
-        eventually(lambda: _status(base, **told)["forwarding"]["problems"] != [])
+    with running_daemon(base, **reported):
+        eventually(lambda: _status(base, **reported)["forwarding"]["problems"] != [])
         record(base)
         eventually(lambda: server.held()["requests"] == 2)

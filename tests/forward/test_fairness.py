@@ -68,7 +68,7 @@ def _story(directory: Path, receiver: Choosy, seed: int, in_flight: int = 4) -> 
 def test_a_run_that_is_accepted_at_its_nth_attempt_gets_there(
     accepts_at: list[int], otherwise: int, every: int, seed: int
 ) -> None:
-    """Beside runs that never are, and while new ones arrive all the time."""
+    """With runs that never are, and while new ones arrive all the time."""
     with tempfile.TemporaryDirectory() as directory:
         receiver = Choosy()
         receiver.otherwise = otherwise

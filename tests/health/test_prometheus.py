@@ -31,7 +31,7 @@ def values(text):
 
 
 def test_every_metric_has_a_type_a_meaning_and_a_base_unit(base, client, capsys):
-    """Nothing in milliseconds, days or kilobytes, and no metric told twice."""
+    """Nothing in milliseconds, days or kilobytes, and no metric given twice."""
     client.start_run("agent", "job")
     text = Cli(base, capsys)("status", "--prometheus", "--integrity").out
     found = families(text)
@@ -87,7 +87,7 @@ def test_labels_are_escaped(tmp_path, capsys):
 
 
 def test_an_empty_base_is_valid_too(base, capsys):
-    """What is not known is left out, rather than told as nothing."""
+    """What is not known is left out, rather than given as nothing."""
     ran = Cli(base, capsys)("status", "--prometheus")
     assert ran.code == 0
     # The parser would take a counter by another name as well.

@@ -106,7 +106,7 @@ def test_an_end_sets_status_time_and_duration() -> None:
 
 @pytest.mark.parametrize("odd", ["", "yesterday", [], 7, {"a": 1}, True])
 def test_what_is_no_time_is_kept_but_not_as_one(odd: Any) -> None:
-    """The run began and ended when its events say; what was given stands in the context."""
+    """The run began and ended when its events say; what was given is in the context."""
     row = _fold([event(1, "run.started", start_time=odd), event(2, "run.ended", end_time=odd)])
     assert (row["start_time"], row["end_time"]) == (event(1).time, event(2).time)
     assert (row["status"], row["duration_ms"]) == ("success", 0)

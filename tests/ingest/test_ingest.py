@@ -1,4 +1,4 @@
-"""What stands in the log comes to stand in the view, exactly once."""
+"""What is in the log gets into the database, exactly once."""
 
 from __future__ import annotations
 
@@ -527,7 +527,7 @@ def test_a_legacy_payload_that_cannot_be_written_again_stops_nobody(
 def test_a_context_that_nests_too_deep_stays_text(
     raw: Path, passes: Passes, same_as_new: None
 ) -> None:
-    """JSON in a text may nest deeper than the line it stands in; folding it stopped every pass."""
+    """JSON in a text may nest deeper than the line it is in; folding it stopped every pass."""
     deep = "[" * 300 + "]" * 300
     (raw / "events_20260101.ndjson").write_bytes(encode(event(1, "run.started", context_json=deep)))
     assert passes.run().lines == {"indexed": 1}
@@ -558,7 +558,7 @@ def test_a_file_whose_name_is_no_text_is_read_like_any_other(
 def test_a_file_out_of_reach_is_not_taken_for_gone(
     raw: Path, passes: Passes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its place is kept, and the problem told: it was forgotten, and nobody heard of it."""
+    """Its cursor is kept, and the problem reported: it was forgotten, and nobody heard of it."""
     path = raw / "events_20260101.ndjson"
     path.write_bytes(lines_of(_RUN))
     passes.run()
@@ -608,7 +608,7 @@ def test_a_file_cut_while_it_was_compressed_gives_all_that_it_holds(
 def test_lines_before_a_cursor_are_counted_once_and_not_in_every_pass(
     raw: Path, passes: Passes, same_as_new: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A growing log of the earlier product would else be read anew with each of its lines."""
+    """A growing log of the earlier product would else be read again with each of its lines."""
     line = legacy_line(record_type="event", run_id="run", timestamp="2026-01-01T00:00:00Z")
     path = raw / "events_20260101.ndjson"
     read: list[int] = []
@@ -656,7 +656,7 @@ def test_a_file_that_repeats_and_is_rewritten_as_another_goes_keeps_no_place(
 
 
 def test_a_file_made_anew_with_the_same_size_and_inode_is_read(raw: Path, passes: Passes) -> None:
-    """File systems give a freed inode away at once; a day of one event is as long as the next."""
+    """File systems give a freed inode away at once; days of one event have equal sizes."""
     path = raw / "events_20260101.ndjson"
     path.write_bytes(encode(event(1, run_id="a")))
     passes.run()
@@ -694,22 +694,22 @@ def test_what_is_quarantined_goes_with_its_file(raw: Path, passes: Passes) -> No
 def test_a_pass_tells_what_it_read_and_reads_no_further_than_it_may(
     raw: Path, passes: Passes
 ) -> None:
-    """Each batch's bytes and their sum; once told to stop, no other file is begun."""
+    """Each batch's bytes and their sum; once asked to stop, no other file is begun."""
     for number in (1, 2):
         (raw / f"events_{number}.ndjson").write_bytes(encode(event(number)))
-    told: list[int] = []
+    noted: list[int] = []
     with small_batches(1):
-        stopped = passes.ingest.run_pass(should_stop=lambda: True, on_progress=told.append)
+        stopped = passes.ingest.run_pass(should_stop=lambda: True, on_progress=noted.append)
     assert (stopped.lines, stopped.read_bytes) == ({"indexed": 1}, len(encode(event(1))))
-    assert passes.ingest.run_pass(on_progress=told.append).lines == {"indexed": 1}
-    assert told == [len(encode(event(number))) for number in (1, 2)]
+    assert passes.ingest.run_pass(on_progress=noted.append).lines == {"indexed": 1}
+    assert noted == [len(encode(event(number))) for number in (1, 2)]
 
 
 @pytest.mark.parametrize("by_another_connection", [True, False])
 def test_cursors_that_somebody_else_dropped_are_noticed(
     raw: Path, passes: Passes, by_another_connection: bool
 ) -> None:
-    """They are remembered from pass to pass, for as long as nobody else writes the database."""
+    """They are remembered from pass to pass, while nobody else writes the database."""
     (raw / "events_20260101.ndjson").write_bytes(lines_of(_RUN))
     passes.run()
     passes.run()
@@ -788,7 +788,7 @@ def test_what_is_quarantined_goes_over_to_the_file_that_its_own_became(
 def test_rows_go_along_though_their_files_name_is_taken_by_another(
     raw: Path, passes: Passes, same_as_new: None
 ) -> None:
-    """A late event makes the plain file of a compressed day anew; only that event is read."""
+    """A late event creates the plain file of a compressed day again; only that event is read."""
     path = raw / "events_20260101.ndjson"
     path.write_bytes(lines_of(_RUN))
     passes.run()

@@ -63,7 +63,7 @@ def test_two_folds_that_know_nothing_of_each_other_agree(
     ]
     row = fold(None, sorted(events, key=lambda event: (event.time, event.id)))
     assert row is not None
-    told, expected = as_told(row), naive_fold(events)
-    assert {name: told.get(name) for name in COMPARED} == {
+    reported, expected = as_told(row), naive_fold(events)
+    assert {name: reported.get(name) for name in COMPARED} == {
         name: expected.get(name) for name in COMPARED
     }

@@ -1,4 +1,4 @@
-"""The command `tools/torture.py`: the torture at a terminal, for as long as it is told to.
+"""The command `tools/torture.py`: the torture at a terminal, for a given time.
 
 It shows what the torture does, has the report written, and says how to repeat what went wrong.
 """
@@ -48,7 +48,7 @@ class _Screen:
         )
 
     def begin(self, number: int, experiment: Experiment) -> Callable[[int], None]:
-        """Show that an experiment has begun; return what is told how many trials are over."""
+        """Show that an experiment has begun; return the callback for finished trials."""
         task = self._progress.add_task(f"round {number}: {experiment.title}", total=None)
         self._progress.start()
         return lambda trials: self._progress.advance(task, trials)
@@ -65,7 +65,7 @@ class _Screen:
         )
 
     def say(self, text: str) -> None:
-        """Say something beside the outcomes."""
+        """Say something besides the outcomes."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -77,7 +77,7 @@ class _Screen:
     show_default=True,
     help="No experiment begins after so long; the last one is made to its end.",
 )
-@click.option("--seed", type=int, help="Throw the dice as another run did.")
+@click.option("--seed", type=int, help="Repeat the random choices of another run.")
 @click.option(
     "--round",
     "first_round",

@@ -21,10 +21,10 @@ class Bench(NamedTuple):
     """Scratch space of its own; what is left in it is the evidence when a promise is broken."""
     seed: int
     on_progress: Callable[[int], None] = lambda _: None
-    """Told how many more of its trials are over."""
+    """Called with how many more of its trials are over."""
 
     def chance(self) -> random.Random:
-        """Return the dice that all choices of the experiment are thrown with."""
+        """Return the source of all random choices of the experiment."""
         return random.Random(self.seed)
 
 

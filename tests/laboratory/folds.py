@@ -73,7 +73,7 @@ def _event(chance: random.Random) -> Event:
     return event(moment, chance.choice(_KINDS))._replace(id=f"id-{number}", data=data)
 
 
-# Made beforehand: drawing the parts of each event anew takes fifty times as long as folding it.
+# Made beforehand: drawing the parts of each event again takes fifty times the time of folding it.
 _POOL = [_event(random.Random(number)) for number in range(5_000)]
 _TABLE = empty_database()
 
@@ -89,7 +89,7 @@ def run(bench: Bench, examples: int) -> dict[str, int]:
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    # Two bytes an event: a list of them takes Hypothesis ten times as long to draw.
+    # Two bytes an event: Hypothesis needs ten times the time to draw a list of them.
     @given(st.binary(min_size=2, max_size=16), st.integers(0, 2**16))
     def hold(drawn: bytes, cut: int) -> None:
         numbers = (int.from_bytes(drawn[at : at + 2], "big") for at in range(0, len(drawn), 2))

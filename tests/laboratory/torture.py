@@ -40,10 +40,10 @@ def torture(
     first_round: int = 1,
     on_start: Callable[[int, Experiment], Callable[[int], None]] = lambda *_: lambda _: None,
 ) -> Iterator[Outcome]:
-    """Make the experiments round by round, for as long as outcomes are asked for.
+    """Make the experiments round by round, while outcomes are asked for.
 
     The last outcome is the first with a violation; what that experiment worked with is then
-    left in `directory`. `on_start` gives what is told how many trials are over.
+    left in `directory`. `on_start` gives the function that is called with how many trials are over.
     """
     for number in count(first_round):
         for experiment in experiments:

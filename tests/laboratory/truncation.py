@@ -59,7 +59,7 @@ def _cut(path: Path, whole: bytes, cut: int, expected: dict[str, Any]) -> None:
         _judge_cut(connection, path, whole, cut)
         with path.open("ab") as file:
             file.write(whole[cut:])
-        # Every other time by an indexer that was started anew.
+        # Every other time by an indexer that was started again.
         (ingest if cut % 2 else Ingest(connection, path.parent)).run_pass()
         if _found(connection) != expected:
             raise Violation(f"{path.name} cut at {cut} and completed is not what it was")

@@ -105,11 +105,11 @@ def test_a_pass_short_of_memory_fails_as_a_whole_and_the_next_has_every_line(bas
     big = encode(event(1, payload="x" * 8_000_000))
     (base / "raw" / "events_20260101.ndjson").write_bytes(encode(event(0)) + big * 1)
     config = Base.at(base).config
-    told = run(_LIMITED, str(base), str(48 * 1024 * 1024))
+    reported = run(_LIMITED, str(base), str(48 * 1024 * 1024))
     if Base.at(base).database_path.exists():
         assert tables(config.database_path)["quarantine"] == []
-    assert told.startswith("OutOfMemory") or rows(config, "SELECT count(*) FROM run_events") == [
-        (2,)
-    ]
+    assert reported.startswith("OutOfMemory") or rows(
+        config, "SELECT count(*) FROM run_events"
+    ) == [(2,)]
     assert rows(config, "SELECT count(*) FROM run_events") == [(2,)]
     assert rows(config, "SELECT count(*) FROM quarantine") == [(0,)]

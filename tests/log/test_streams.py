@@ -135,7 +135,7 @@ def test_a_file_that_is_given_an_old_time_has_changed_all_the_same(tmp_path: Pat
 
 @pytest.mark.needs("modes")
 def test_a_file_out_of_reach_is_listed_with_nothing_known_of_it(tmp_path: Path) -> None:
-    """It is not gone, and whoever opens it is told why it can't be read."""
+    """It is not gone, and opening it says why it can't be read."""
     path = tmp_path / "events.ndjson"
     path.symlink_to(path)
     assert list_segments(tmp_path) == [Segment(path.name, str(path), 0, 0, 0, 0)]

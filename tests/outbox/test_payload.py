@@ -48,13 +48,13 @@ def test_the_body_has_the_twenty_fields_that_receivers_know() -> None:
 @given(st.integers(0, 2**32))
 def test_a_body_changes_with_its_revision_and_with_nothing_else(seed: int) -> None:
     """Agent's events, receipts and unknown events, before, between and after, leave it as it is."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     revising = [event(10, "run.started", agent_name="a"), event(20, "run.ended", status="failed")]
-    revising += [event(30 + n, "run.updated", items_failed=n) for n in range(dice.randrange(3))]
+    revising += [event(30 + n, "run.updated", items_failed=n) for n in range(rng.randrange(3))]
     silent: list[Event] = []
-    for _ in range(dice.randrange(1, 8)):
-        data = {"target": dice.choice(["api", "b"]), "revision": dice.randrange(4)}
-        silent.append(event(dice.randrange(1, 50) * 100 + 7, dice.choice(_SILENT), **data))
+    for _ in range(rng.randrange(1, 8)):
+        data = {"target": rng.choice(["api", "b"]), "revision": rng.randrange(4)}
+        silent.append(event(rng.randrange(1, 50) * 100 + 7, rng.choice(_SILENT), **data))
     plain = fold(None, revising)
     noisy = fold(None, sorted(revising + silent, key=lambda one: (one.time, one.id)))
     for names in (KNOWN_FIELDS, ALL_FIELDS):

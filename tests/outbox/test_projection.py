@@ -199,7 +199,7 @@ def test_a_change_of_settings_makes_anew_what_was_never_tried(raw: Path) -> None
 def test_a_first_pass_queues_nothing_before_it_has_read_the_whole_log(
     raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a log gives states that never lasted; receipts stand in later files."""
+    """Half a log gives states that never lasted; receipts are in later files."""
     queue = Queue(raw, API)
     queue.append(*a_run("r"))
     queue.append(
@@ -222,17 +222,17 @@ def test_a_first_pass_queues_nothing_before_it_has_read_the_whole_log(
     assert queue.waiting() == {}
 
 
-def _history(dice: random.Random) -> list[Event]:
+def _history(rng: random.Random) -> list[Event]:
     """Some runs with all that may become of them, in the order of their times."""
     events: list[Event] = []
     for run in ("p", "q", "r"):
         number = 2
-        events += a_run(run, dice.randrange(5))
-        for _ in range(dice.randrange(6)):
+        events += a_run(run, rng.randrange(5))
+        for _ in range(rng.randrange(6)):
             at = 100 + len(events)
-            kind = dice.choice(["update", "delivered", "rejected", "retried", "event", "failed"])
-            target = dice.choice(["api", "other"])
-            revision = dice.randrange(1, number + 1)
+            kind = rng.choice(["update", "delivered", "rejected", "retried", "event", "failed"])
+            target = rng.choice(["api", "other"])
+            revision = rng.randrange(1, number + 1)
             if kind == "update":
                 number += 1
                 events.append(event(at, "run.updated", run, items_failed=number))
@@ -241,7 +241,7 @@ def _history(dice: random.Random) -> list[Event]:
             elif kind == "rejected":
                 events.append(rejected(at, run, revision, target))
             elif kind == "retried":
-                receipt = f"id-{dice.randrange(100, at + 3):08d}"
+                receipt = f"id-{rng.randrange(100, at + 3):08d}"
                 events.append(
                     event(
                         at,
@@ -263,16 +263,16 @@ def test_what_waits_does_not_hang_on_how_the_log_was_read(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
     """In any order, any files and any number of passes: what one look at all of it queues."""
-    dice = random.Random(seed)
-    events = _history(dice)
+    rng = random.Random(seed)
+    events = _history(rng)
     directory = tmp_path_factory.mktemp("queue") / "raw"
     live = Queue(directory, API, OTHER)
-    shuffled = dice.sample(events, len(events))
+    shuffled = rng.sample(events, len(events))
     live.index()
     while shuffled:
-        some = [shuffled.pop() for _ in range(min(len(shuffled), dice.randrange(1, 5)))]
-        with small_batches(dice.choice([1, 2, 1000])):
-            live.index(*some, file=f"events_2026010{dice.randrange(1, 4)}.ndjson")
+        some = [shuffled.pop() for _ in range(min(len(shuffled), rng.randrange(1, 5)))]
+        with small_batches(rng.choice([1, 2, 1000])):
+            live.index(*some, file=f"events_2026010{rng.randrange(1, 4)}.ndjson")
     afresh = Queue(directory, API, OTHER, database="afresh.sqlite")
     afresh.index()
     assert [row[:6] for row in live.rows()] == [row[:6] for row in afresh.rows()]

@@ -46,7 +46,7 @@ def test_a_token_may_stand_in_a_variable(base: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("[targets.x]", "a target of kind http needs url"),
         ('[targets.x]\nkind = "file"', "a target of kind file needs path"),
@@ -82,13 +82,13 @@ def test_a_token_may_stand_in_a_variable(base: Path, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_what_makes_no_sense_is_told_and_costs_that_target_alone(
-    base: Path, text: str, told: str
+    base: Path, text: str, reported: str
 ) -> None:
     """Where it stands, what is wrong, and no secret; the others are there."""
     loaded = _load(base, text, **_URL)
     assert [target.name for target in loaded.targets] == ["api"]
     (problem,) = loaded.problems
-    assert told in problem
+    assert reported in problem
     assert "telemetry.toml" in problem
     assert "a b" not in problem
 

@@ -122,7 +122,7 @@ def test_log_records_are_told_apart_by_all_that_they_say(send: Sender, log: Log)
 
 
 def test_what_has_no_valid_id_is_refused_and_counted(send: Sender, log: Log) -> None:
-    """The others are taken; the client is told not to send it again."""
+    """The others are taken; the client learns not to send it again."""
     bad = [span(traceId="0" * 32), span(spanId="xyz"), span(spanId=None), "no object", span(7)]
     answer = send("/v1/traces", traces(*bad))
     assert answer.status == 200
@@ -137,7 +137,7 @@ def test_what_has_no_valid_id_is_refused_and_counted(send: Sender, log: Log) -> 
 
 
 def test_metrics_are_counted_and_dropped_and_that_is_said_once(send: Sender, log: Log) -> None:
-    """Not each time: some programs print what they are told."""
+    """Not each time: some programs print every answer."""
     request = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "a"}, {"name": "b"}]}]}]}
     first = send("/v1/metrics", request).json["partialSuccess"]
     assert first["rejectedDataPoints"] == "0"
@@ -260,8 +260,10 @@ def test_what_was_not_foreseen_is_asked_for_again(send: Sender, monkeypatch) -> 
 def test_secrets_do_not_reach_the_disk(send: Sender, log: Log) -> None:
     """By their shape, and by the name of the attribute; the id is that of the source."""
     secret = SECRETS[0][1]
-    told = span(attributes=[attribute("x", secret), attribute("http.request.header.cookie", "a=1")])
-    assert send("/v1/traces", traces(told)).status == 200
+    reported = span(
+        attributes=[attribute("x", secret), attribute("http.request.header.cookie", "a=1")]
+    )
+    assert send("/v1/traces", traces(reported)).status == 200
     assert secret.encode() not in log.bytes()
     assert b"a=1" not in log.bytes()
     (event,) = log.events()

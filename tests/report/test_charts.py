@@ -78,7 +78,7 @@ def test_lines_are_few_and_whole(highest):
 
 
 def test_every_status_has_a_pattern_of_its_own():
-    """So that none is told by its colour alone."""
+    """So that none is known by its colour alone."""
     found = [ET.tostring(p) for p in ET.fromstring(patterns()).iter("pattern")]
     shapes = {text.split(b"<rect", 1)[1].split(b"/>", 1)[1] for text in found}
     assert len(found) == len(shapes) == len(STACKED)

@@ -70,7 +70,7 @@ def test_an_hour_that_comes_twice_is_one_part(zone):
 
 
 def test_the_period_before_ends_where_this_one_begins():
-    """And is as long; there is none before the beginning of time."""
+    """And has the same length; there is none before the beginning of time."""
     period = _period("2026-11-15T00", "2026-11-22T00")
     assert period.before() == _period("2026-11-08T00", "2026-11-15T00")
     first = _period("0001-01-02T00", "2026-11-22T00")

@@ -138,7 +138,7 @@ def test_what_agents_wrote_stays_text(cli, client, record):
 
 
 def test_figures_are_of_the_period(cli, record):
-    """Counts, rates and durations of runs that started in it, beside those of the one before."""
+    """Counts, rates and durations of runs that started in it, next to those of the one before."""
     for minute in range(1, 21):
         record("agent", milliseconds=minute * 1000, hours=1)
     record("agent", "failed", hours=2, milliseconds=10)
@@ -285,7 +285,7 @@ def test_pictures_and_tables_can_be_heard(cli, record):
 
 
 def test_status_is_never_told_by_colour_alone(cli, record):
-    """Its name stands beside its colour, in the legend and in the tables."""
+    """Its name is next to its colour, in the legend and in the tables."""
     record("agent", "failed", error_summary="x")
     text = _html(cli)
     swatches = re.findall(r'<svg class="swatch".*?</svg>(\w*)', text)
@@ -454,7 +454,7 @@ def test_a_report_says_what_models_cost_and_which_tools_fail(cli, at_work):
 
 
 def test_a_report_says_what_a_killed_run_was_doing(cli, at_work):
-    """Beside the stale run."""
+    """Next to the stale run."""
     said = "killed in tool_call search after 3.2 s, 4 spans deep"
     assert said in _Page(cli("report", *at_work, "--format", "html", "--output", "-").out).text
 

@@ -1,4 +1,4 @@
-"""Past days compressed, and not an event lost, whoever writes or dies meanwhile."""
+"""Past days compressed, and not an event lost, whatever writes or dies meanwhile."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _unpack_zstd(data: bytes) -> bytes:
 def test_a_file_compressed_by_hand_takes_its_rows_along_too(
     config: TelemetryConfig, tmp_path: Path
 ) -> None:
-    """Whoever compresses it: the cursor follows, and nothing is read again."""
+    """Whatever compresses it: the cursor follows, and nothing is read again."""
     subprocess.run(["gzip", str(config.ndjson_dir / SHARED)], check=True)
     assert index_once(Base(config)).read_bytes == 0
     check(config, 50, tmp_path)
@@ -154,7 +154,7 @@ def test_only_days_that_are_over_for_so_long_are_touched(config: TelemetryConfig
 def test_a_late_event_finds_its_way_and_is_archived_next_time(
     config: TelemetryConfig, tmp_path: Path
 ) -> None:
-    """A writer that has the file open notices and makes it anew; that is archived by itself."""
+    """A writer that has the file open notices and creates it again; that is archived by itself."""
     writer = SharedLog(config.ndjson_dir)
     writer.append(lines_of([event(50)]), DAY, 1.0, sync=False)
     archive(Base(config), MONTH, packing.GZIP, NOW)
@@ -198,7 +198,7 @@ def test_what_was_appended_after_an_archiver_was_killed_is_kept(
 
 
 def test_an_archive_that_is_broken_proves_nothing(config: TelemetryConfig, tmp_path: Path) -> None:
-    """A cut or garbled archive beside the plain file costs no line of it."""
+    """A cut or garbled archive next to the plain file costs no line of it."""
     packed = gzip.compress((config.ndjson_dir / SHARED).read_bytes())
     for name, data in ((f"{SHARED}.gz", packed[:-9]), (f"{SHARED}.zst", b"no zstd")):
         (config.ndjson_dir / name).write_bytes(data)
@@ -254,7 +254,7 @@ def test_a_writer_that_is_stopped_with_the_lock_is_not_waited_for_long(
 
 
 def test_one_keeper_at_a_time(config: TelemetryConfig) -> None:
-    """A second one is told who is at it."""
+    """A second one learns who is at it."""
     with Base(config).segments_lease("backup"), pytest.raises(AlreadyRunning, match="backup"):
         archive(Base(config), MONTH, packing.GZIP, NOW)
 

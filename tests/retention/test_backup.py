@@ -81,7 +81,7 @@ def check(config: TelemetryConfig, tmp_path: Path) -> None:
 
 @pytest.mark.needs("modes")
 def test_a_backup_is_a_sound_database_of_its_own(config: TelemetryConfig) -> None:
-    """Private, complete, readable without anything beside it."""
+    """Private, complete, readable without any companion file."""
     done = backup(Base(config))
     assert done.path.parent == config.metrics_dir / "backups"
     assert stat.S_IMODE(done.path.stat().st_mode) == 0o600
@@ -187,20 +187,20 @@ def test_a_backup_under_full_load_restores_to_what_verify_accepts(
     try:
         with running_daemon(config.metrics_dir, poll_interval=0.05):
             for _ in range(3):
-                told = {agent.stdout.readline().strip() for agent in agents for _ in range(100)}
-                index_seen = lambda told=told: told <= _stored(config)  # noqa: E731
+                reported = {agent.stdout.readline().strip() for agent in agents for _ in range(100)}
+                index_seen = lambda reported=reported: reported <= _stored(config)  # noqa: E731
                 eventually(index_seen, 30)
-                made.append((backup(Base(config), with_log=with_log).path, told))
+                made.append((backup(Base(config), with_log=with_log).path, reported))
     finally:
         for agent in agents:
             agent.kill()
             agent.communicate()
-    for path, told in made:
+    for path, reported in made:
         if not with_log:
             shutil.copytree(config.ndjson_dir, elsewhere.ndjson_dir)
         restored = restore(Base(elsewhere), path)
         assert restored.warning == ""
-        assert told <= ids(elsewhere)
+        assert reported <= ids(elsewhere)
         check(elsewhere, tmp_path)
         shutil.rmtree(elsewhere.metrics_dir)
 
@@ -283,7 +283,7 @@ def test_a_view_alone_goes_over_a_damaged_one(config: TelemetryConfig, tmp_path:
 
 
 def test_nothing_is_restored_under_a_daemon(config: TelemetryConfig) -> None:
-    """It is told who is in the way."""
+    """It learns who is in the way."""
     path = backup(Base(config), with_log=True).path
     with running_daemon(config.metrics_dir):
         lock = config.database_path.parent / "indexer.json"

@@ -122,7 +122,7 @@ def test_own_and_compressed_files_go_too(config: TelemetryConfig, tmp_path: Path
 
 
 def test_what_a_kept_file_repeats_stays(config: TelemetryConfig, tmp_path: Path) -> None:
-    """An event of the old day that stands in a later file as well is an event of that now."""
+    """An event of the old day that is in a later file as well is an event of that now."""
     first, _ = _events()
     with (config.ndjson_dir / KEPT).open("ab") as file:
         file.write(lines_of(first[2:]))
@@ -256,7 +256,7 @@ def test_it_works_beside_a_daemon(config: TelemetryConfig, tmp_path: Path) -> No
 
 
 def test_one_keeper_at_a_time(config: TelemetryConfig) -> None:
-    """A second one is told who is at it."""
+    """A second one learns who is at it."""
     with Base(config).segments_lease("archive"), pytest.raises(AlreadyRunning, match="archive"):
         prune_old(config)
     assert names(config) == [OLD, KEPT]

@@ -86,7 +86,7 @@ def test_tool_calls_that_are_scheduled_have_not_ended() -> None:
 
 
 def test_the_older_document_is_the_same_session() -> None:
-    """One JSON object for all messages; beside a newer file it adds nothing."""
+    """One JSON object for all messages; next to a newer file it adds nothing."""
     document = {**HEAD, "messages": [_message("g1", 3, tokens=TOKENS)]}
     newer = events("gemini", "gemini-s", "s", [HEAD, _message("g1", 3, tokens=TOKENS)])
     older = events("gemini", "gemini-s", "s", [document])

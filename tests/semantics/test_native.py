@@ -77,7 +77,7 @@ def test_of_several_starts_the_first_counts_and_of_several_ends_the_last() -> No
 
 
 def test_a_span_that_only_ended_began_as_long_before() -> None:
-    """Its start was lost, or stands in a segment that is not read yet."""
+    """Its start was lost, or is in a segment that is not read yet."""
     span = _span(_event(9, "ended", status="error", duration_ms=2_000, error="E: x\nmore"))
     assert span.start_time == "2026-01-01T00:00:07.000000Z"
     assert (span.name, span.status, span.error) == (None, "error", "E: x")

@@ -203,7 +203,7 @@ def test_a_trace_is_a_run_named_by_its_agent() -> None:
 
 
 def test_logs_of_a_coding_agent_are_spans_that_ended_at_their_time() -> None:
-    """The start is as long before as the log says; costs are those that were reported."""
+    """The start is before the end by what the log says; costs are those that were reported."""
     first, *_ = sorted(
         _runs("claude-code")["claude-code-6d2a1c1e-0000-4000-8000-00000000a001"].spans,
         key=lambda one: one.start_time or "",

@@ -124,7 +124,7 @@ def test_pending_spans_and_spans_without_an_id_are_none() -> None:
 
 
 def test_a_claude_code_request_has_flat_names_and_exclusive_input() -> None:
-    """Its caches stand beside its input; it is named by its request too."""
+    """Its caches are apart from its input; it is named by its request too."""
     found = _facts(
         {
             "input_tokens": 4,

@@ -1,4 +1,4 @@
-"""As far as they can be held against the code without a Docker at hand."""
+"""The container files agree with the code, as far as that can be checked without Docker."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_image_runs_the_daemon_and_asks_the_status():
     assert instructions[0] == "FROM"
     assert 'ENTRYPOINT ["telemetry"]' in lines
     assert 'CMD ["index", "--watch"]' in lines
-    # Whoever comes after `USER` is not root.
+    # A user other than root comes after `USER`.
     assert instructions.index("USER") < instructions.index("ENTRYPOINT")
 
 

@@ -19,7 +19,7 @@ _BOOLEAN = "true|false"
 _DURATION = r"PT(\d+H)?(\d+M)?(\d+S)?"
 _COUNT = "[1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]"
 
-# What may stand in what, and for what has a text, which: Task Scheduler Schema, version 1.2.
+# Which element contains which, and the text of the others, by Task Scheduler Schema, version 1.2.
 _CHILDREN = {
     "Task": {"RegistrationInfo", "Triggers", "Settings", "Data", "Principals", "Actions"},
     "RegistrationInfo": {"URI", "SecurityDescriptor", "Source", "Date", "Author", "Version"}

@@ -266,17 +266,17 @@ def test_install_and_uninstall(cli, home):
 
 @pytest.fixture
 def systemctl(tmp_path, home, monkeypatch):
-    """A manager that answers, notes what it is told, and says no to `refused` if that exists."""
+    """A manager that answers, notes its commands, and says no to `refused` if that exists."""
     program = tmp_path / "bin" / "systemctl"
     program.parent.mkdir()
-    told = tmp_path / "told"
+    reported = tmp_path / "reported"
     program.write_text(
-        f'#!/bin/sh\necho "$@" >> {told}\ncase "$*" in *enable*)\n'
+        f'#!/bin/sh\necho "$@" >> {reported}\ncase "$*" in *enable*)\n'
         f"  test ! -e {tmp_path}/refused || {{ echo no >&2; exit 1; }};;\nesac\n"
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-    return told
+    return reported
 
 
 @pytest.mark.skipif(native_kind() != "systemd", reason="the manager is systemd")
@@ -295,5 +295,5 @@ def test_where_the_manager_answers_it_is_told(cli, systemctl, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", "x\n[Service]"])
 def test_a_name_that_is_none_is_refused(cli, name):
-    """It becomes a file's name and stands in commands."""
+    """It becomes a file's name and is part of commands."""
     assert cli("service", "install", "--print", "--name", name).code == 2

@@ -104,7 +104,7 @@ def test_a_reader_asks_and_waits_no_longer_than_told(config_with_view: Telemetry
 
 
 def test_whose_a_database_is_and_what_is_in_it(tmp_path: Path) -> None:
-    """Empty, ours of this version, ours of another, and somebody else's are told apart."""
+    """Empty, ours of this version, ours of another, and somebody else's are distinguished."""
     with closing(open_writer(tmp_path / "t.sqlite")) as connection:
         assert (is_empty(connection), is_ours(connection)) == (True, False)
         create_schema(connection)
@@ -117,7 +117,7 @@ def test_whose_a_database_is_and_what_is_in_it(tmp_path: Path) -> None:
 
 
 def test_a_connection_that_is_not_made_ready_is_closed(tmp_path: Path) -> None:
-    """Nobody else could: whoever asked for it never gets it."""
+    """Nobody else could: a process that asks for it never gets it."""
     connection = open_writer(tmp_path / "t.sqlite")
     with pytest.raises(KeyboardInterrupt), closed_on_error(connection):
         raise KeyboardInterrupt
@@ -146,7 +146,7 @@ def test_files_and_directories_are_the_owners_alone(client: TelemetryClient) -> 
 
 
 def test_a_reader_cannot_write(config_with_view: TelemetryConfig) -> None:
-    """Not even by taking back what the connection was told."""
+    """Not even by taking back the connection's settings."""
     with closing(open_reader(config_with_view.database_path)) as reader:
         reader.execute("PRAGMA query_only = OFF")
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -241,7 +241,7 @@ _POWERLESS = """
 @pytest.mark.skipif(os.name != "posix", reason="is about permissions")
 def test_what_a_reader_made_unwritable_beside_a_database_is_made_writable() -> None:
     """It has the mode that the database had for a while; the database's own mode is obeyed."""
-    # Not below pytest's directories, which are closed to whoever is not root.
+    # Not below pytest's directories, which are closed to everybody but root.
     directory = Path(tempfile.mkdtemp(prefix="telemetry-"))
     try:
         if os.geteuid() == 0:

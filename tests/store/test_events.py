@@ -62,7 +62,7 @@ def test_what_comes_to_stand_under_its_own_derived_id_is_one_event(
     tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     """The same content under both ids repeats, and the later of its lines counts as duplicate."""
-    # Other lines beside them, so that the first one of two files stands at the same offset.
+    # Other lines next to them, so that the first one of two files is at the same offset.
     derived = _OTHER._replace(id=_DERIVED)
     files = [[event(4), _FIRST], [event(5), _OTHER], [derived, event(6)]]
     made = _indexed(tmp_path, files, order)
@@ -79,7 +79,7 @@ def test_what_comes_to_stand_under_its_own_derived_id_is_one_event(
     "events", list(permutations([_FIRST, _OTHER, _OTHER._replace(id=_DERIVED)]))
 )
 def test_a_batch_may_displace_its_own_events(tmp_path: Path, events: tuple[Event, ...]) -> None:
-    """What was counted for a line a moment ago is counted anew, though nothing is committed."""
+    """What was counted for a line a moment ago is counted again, though nothing is committed."""
     made = _indexed(tmp_path, [list(events)], (0,))
     assert _payloads(made) == [(_FIRST.id, '"a"'), (_DERIVED, '"b"')]
     assert made.all("SELECT indexed, duplicate FROM log_files") == [(2, 1)]

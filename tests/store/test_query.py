@@ -1,4 +1,4 @@
-"""The query reads whatever can be read, and does nothing else whatever it is told."""
+"""The query reads whatever can be read, and does nothing else whatever it is given."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def contents(base: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("statement", FORBIDDEN)
 def test_what_does_not_read_is_refused(statement, ask, base):
     """Each statement fails, and the base is byte for byte what it was."""
-    # Whoever first reads a database in WAL mode makes the empty files that readers share.
+    # The first reader of a database in WAL mode makes the empty files that readers share.
     ask("SELECT count(*) FROM agent_runs")
     before = contents(base)
     with pytest.raises(QueryFailed):
@@ -235,7 +235,7 @@ def test_an_endless_result_is_stopped_too(database):
 
 
 def test_the_readers_own_time_does_not_count(database):
-    """Whoever reads slowly, through a pager say, still gets all rows."""
+    """A slow reader, such as a pager, still gets all rows."""
     with closing(open_reader(database)) as connection:
         query = Query(connection, f"{ENDLESS} SELECT x FROM n LIMIT 1000", timeout=0.3)
         rows = query.rows()

@@ -1,4 +1,4 @@
-"""A reader may hold it back, which is told, and then it shrinks again."""
+"""A reader may hold the write-ahead log back: that is reported, and it shrinks again."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _grow_wal(config: TelemetryConfig, view: Session) -> sqlite3.Connection:
 
 
 def test_without_a_reader_the_log_stays_small(config: TelemetryConfig, view: Session) -> None:
-    """However much is committed: what stands in it is moved into the database as it grows."""
+    """However much is committed: what is in it is moved into the database as it grows."""
     sizes = []
     for number in range(3):
         _index_batches(config, view, f"day-{number}", 40)

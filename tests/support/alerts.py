@@ -39,8 +39,8 @@ def rule(name: str, kind: str, **settings: Any) -> str:
 class Inbox:
     """What a receiver has: by key, once; each attempt may fail before or after it is kept."""
 
-    def __init__(self, dice: Optional[random.Random] = None) -> None:
-        self._dice = dice
+    def __init__(self, rng: Optional[random.Random] = None) -> None:
+        self._rng = rng
         self._coming: list[Outcome] = []
         self.is_down = False
         self.by_key: dict[str, dict[str, Any]] = {}
@@ -60,8 +60,8 @@ class Inbox:
     def _answer(self, parcel: Parcel) -> AttemptResult:
         if self.is_down:
             return result_of_status(503)
-        fails = self._dice is not None and self._dice.random() < 0.2
-        if not fails or (self._dice is not None and self._dice.random() < 0.5):
+        fails = self._rng is not None and self._rng.random() < 0.2
+        if not fails or (self._rng is not None and self._rng.random() < 0.5):
             assert self.bodies.setdefault(parcel.key, parcel.payload) == parcel.payload
             self.by_key.setdefault(parcel.key, json.loads(parcel.payload))
         return result_of_status(500 if fails else 200)
@@ -74,11 +74,11 @@ class AlertBase:
         self,
         directory: Path,
         *rules: str,
-        dice: Optional[random.Random] = None,
+        rng: Optional[random.Random] = None,
         problems: Callable[[Any], list[str]] = lambda _: [],
     ) -> None:
         self.now = START
-        self.inbox = Inbox(dice)
+        self.inbox = Inbox(rng)
         self.directory = directory
         self._problems = problems
         self._number = 0

@@ -116,7 +116,7 @@ def event(number: int, kind: str = "run.event", run_id: str = "run", **data: Any
 
 
 def lines_of(events: list[Event]) -> bytes:
-    """The events as they stand in the log."""
+    """The events as they are in the log."""
     return b"".join(encode(one) for one in events)
 
 

@@ -135,9 +135,9 @@ class Hostile:
             text=True,
             env=environment(),
         )
-        told = self._read()
-        self.url = f"http://127.0.0.1:{told['port']}/runs"
-        self.secure_url = f"https://127.0.0.1:{told.get('secure')}/runs"
+        reported = self._read()
+        self.url = f"http://127.0.0.1:{reported['port']}/runs"
+        self.secure_url = f"https://127.0.0.1:{reported.get('secure')}/runs"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -165,7 +165,7 @@ class Hostile:
 
 
 def received(base: Path) -> list[tuple[str, dict[str, Any]]]:
-    """The receipts that stand in a log: run and data."""
+    """The receipts in a log: run and data."""
     kinds = ("run.delivered", "run.delivery_failed")
     return [(one.run_id, one.data) for one in Log(base / "raw").events() if one.type in kinds]
 

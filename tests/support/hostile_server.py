@@ -53,7 +53,7 @@ class Receiver:
         self.faults: list[str] = []
         self.requests = 0
         self.tries: dict[str, int] = {}
-        self._dice = random.Random(0)
+        self._rng = random.Random(0)
 
     def obey(self, plan: dict[str, Any]) -> None:
         """Answer by this plan from now on.
@@ -62,7 +62,7 @@ class Receiver:
         `poison` get a 400; `token` is demanded.
         """
         self.plan = plan
-        self._dice = random.Random(plan.get("seed", 0))
+        self._rng = random.Random(plan.get("seed", 0))
 
     def choose(self, path: str, headers: dict[str, str], body: bytes) -> str:
         """Take in one request, and return how to answer it."""
@@ -79,7 +79,7 @@ class Receiver:
         poison = self.plan.get("poison")
         if poison and poison.encode() in body:
             return "400"
-        way = self._dice.choice(self.plan.get("ways", ["ok"]))
+        way = self._rng.choice(self.plan.get("ways", ["ok"]))
         if self.tries[key] > self.plan.get("bad", 3):
             way = "ok"
         if way in TAKEN_IN:
@@ -166,13 +166,13 @@ async def _main(certificate: str) -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    told: dict[str, Any] = {"port": port}
+    reported: dict[str, Any] = {"port": port}
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         secure = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-        told["secure"] = secure.sockets[0].getsockname()[1]
-    print(json.dumps(told), flush=True)
+        reported["secure"] = secure.sockets[0].getsockname()[1]
+    print(json.dumps(reported), flush=True)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         word, _, rest = line.strip().partition(" ")

@@ -12,7 +12,7 @@ _SETTING = ("run.started", "run.updated", "run.ended")
 
 
 class Log:
-    """A log directory, read anew at each call."""
+    """A log directory, read again at each call."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -37,7 +37,7 @@ def can_mount() -> bool:
 
 
 class Namespace:
-    """A mount namespace for as long as its process lives."""
+    """A mount namespace while its process lives."""
 
     def __init__(self, pid: int) -> None:
         self.enter = ("nsenter", "-m", "-t", str(pid), "--")

@@ -51,13 +51,13 @@ def naive_fold(events: Iterable[Event]) -> dict[str, Any]:
 
 def as_told(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of `agent_runs` in the same terms."""
-    told = {name: row[name] for name in NUMBERS | TEXTS | TIMES if row[name] is not None}
-    told["metrics"] = json.loads(row["metrics_json"] or "{}")
-    told["context"] = json.loads(row["context_json"] or "{}")
-    told["events"], told["revision"] = row["event_count"], row["revision"]
+    reported = {name: row[name] for name in NUMBERS | TEXTS | TIMES if row[name] is not None}
+    reported["metrics"] = json.loads(row["metrics_json"] or "{}")
+    reported["context"] = json.loads(row["context_json"] or "{}")
+    reported["events"], reported["revision"] = row["event_count"], row["revision"]
     if row["status"] is not None:
-        told["status"] = row["status"]
-    return told
+        reported["status"] = row["status"]
+    return reported
 
 
 def _start(run: dict[str, Any], data: dict[str, Any], time: str) -> None:

@@ -110,9 +110,9 @@ def _lines(data: bytes) -> Iterator[Line]:
 
 
 def _judge_acknowledged(acknowledged: Iterable[Optional[str]], events: list[Event]) -> None:
-    told = [one for one in acknowledged if one is not None]
-    _demand_none("acknowledged twice", _repeated(told))
-    _demand_none("acknowledged but not in the log", set(told) - {event.id for event in events})
+    reported = [one for one in acknowledged if one is not None]
+    _demand_none("acknowledged twice", _repeated(reported))
+    _demand_none("acknowledged but not in the log", set(reported) - {event.id for event in events})
 
 
 def _judge_events(events: list[Event], stored: Table) -> None:

@@ -31,8 +31,8 @@ _STATUSES = (200, 200, 201, 302, 408, 425, 429, 500, 502, 503)
 class FakeReceiver:
     """A receiver in this process: each attempt may fail, before or after what was sent is kept."""
 
-    def __init__(self, dice: random.Random, poison: str = "", bad: int = 4) -> None:
-        self._dice = dice
+    def __init__(self, rng: random.Random, poison: str = "", bad: int = 4) -> None:
+        self._rng = rng
         self._poison = poison
         self._bad = bad
         self._tries: dict[str, int] = {}
@@ -47,13 +47,13 @@ class FakeReceiver:
         self._coming.append((parcel, self._answer(parcel)))
 
     def outcomes(self) -> list[Outcome]:
-        some = self._dice.randrange(len(self._coming) + 1)
-        self._dice.shuffle(self._coming)
+        some = self._rng.randrange(len(self._coming) + 1)
+        self._rng.shuffle(self._coming)
         found, self._coming = self._coming[:some], self._coming[some:]
         return found
 
     def for_another_process(self) -> FakeReceiver:
-        """Lose what was on its way back: whoever waited for it has died."""
+        """Lose what was on its way back: the process that waited for it has died."""
         self._coming.clear()
         return self
 
@@ -65,12 +65,12 @@ class FakeReceiver:
         tries = self._tries[parcel.key] = self._tries.get(parcel.key, 0) + 1
         if self._poison and self._poison.encode() in parcel.payload:
             return result_of_status(400)
-        status = self._dice.choice(_STATUSES) if tries <= self._bad else 200
-        is_kept = status < 300 or self._dice.random() < 0.3
+        status = self._rng.choice(_STATUSES) if tries <= self._bad else 200
+        is_kept = status < 300 or self._rng.random() < 0.3
         if is_kept:
             assert self.held.setdefault(parcel.key, parcel.payload) == parcel.payload
             self.order.append(parcel.key)
-        retry_after = self._dice.choice([None, 0.0, 5.0, 9e9]) if status in (429, 503) else None
+        retry_after = self._rng.choice([None, 0.0, 5.0, 9e9]) if status in (429, 503) else None
         return result_of_status(status, retry_after)
 
 
@@ -108,7 +108,7 @@ class Story:
         directory: Path,
         new_sender: Callable[[], Any],
         target: Target,
-        dice: random.Random,
+        rng: random.Random,
         await_outcome: Callable[[], None] = lambda: None,
     ) -> None:
         self.now = 1_800_000_000.0
@@ -120,7 +120,7 @@ class Story:
         self._directory = directory
         self._new_sender = new_sender
         self._sender: Any = None
-        self._dice = dice
+        self._rng = rng
         self._await_outcome = await_outcome
         self._number = 0
         raw = directory / "raw"
@@ -137,7 +137,7 @@ class Story:
         self._receipts.has_news = True
         self.queue = Queue(self._directory / "raw", self.target)
         self.forwarder = Forwarder(
-            [self.target], self._receipts, self._sender, lambda: self.now, self._dice.random
+            [self.target], self._receipts, self._sender, lambda: self.now, self._rng.random
         )
 
     def lose_database(self) -> None:
@@ -176,7 +176,7 @@ class Story:
         self.forwarder.step(self.queue.connection)
         if any(active.in_flight for active in self.forwarder._active.values()):
             self._await_outcome()
-            self.now += self.longest_attempt * self._dice.random()
+            self.now += self.longest_attempt * self._rng.random()
         elif self.forwarder.wait not in (0.0, float("inf")):
             self.now += max(self.forwarder.wait + 0.001, self.shortest_wait)
 
@@ -207,4 +207,4 @@ class Story:
     def _write(self, *events: Any) -> None:
         assert self.queue is not None
         self._receipts.has_news = True
-        self.queue.append(*events, file=f"events_2026010{self._dice.randrange(1, 4)}.ndjson")
+        self.queue.append(*events, file=f"events_2026010{self._rng.randrange(1, 4)}.ndjson")

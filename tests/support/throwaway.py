@@ -12,7 +12,7 @@ import pytest
 def certificate(directory: Path, names: str) -> Path:
     """A certificate for some names, as openssl writes them, with its key, in one file.
 
-    `cert.pem` beside it is for who is to trust it.
+    `cert.pem` next to it is for clients that are to trust it.
     """
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not there to make a certificate with")

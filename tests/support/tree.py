@@ -1,4 +1,4 @@
-"""A directory tree as it stands, to be held against a later look."""
+"""A directory tree as it is, to be compared with a later look."""
 
 from __future__ import annotations
 

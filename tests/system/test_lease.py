@@ -67,7 +67,7 @@ def test_a_daemon_in_a_container_is_not_waited_for(tmp_path: Path) -> None:
         path.with_suffix(".json").write_bytes(
             orjson.dumps({**note, "process_start": f"{boot}/17:1"})
         )
-        # Whoever waits gets the lease in the end, and raises nothing.
+        # A waiting process gets the lease in the end, and raises nothing.
         release = threading.Timer(1.0, lambda: holder.__exit__(None, None, None))
         release.start()
         with pytest.raises(AlreadyRunning):
@@ -98,7 +98,7 @@ def test_a_lock_file_deleted_as_it_was_locked_is_locked_again(
 def test_a_note_that_cannot_be_written_leaves_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a full disk a daemon was told that a rebuild runs, by itself, until its end."""
+    """After a full disk a daemon held itself for a rebuild, until its end."""
     lease = Lease(tmp_path / "rebuild.lock", "rebuild")
 
     def refuse(*_: Any) -> None:
@@ -131,7 +131,7 @@ Lease(Path(sys.argv[1]), patience=3600).__enter__()
 
 
 def test_whoever_waits_is_seen(tmp_path: Path) -> None:
-    """As long as it waits: not before, not after it was killed, and by more than one look."""
+    """While it waits: not before, not after it was killed, and by more than one look."""
     path = tmp_path / "write.lock"
     with Lease(path) as lease:
         assert not lease.is_wanted()
@@ -159,7 +159,7 @@ def test_whoever_waits_is_seen_again_though_its_mark_was_deleted(tmp_path: Path)
 
 
 def test_a_waiter_of_two_that_is_killed_hides_the_other_for_a_moment_only(tmp_path: Path) -> None:
-    """They share one mark: whoever has it is seen for both, and leaves it when it dies."""
+    """They share one mark: its holder is seen for both, and leaves it when it dies."""
     path = tmp_path / "write.lock"
     with Lease(path) as lease, _waiter(path):
         eventually(lease.is_wanted)
@@ -184,7 +184,7 @@ def test_a_thread_that_waits_is_seen(tmp_path: Path) -> None:
 def test_a_daemon_whose_directory_was_deleted_is_still_the_only_one(
     base: Path, client: TelemetryClient
 ) -> None:
-    """Its lock went with `db/`: a second one would have begun beside it."""
+    """Its lock went with `db/`: a second one would have begun next to it."""
     config = TelemetryConfig.for_base(base)
     client.start_run("agent", "job")
     with running_daemon(base) as first:

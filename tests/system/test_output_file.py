@@ -75,7 +75,7 @@ def _leave(path, days):
 
 
 def test_what_a_killed_one_left_goes_after_a_day(tmp_path):
-    """Its own of before, under a name of ours or of the user's; nothing else."""
+    """Its own of before, under our name or the user's; nothing else."""
     old = ["runs_20261101T000000Z.csv.abcd_123.partial", "[mine].csv.abcd_123.partial"]
     others = ["runs_of_mine.partial", "m.csv.abcd_123.partial", "runs_20261101T000000Z.csv"]
     for name in (*old, *others):

@@ -59,7 +59,7 @@ def manager(request, tmp_path, monkeypatch):
 
 
 def test_ready_is_said_once_the_first_pass_is_done(base, client, manager):
-    """Whoever is ordered after the service finds the rows there; then comes what it does."""
+    """Units that are ordered after the service find the rows there; then comes what it does."""
     client.start_run("agent", "job")
     with running_daemon(base, NOTIFY_SOCKET=manager.name):
         heard = manager.hear_of("READY=1")
@@ -88,7 +88,7 @@ def test_a_daemon_with_nothing_to_do_stays_alive(base, manager):
 
 
 def test_a_loop_that_is_stuck_says_nothing(base, client, manager):
-    """Then the manager may restart it: no thread beside the work feeds the watchdog."""
+    """Then the manager may restart it: no thread other than the working one feeds the watchdog."""
     with running_daemon(base, NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="200000"):
         manager.hear_of("READY=1")
         with Base(client.config).write_lease(), pytest.raises(OSError, match="timed out"):

@@ -54,7 +54,7 @@ def test_what_agents_wrote_is_no_markup(base, recorded):
 
 
 def test_a_note_without_room_goes_below_its_row(base, recorded):
-    """At 80 columns the error stands on a line of its own, at 200 beside its run."""
+    """At 80 columns the error has a line of its own, at 200 it is next to its run."""
     narrow = ESCAPES.sub("", at_terminal(base, "runs", columns=80)).splitlines()
     wide = ESCAPES.sub("", at_terminal(base, "runs", columns=200)).splitlines()
     assert any(line.startswith("  Error: [red]") for line in narrow)

@@ -47,8 +47,8 @@ def test_every_page_fits_and_is_accessible(
             if examines:
                 found = axe.run(page).response["violations"]
                 serious = [v for v in found if v["impact"] in ("serious", "critical")]
-                told = [(v["id"], v["nodes"][0]["html"][:200]) for v in serious]
-                assert told == [], address
+                reported = [(v["id"], v["nodes"][0]["html"][:200]) for v in serious]
+                assert reported == [], address
 
 
 def test_a_page_is_three_requests_and_small(browser: Any, server: Server) -> None:
@@ -114,7 +114,7 @@ def test_a_filter_narrows_and_the_address_holds_it(browser: Any, server: Server)
 
 
 def test_the_waterfall_opens_at_the_error_and_folds(browser: Any, server: Server) -> None:
-    """The failed span is chosen; equal siblings are folded and unfold; details come beside."""
+    """The failed span is chosen; equal siblings are folded and unfold; details appear."""
     with watched(browser, server) as window:
         page = window.go(_run_path(window, "importer"))
         page.locator(".wf-row.chosen", has_text="read").wait_for()

@@ -89,7 +89,7 @@ def _slowness(visitor: Visitor) -> float:
     ],
 )
 def test_a_million_runs_are_answered_in_a_fifth_of_a_second(million: Path, path: str) -> None:
-    """Any filter, p95; beside a request that reads nothing, in the same run."""
+    """Any filter, p95; compared with a request that reads nothing, in the same run."""
     with visiting(million) as visitor:
         visitor.get(path)
         slowness = _slowness(visitor)

@@ -108,7 +108,7 @@ def test_a_token_pasted_into_the_form_signs_in(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example", "///evil.example"])
 def test_signing_in_never_leads_elsewhere(visitor: Visitor, path: str) -> None:
-    """Where a token is taken out of the address, what is left is a path of ours."""
+    """Where a token is taken out of the address, what is left is one of our paths."""
     answer = visitor.get(f"http://{HOST}{path}?token={visitor.token()}", NOT_SIGNED_IN)
     location = answer.headers.get("location", "/")
     assert location.startswith("/")

@@ -92,7 +92,7 @@ def test_nothing_that_an_agent_wrote_runs_or_breaks_the_layout(
             page.goto(window.url + path)
             assert page.evaluate("window.pwned") is None
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
-        window.problems = [told for told in window.problems if "404" not in told]
+        window.problems = [reported for reported in window.problems if "404" not in reported]
 
 
 def test_a_payload_of_megabytes_is_cut_and_can_be_had_as_text(

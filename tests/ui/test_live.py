@@ -1,4 +1,4 @@
-"""What changed: found by comparing cursors, and told to every browser that listens."""
+"""What changed: found by comparing cursors, and sent to every browser that listens."""
 
 from __future__ import annotations
 
@@ -140,8 +140,8 @@ def test_who_listens_hears_of_a_run(base: Path, client: TelemetryClient) -> None
 
     with closing(stream):
         heard = asyncio.run(listen())
-    (told,) = orjson.loads(heard.partition(b"data: ")[2])
-    assert "newcomer" in told[0]
+    (reported,) = orjson.loads(heard.partition(b"data: ")[2])
+    assert "newcomer" in reported[0]
     assert heard.startswith(b"id: ")
 
 

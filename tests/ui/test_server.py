@@ -96,7 +96,7 @@ def test_many_connections_do_not_keep_the_owner_out(base: Path, page: Server) ->
 def test_it_ends_at_once_with_its_indexer_and_open_streams(
     base: Path, page: Server, how: str
 ) -> None:
-    """Exit code 0, no child left, whoever listens."""
+    """Exit code 0, no child left, whatever listens."""
     lease = Base.at(base, {}).indexer_lease("")
     eventually(lambda: lease.holder().get("purpose") == DAEMON)
     with httpx.stream("GET", f"{page.url}/events", headers=_secret(base)) as stream:

@@ -89,7 +89,7 @@ def test_a_codex_session() -> None:
 
 
 def test_a_gemini_session() -> None:
-    """A message that was written again as it grew is told once, as it was last."""
+    """A message that was written again as it grew is shown once, as it was last."""
     call = {
         "name": "list",
         "args": {"path": "."},

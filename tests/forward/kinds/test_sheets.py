@@ -125,7 +125,7 @@ def test_no_cell_holds_more_than_the_sheet_accepts() -> None:
 
 
 def test_a_wrong_token_pauses_the_sheet(base: Path, google: Google, tmp_path: Path) -> None:
-    """Nothing is written, and neither token nor the answer's address is anywhere of ours."""
+    """Nothing is written, and neither token nor the answer's address is in any of our files."""
     record(base, 5)
     ran = _forward(base, google, tmp_path, token="wr0ng-T0ken")
     assert (ran.code, _target(ran)["state"], google.rows) == (3, "paused", [])
@@ -170,7 +170,7 @@ const post = (message) => doPost({ postData: { contents: message } });
 
 
 def _run_script(story: str) -> Any:
-    """Run our script as it stands in the docs, and a story of calls behind it."""
+    """Run our script as it is in the docs, and a story of calls behind it."""
     if shutil.which("node") is None:
         pytest.skip("node is not there to run the script with")
     page = (ROOT / "docs" / "google-sheets.md").read_text(encoding="utf-8")
@@ -183,23 +183,23 @@ def _run_script(story: str) -> Any:
 
 def test_our_script_appends_rows_once_in_one_call() -> None:
     """Under the lock, flushed before it is given back, no formula, no key taken for a time."""
-    told = _run_script("""
+    reported = _run_script("""
         const row = { key: '12:30', agent_name: '=1+1' };
         const rows = [row, row, { key: '-x:2', items_failed: 0 }];
         const message = JSON.stringify({ token: 'right', rows });
         return { answers: [post(message), post(message)], ...state };
     """)
-    assert told["answers"] == [{"ok": True, "keys": ["12:30", "12:30", "-x:2"]}] * 2
-    header, first, second = told["cells"]
+    assert reported["answers"] == [{"ok": True, "keys": ["12:30", "12:30", "-x:2"]}] * 2
+    header, first, second = reported["cells"]
     assert dict(zip(header, first))["key"] == "12:30"
     assert dict(zip(header, first))["agent_name"] == "=1+1"
     assert dict(zip(header, second))["items_failed"] == 0
-    assert (told["sets"], told["flushed"], told["locked"]) == (1, 1, 0)
+    assert (reported["sets"], reported["flushed"], reported["locked"]) == (1, 1, 0)
 
 
 def test_our_script_says_whether_a_row_or_the_sheet_is_at_fault() -> None:
     """A cell that is too long is that row's fault; a sheet that is full is not."""
-    told = _run_script("""
+    reported = _run_script("""
         const call = (error) => {
           sheet.getRange = () => { throw new Error(error); };
           return post(JSON.stringify({ token: 'right', rows: [{ key: 'a' }] }));
@@ -207,13 +207,13 @@ def test_our_script_says_whether_a_row_or_the_sheet_is_at_fault() -> None:
         return [call('more than the maximum of 50000 characters in a single cell'),
           call('above the limit of 10000000 cells'), { ok: state.locked === 0 }];
     """)
-    assert [one.get("error") for one in told] == ["row", "sheet", None]
-    assert told[2] == {"ok": True}, "the lock is released"
+    assert [one.get("error") for one in reported] == ["row", "sheet", None]
+    assert reported[2] == {"ok": True}, "the lock is released"
 
 
 def test_our_script_takes_nothing_without_its_token_and_its_lock() -> None:
     """Each refusal says which, as the transport understands it; the sheet stays as it is."""
-    told = _run_script("""
+    reported = _run_script("""
         const good = { token: 'right', rows: [] };
         const answers = [post('{'), post('{}'), post(JSON.stringify({ ...good, token: 'wrong' })),
           post(JSON.stringify({ token: 'right' }))];
@@ -222,4 +222,4 @@ def test_our_script_takes_nothing_without_its_token_and_its_lock() -> None:
         return { answers, cells: state.cells };
     """)
     errors = ["json", "token", "token", "rows", "busy"]
-    assert told == {"answers": [{"ok": False, "error": one} for one in errors], "cells": []}
+    assert reported == {"answers": [{"ok": False, "error": one} for one in errors], "cells": []}

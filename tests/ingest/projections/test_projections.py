@@ -156,7 +156,7 @@ def test_a_call_that_two_sessions_claim_is_counted_once(passes: Passes) -> None:
 
 
 def test_a_run_of_foreign_records_takes_what_its_own_events_say_first(passes: Passes) -> None:
-    """A start of ours wins over what the session says, though it comes last."""
+    """A native start wins over what the session says, though it comes last."""
     mine = event(900, "run.started", "claude-code-s", agent_name="mine", items_failed=2)
     _append(passes, [_line("s", 3)])
     _append(passes, [mine])

@@ -125,7 +125,7 @@ def _secret_around(text: str, at: int) -> tuple[int, int]:
 
 
 def _escaped(text: str) -> bytes:
-    """Return a text as it stands in a line, which is where secrets are known by their shape."""
+    """Return a text as it is in a line, which is where secrets are known by their shape."""
     # Not by orjson, which kills the process where it gets no memory.
     return encode_basestring(text)[1:-1].encode("utf-8", "replace")
 

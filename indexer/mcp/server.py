@@ -1,4 +1,4 @@
-"""The server: offers the tools over standard input and output, by the official SDK.
+"""Offer the tools over standard input and output, by the official SDK.
 
 Standard output belongs to the protocol: nothing else may be printed there.
 """

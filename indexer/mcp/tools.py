@@ -1,4 +1,4 @@
-"""The tools: what an agent may ask. Each opens the database read-only, brought up to date first.
+"""Answer what an agent may ask. Each tool opens the database read-only, brought up to date first.
 
 Used by the server, which offers them under these names with these docstrings.
 """

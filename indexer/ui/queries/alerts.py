@@ -1,4 +1,4 @@
-"""The alerts that are firing: what the rules of this base found and has not passed.
+"""Query the alerts that are firing: what the rules of this base found and has not passed.
 
 Called by the overview and by the page of health.
 """

@@ -17,7 +17,7 @@ from indexer.mcp.bounds import answer
 from indexer.store import answers
 from indexer.store.query import Query
 from indexer.store.run_queries import RunFilter, find_run, select_runs
-from indexer.store.spans.usage import GROUPINGS, usage_by, usage_total
+from indexer.store.spans.usage import GROUPINGS, usage_by, usage_of_run, usage_total
 from indexer.system.base import Base
 from telemetry_core.duration import parse_duration
 from telemetry_core.timestamp import format_time, parse_time
@@ -74,7 +74,7 @@ class Tools:
                 run=fields,
                 children=answers.children(connection, found, MAX_ROWS),
                 spans=answers.spans(connection, found, MAX_ROWS),
-                usage=answers.run_usage(connection, found),
+                usage=usage_of_run(connection, found),
             )
 
     def search_events(

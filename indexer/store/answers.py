@@ -85,12 +85,6 @@ def spans(connection: sqlite3.Connection, run_id: str, limit: int) -> list[Row]:
     )
 
 
-def run_usage(connection: sqlite3.Connection, run_id: str) -> Optional[Row]:
-    """Return what the model calls of a run used; None if it made none."""
-    found = _rows(connection, "SELECT * FROM run_usage WHERE run_id = :run", {"run": run_id})
-    return found[0] if found else None
-
-
 def events_with(
     connection: sqlite3.Connection,
     text: str,

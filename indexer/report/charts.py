@@ -7,16 +7,14 @@ patterns are in the style sheet; a status is shown by pattern and name, never by
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
-from indexer.report.figures import OTHER
-from indexer.report.markup import Markup, element
+from indexer.report.markup import Markup, element, percent
+from indexer.report.model import OTHER
 from indexer.report.period import key_in_words
 from indexer.report.text import rate as rate_in_words
 from indexer.store.run_queries import STALE
-from indexer.store.totals import RunCounts
-from indexer.terminal.format import count, duration, many
+from indexer.terminal.format import count, many
 from telemetry_core.status import CANCELLED, FAILED, PARTIAL, RUNNING, SUCCESS, TIMEOUT
 
 STACKED = (SUCCESS, PARTIAL, RUNNING, CANCELLED, OTHER, STALE, TIMEOUT, FAILED)
@@ -30,19 +28,6 @@ _TICKS = 4
 # Less could not be seen, and one failure among thousands is what people look for.
 _LEAST = 2.0
 _ROW = 22
-_TICKS_OF_TIME = (
-    1,
-    10,
-    100,
-    1_000,
-    10_000,
-    60_000,
-    600_000,
-    3_600_000,
-    36_000_000,
-    86_400_000,
-    864_000_000,
-)
 
 
 def patterns() -> Markup:
@@ -98,69 +83,12 @@ def rate_bar(rate: Optional[float]) -> Markup:
         "svg",
         element("title", f"{rate_in_words(rate)} successful"),
         element("rect", y=6, width="100%", height=10, rx=2, class_="rest"),
-        element("rect", y=6, width=_percent(100 * rate), height=10, rx=2, class_="rate"),
+        element("rect", y=6, width=percent(100 * rate), height=10, rx=2, class_="rate"),
         class_="rate-bar",
         width="100%",
         height=_ROW,
         role="img",
     )
-
-
-class TimeScale(NamedTuple):
-    """A logarithmic scale of durations, shared by all rows of a table."""
-
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, agents: Sequence[RunCounts]) -> TimeScale:
-        """Return the scale that has room for the durations of all agents."""
-        durations = [d for one in agents for d in (one.p50_duration_ms, one.p95_duration_ms)]
-        values = [max(1.0, float(one)) for one in durations if one is not None] or [1.0]
-        return cls(min(values) / 1.5, max(values) * 1.5)
-
-    def place(self, milliseconds: float) -> float:
-        """Return where a duration is, in percent of the width."""
-        along = math.log(max(1.0, milliseconds) / self.least) / math.log(self.most / self.least)
-        return 100 * min(1.0, max(0.0, along))
-
-    def ticks(self) -> list[int]:
-        """Return the durations that get a line."""
-        return [tick for tick in _TICKS_OF_TIME if self.least < tick < self.most]
-
-    def header(self) -> Markup:
-        """Return the scale itself, with names for the ticks that have room."""
-        ticks = self.ticks()
-        every = max(1, math.ceil(len(ticks) / 4))
-        names = [
-            element("text", _tick_name(tick), x=_percent(self.place(tick)), y=13)
-            for tick in ticks[::every]
-            if 6 < self.place(tick) < 94
-        ]
-        return element("svg", *names, class_="scale", width="100%", height=18, aria_hidden="true")
-
-    def row(self, agent: RunCounts) -> Markup:
-        """Return a dot at the median of an agent's durations, and a line to their p95."""
-        half, most = agent.p50_duration_ms, agent.p95_duration_ms
-        if half is None or most is None:
-            return Markup()
-        left, right = _percent(self.place(half)), _percent(self.place(most))
-        lines = [
-            element("line", x1=place, x2=place, y1=0, y2=_ROW, class_="tick")
-            for place in (_percent(self.place(tick)) for tick in self.ticks())
-        ]
-        return element(
-            "svg",
-            element("title", f"median {duration(half)}, p95 {duration(most)}"),
-            *lines,
-            element("line", x1=left, x2=right, y1=11, y2=11, class_="span"),
-            element("line", x1=right, x2=right, y1=7, y2=15, class_="span-end"),
-            element("circle", cx=left, cy=11, r=4.5, class_="dot"),
-            class_="span-bar",
-            width="100%",
-            height=_ROW,
-            role="img",
-        )
 
 
 def _pattern(status: str) -> Markup:
@@ -194,8 +122,8 @@ def _bar(key: str, statuses: dict[str, int], left: float, width: float, top: int
         y -= height
         shape = element(
             "rect",
-            x=_percent(left + gap),
-            width=_percent(width - 2 * gap),
+            x=percent(left + gap),
+            width=percent(width - 2 * gap),
             y=f"{y:.1f}",
             height=f"{height:.1f}",
             class_=f"fill-{status}",
@@ -205,7 +133,7 @@ def _bar(key: str, statuses: dict[str, int], left: float, width: float, top: int
     words = f"{key_in_words(key)}: {', '.join(parts) or 'no runs'}"
     # The pointer reacts to the full height, whatever the height of the bar.
     area = element(
-        "rect", x=_percent(left), width=_percent(width), y=_ABOVE, height=_PLOT, class_="area"
+        "rect", x=percent(left), width=percent(width), y=_ABOVE, height=_PLOT, class_="area"
     )
     return element("g", element("title", words), area, *shapes, data_part=key)
 
@@ -239,7 +167,7 @@ def _labels(keys: list[str], width: float) -> list[Markup]:
     labels = []
     for number in range(0, len(keys), wide):
         words = key_in_words(keys[number], short=True)
-        place = _percent((number + 0.5) * width)
+        place = percent((number + 0.5) * width)
         style = "label" if number % narrow == 0 else "label minor"
         labels.append(element("text", words, x=place, y=_HEIGHT - 12, class_=style))
     return labels
@@ -250,17 +178,6 @@ def _step(highest: int) -> int:
     rough = max(1, highest) / _TICKS
     power = 10 ** max(0, math.floor(math.log10(rough)))
     return next(int(power * factor) for factor in (1, 2, 5, 10) if power * factor >= rough)
-
-
-def _tick_name(milliseconds: int) -> str:
-    for unit, name in ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")):
-        if milliseconds >= unit:
-            return f"{milliseconds // unit} {name}"
-    return f"{milliseconds} ms"
-
-
-def _percent(value: float) -> str:
-    return f"{value:.3f}%"
 
 
 def _known(status: str) -> str:

@@ -41,3 +41,8 @@ def together(*children: Any) -> Markup:
 
 def _text(value: Any) -> str:
     return escape(plain(value))
+
+
+def percent(value: float) -> str:
+    """Return a share of the width as SVG spells it."""
+    return f"{value:.3f}%"

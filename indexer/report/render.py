@@ -17,8 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from indexer.report import charts, text
-from indexer.report.figures import Figures
+from indexer.report.model import Figures
 from indexer.report.period import key_in_words
+from indexer.report.time_scale import TimeScale
 from indexer.terminal.format import count, duration, plain
 from indexer.terminal.runs_table import short_id
 
@@ -38,7 +39,7 @@ def html(figures: Figures, origin: text.Origin) -> str:
         policy=policy,
         patterns=_markup(charts.patterns()),
         bars=_markup(charts.stacked_bars(figures.parts, f"Runs by {figures.period.unit}")),
-        scale=charts.TimeScale.of(figures.agents),
+        scale=TimeScale.of(figures.agents),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional
 
-from indexer.report.figures import Figures, PeriodTotals
+from indexer.report.model import Figures, PeriodTotals
 from indexer.report.period import Period, day_in_words, moment_in_words, zone_in_words
 from indexer.terminal.format import count, duration, many, percent
 

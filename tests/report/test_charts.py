@@ -8,7 +8,6 @@ import pytest
 
 from indexer.report.charts import (
     STACKED,
-    TimeScale,
     patterns,
     rate_bar,
     stacked_bars,
@@ -16,6 +15,7 @@ from indexer.report.charts import (
 )
 from indexer.report.markup import element
 from indexer.report.text import rate as rate_in_words
+from indexer.report.time_scale import TimeScale
 from indexer.store.totals import RunCounts
 
 HOSTILE = "<script>alert('x')</script>&\"\x1b\u202e"

@@ -20,7 +20,8 @@ from indexer.cli.run_options import (
     run_filter_options,
     with_parent_found,
 )
-from indexer.report.figures import Figures, gather
+from indexer.report.figures import gather
+from indexer.report.model import Figures
 from indexer.report.period import Period
 from indexer.report.render import html, markdown
 from indexer.report.text import Origin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import Optional
+from typing import Any, Optional
 
 import click
 
@@ -24,6 +24,14 @@ Examples:
 
 {MOMENT_HELP}
 """
+
+
+_COLUMNS = [
+    Column("TIME"),
+    Column("RUN", style="dim"),
+    Column("EVENT"),
+    Column("PAYLOAD", cut=True),
+]
 
 
 @click.command("search", epilog=EXAMPLES)
@@ -68,25 +76,19 @@ def command(
     if as_json:
         print_json(found)
     elif found:
-        columns = [
-            Column("TIME"),
-            Column("RUN", style="dim"),
-            Column("EVENT"),
-            Column("PAYLOAD", cut=True),
-        ]
-        rows = [
-            [
-                local_time(row["timestamp"], short=True),
-                short_id(row["run_id"]),
-                plain(row["event_type"]),
-                plain(row["payload"]),
-            ]
-            for row in found
-        ]
-        print_table(columns, rows)
+        print_table(_COLUMNS, [_cells(row) for row in found])
     else:
         click.echo(f"no event contains {plain(text)}", err=True)
     return OK
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        local_time(row["timestamp"], short=True),
+        short_id(row["run_id"]),
+        plain(row["event_type"]),
+        plain(row["payload"]),
+    ]
 
 
 def _too_slow(timeout: float) -> QueryFailed:

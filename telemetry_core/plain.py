@@ -19,7 +19,7 @@ TOO_LARGE = 1 << 62
 _NUMBERS = frozenset((int, float, bool, type(None)))
 _CONTAINERS = frozenset((dict, list, tuple))
 _PLAIN = _NUMBERS | _CONTAINERS | {str}
-_FEW = 3
+_FEW = 5
 """Containers that are looked at one by one."""
 _MANY = 50
 """Values of one that are no longer."""

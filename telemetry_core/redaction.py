@@ -40,7 +40,7 @@ class Redactor:
         own = names_of(names)
         self._names = NameFinder(own)
         self._patterns = [_compiled(pattern) for pattern in patterns]
-        self._surely_harmless = _never if self._patterns else Prefilter(own).is_harmless
+        self.surely_harmless = _never if self._patterns else Prefilter(own).is_harmless
 
     def __call__(self, lines: bytes) -> bytes:
         """Return `lines` without secrets."""
@@ -61,7 +61,7 @@ class Redactor:
 
     def is_harmless(self, raw: bytes) -> bool:
         """Return whether bytes of JSON have no secret; for nearly all of them, quickly."""
-        return self._surely_harmless(raw) or not self.find(raw)
+        return self.surely_harmless(raw) or not self.find(raw)
 
 
 _DATA = b',"data":'
@@ -82,9 +82,13 @@ def configure(environ: Mapping[str, str]) -> None:
 
 def redacted(line: bytes) -> bytes:
     """Return the line of an event without the secrets of its data."""
-    if _active is None or _active.is_harmless(line[line.find(_DATA) :]):
+    active = _active
+    if active is None:
         return line
-    return _active(line)
+    data = line[line.find(_DATA) :]
+    if active.surely_harmless(data) or not active.find(data):
+        return line
+    return active(line)
 
 
 def is_harmless(raw: bytes) -> bool:

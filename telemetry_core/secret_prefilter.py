@@ -22,17 +22,14 @@ _FOLDED = bytes(
     for char in range(256)
 )
 """Words and the rest. All shapes but two contain a long word: passwords in URLs, and webhooks."""
-_WEBHOOK = b"hooks.slack"
-_NAME_ENDS = rb"(?=[0-9]?[\\\"' \t:=,-])"
-"""What follows a name; in a private key's first line, blanks and hyphens."""
+_WEBHOOK = Name("slack-webhook", b"hooks.slack")
+_NAME_ENDS = rb"(?=[0-9]?[\\\"' \t:=,.-])"
+"""What follows a name; in a private key's first line, a blank or a hyphen."""
 _KEPT = b"kyctrowpz"
 _LOWERED = bytes(range(256)).lower()
 _DROPPED = bytes(char for char in range(256) if _LOWERED[char] not in _KEPT)
 """Without these, a name leaves a trace in a third of the bytes: `key` is `ky`."""
 _Search = Callable[[bytes], Optional["re.Match[bytes]"]]
-_REACH = 256
-"""A name's last character is nearer than this to the `:` or `=` that its value follows."""
-_LONG = 1_000
 
 
 class Prefilter:
@@ -41,11 +38,10 @@ class Prefilter:
     def __init__(self, names: Iterable[Name] = ()) -> None:
         """Know `names` besides those of the list."""
         self._names = (*NAMES, *names)
-        self._reach = _REACH + max(len(name.anchor) for name in self._names)
         # Compiled when they are first needed: importing must stay quick.
         self._shape_in: Optional[_Search] = None
         self._trace_in: Optional[_Search] = None
-        self._name_in: Optional[_Search] = None
+        self._by_trace: dict[bytes, list[_Search]] = {}
 
     def is_harmless(self, raw: bytes) -> bool:
         """Return whether `raw` certainly has no secret, apart from configured patterns."""
@@ -54,14 +50,19 @@ class Prefilter:
             return False
         if b"@" in raw and find_in_url(raw):
             return False
-        near = raw
-        if len(raw) >= _LONG:
-            near = _near_links(raw, self._reach)
-            if _WEBHOOK in raw:
-                return False
-        if not (self._trace_in or self._compile_traces())(near.translate(_LOWERED, _DROPPED)):
-            return True
-        return not (_WEBHOOK in raw or (self._name_in or self._compile_names())(near.lower()))
+        traces = raw.translate(_LOWERED, _DROPPED)
+        return not (self._trace_in or self._compile_traces())(traces) or not self._named(
+            raw.lower(), traces
+        )
+
+    def _named(self, lowered: bytes, traces: bytes) -> bool:
+        """Return whether a name whose trace is there is there itself."""
+        return any(
+            search(lowered)
+            for trace, searches in self._by_trace.items()
+            if trace in traces
+            for search in searches
+        )
 
     def _compile_shapes(self) -> _Search:
         anchors = [shape.anchor for shape in SHAPES if shape.kind != URL_PASSWORD]
@@ -69,38 +70,17 @@ class Prefilter:
         return self._shape_in
 
     def _compile_traces(self) -> _Search:
-        anchors = (*(name.anchor for name in self._names), _WEBHOOK)
-        traces = {anchor.translate(_LOWERED, _DROPPED) for anchor in anchors}
-        is_telling = all(len(trace) > 1 for trace in traces)
-        pattern = b"|".join(map(_around_rarest, sorted(traces))) if is_telling else b""
-        self._trace_in = re.compile(pattern).search
+        by_trace: dict[bytes, list[_Search]] = {}
+        for name in (*self._names, _WEBHOOK):
+            pattern = re.escape(name.anchor) + name.rest + _NAME_ENDS
+            trace = name.anchor.translate(_LOWERED, _DROPPED)
+            # Of one character it would be nearly everywhere, and might as well be nothing.
+            trace = trace if len(trace) > 1 else b""
+            by_trace.setdefault(trace, []).append(re.compile(pattern).search)
+        parts = map(_around_rarest, by_trace) if b"" not in by_trace else ()
+        self._by_trace = by_trace
+        self._trace_in = re.compile(b"|".join(parts)).search
         return self._trace_in
-
-    def _compile_names(self) -> _Search:
-        anchors = [name.anchor for name in self._names]
-        parts = [
-            _around_rarest(name.anchor) + name.rest + _NAME_ENDS
-            for name in self._names
-            # Of `key` and `_key` the first is enough.
-            if not any(one in name.anchor and one != name.anchor for one in anchors)
-        ]
-        self._name_in = re.compile(b"|".join(parts)).search
-        return self._name_in
-
-
-def _near_links(raw: bytes, reach: int) -> bytes:
-    """Return what is near enough to a `:` or `=` to be a name; all of it where that is no less."""
-    parts: list[bytes] = []
-    for link in (b":", b"="):
-        end, at = 0, raw.find(link)
-        while at >= 0:
-            if len(parts) * reach > len(raw):
-                return raw
-            parts.append(raw[max(end, at - reach) : at + 1])
-            end = at + 1
-            at = raw.find(link, end)
-        parts.append(b"\n")
-    return b"".join(parts)
 
 
 def _around_rarest(anchor: bytes) -> bytes:

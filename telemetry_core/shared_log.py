@@ -73,25 +73,28 @@ class SharedLog:
             file, size = self._open(day)
         if size != self._known_end and not file.ends_line(size):
             lines = b"\n" + lines
-        self._write(file, lines, size)
+        is_whole = write_whole(file.fd, lines)
+        end = os.lseek(file.fd, 0, os.SEEK_CUR)
+        if end != size + len(lines):
+            end = self._written_whole(file, lines, end, is_whole=is_whole)
+        self._known_end = self._size_seen = end
         return file
 
-    def _write(self, file: AppendFile, lines: bytes, size: int) -> None:
-        """Write at the end of the file, which was at `size`, and look where the lines landed.
+    @staticmethod
+    def _written_whole(file: AppendFile, lines: bytes, end: int, *, is_whole: bool) -> int:
+        """Return where lines end that are whole, having written them again if need be.
 
-        A program that ignores the lock may have left a fragment just before them, which took the
-        first line with it: then they are written again, sealed. Twice in the log is once in the
-        database.
+        They ended at `end`, and not where they should have. A program that ignores the lock may
+        have left a fragment just before them, which took the first line with it: then they are
+        written again, sealed. Twice in the log is once in the database.
         """
         for _ in range(_MOST_WRITES):
+            # Of lines that took several writes, something may be in the middle.
+            if is_whole and file.ends_line(end - len(lines)):
+                return end
+            lines = b"\n" + lines.lstrip(b"\n")
             is_whole = write_whole(file.fd, lines)
             end = os.lseek(file.fd, 0, os.SEEK_CUR)
-            # Of lines that took several writes, something may be in the middle.
-            if end == size + len(lines) or (is_whole and file.ends_line(end - len(lines))):
-                self._known_end = self._size_seen = end
-                return
-            size = end
-            lines = lines if lines.startswith(b"\n") else b"\n" + lines
         raise AppendFailed(f"a program that ignores the lock keeps tearing lines of {file.path}")
 
     def _path_check_fails(self) -> bool:

@@ -28,6 +28,7 @@ def _run(bench: Bench) -> Iterator[Figure]:
         yield _one_event(bench, client, careful, size)
     yield _tail(bench, client, careful)
     yield _batch(bench, client, bare)
+    yield _span_pair(bench, client)
     yield _start_and_end(bench, client)
     bare.close()
     careful.close()
@@ -63,6 +64,27 @@ def _tail(bench: Bench, client: TelemetryClient, floor: CarefulAppend) -> Figure
     }
     found = by_turns(sides, bench.rounds(30))
     return compared("log_event, p99.9", found, "us", Goal(200.0, of="ours"), _US)
+
+
+def _span_pair(bench: Bench, client: TelemetryClient) -> Figure:
+    bench.say("spans")
+    following = itertools.cycle(payloads(200)).__next__
+    with client.track_run("bench", "spans") as run:
+
+        def span() -> None:
+            with run.span("fetch", **following()):
+                pass
+
+        def two_events() -> None:
+            client.log_event(_RUN, "page_fetched", following())
+            client.log_event(_RUN, "page_fetched", None)
+
+        sides = {
+            "a span": block(span, _CALLS // 2),
+            "two log_event": block(two_events, _CALLS // 2),
+        }
+        found = by_turns(sides, bench.rounds(_ROUNDS))
+    return compared("a span, start and end", found, "us", Goal(1.3), _US)
 
 
 def _slowest(action: Callable[[], object]) -> float:

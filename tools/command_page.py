@@ -1,4 +1,4 @@
-"""Docs/cli.md, as text made from the command line's own objects.
+"""Write docs/cli.md from the command line's own objects.
 
 Called by generate_docs.py. It is made of what the commands are rather than of how click prints
 them, so that no width of a terminal and no version of click or Python changes it.

@@ -1,4 +1,4 @@
-"""Generates what the docs say of commands and settings, from where these are defined.
+"""Generate the docs of commands and settings from where these are defined.
 
 `python tools/generate_docs.py` rewrites docs/cli.md and the table in docs/configuration.md;
 with `--check` it changes nothing, names what is out of date and exits 1 if anything is.

@@ -1,4 +1,4 @@
-"""Shows how log, indexer and view are: `telemetry status`."""
+"""Show the health of log, indexer and database, as `telemetry status` does."""
 
 from door import enter
 

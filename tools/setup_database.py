@@ -1,4 +1,4 @@
-"""Makes the view and writes `config/schema.sql`: `telemetry init`."""
+"""Create the database and write `config/schema.sql`, as `telemetry init` does."""
 
 from door import enter
 

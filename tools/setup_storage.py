@@ -1,4 +1,4 @@
-"""Makes the directories of a base: `telemetry init`."""
+"""Create the directories of a base, as `telemetry init` does."""
 
 from door import enter
 

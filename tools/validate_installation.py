@@ -1,4 +1,4 @@
-"""Examines an installation: `telemetry doctor`."""
+"""Examine an installation, as `telemetry doctor` does."""
 
 from door import enter
 

@@ -1,4 +1,4 @@
-"""Docs/internals/performance.md, whose tables are one run's and whose words are ours.
+"""Write the tables of docs/internals/performance.md, all from one run; the words stay.
 
 Called by the command. It replaces what stands between the two marks of a section, and draws the
 section's picture; it never touches the words around them.

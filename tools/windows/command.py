@@ -1,4 +1,4 @@
-"""Prepares Wine and the interpreters, runs the suite, and says what it came to."""
+"""Prepare Wine and the interpreters, run the suite, and report the outcome."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def command(ctx: click.Context, *, as_json: bool) -> Any:
     """Show the alert rules and their state.
 
     The daemon (`telemetry index --watch`) evaluates them and notifies. Exits 3 if a rule is firing
-    or makes no sense.
+    or is invalid.
     """
     if ctx.invoked_subcommand is not None:
         if as_json:

@@ -64,7 +64,7 @@ class Pair(NamedTuple):
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, one: str, other: str, as_json: bool) -> int:
-    """Show in what two runs differ: fields, metrics, usage, and how long their spans took.
+    """Show how two runs differ: fields, metrics, usage, and how long their spans took.
 
     ONE and OTHER are ids, as `telemetry show` takes them.
     """

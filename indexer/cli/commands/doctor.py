@@ -40,7 +40,7 @@ def command(settings: Settings, as_json: bool) -> int:
 
     Checks Python, dependencies, settings and where each comes from, directories, disk, file
     systems, SQLite, the database, the daemon, forwarding, what agents recorded, and the clock.
-    Last it writes, indexes and reads an event in a base directory of its own, which it removes;
+    Finally it writes, indexes and reads an event in a base directory of its own, which it removes;
     nothing else is changed. Exits 3 if there is a warning or a failure; notes are fine.
     """
     base = settings.base()

@@ -46,8 +46,8 @@ def command(
     """Run CMD as it is, and record it as a run.
 
     Its streams, its signals and its exit code are its own. Recorded are how it ended, the
-    processor time and memory it took, and the end of its output; where a stream is a terminal
-    nothing is kept of it. Runs that CMD records become children of this one.
+    processor time and memory it took, and the end of its output; nothing is kept of a stream that
+    is a terminal. Runs that CMD records become children of this one.
     """
     environment_for(settings)
     options = {"agent": agent, "job": job, "timeout": timeout, "tail": tail}

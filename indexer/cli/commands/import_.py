@@ -55,8 +55,8 @@ def command(
 ) -> int:
     """Copy the sessions of a coding agent into the log, line by line.
 
-    TOOL is claude-code, codex, gemini, or all. Without PATH the places are read where the tool
-    keeps its sessions. Only what is new is read, secrets are redacted, and a line that was
+    TOOL is claude-code, codex, gemini, or all. Without PATH, the directories are read where the
+    tool keeps its sessions. Only what is new is read, secrets are redacted, and a line that was
     imported before adds nothing, from whichever copy it comes. Exits 3 if a file can't be read.
     """
     for path in paths:

@@ -30,8 +30,8 @@ Examples:
 def command(settings: Settings, *, run_id: str, event_type: str, payload: Optional[str]) -> int:
     """Record an event of type TYPE of a run.
 
-    JSON is the event's payload; what is no JSON is a text. With `-` it is read from stdin: one
-    value, or one on each line, which is an event each.
+    JSON is the event's payload; anything that is not JSON is text. With `-` it is read from
+    stdin: one value, or one on each line, which is an event each.
     """
     environment_for(settings)
     words = [run_id, event_type, *([] if payload is None else [payload])]

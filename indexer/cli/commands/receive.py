@@ -27,7 +27,7 @@ Examples:
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, host: str, port: int) -> int:
-    """Take in OpenTelemetry traces and logs over HTTP (OTLP), until stopped.
+    """Receive OpenTelemetry traces and logs over HTTP (OTLP), until stopped.
 
     A request is answered when its records are in the log. Secrets are redacted; metrics are
     counted and not kept. Needs the extra `receive` and Python 3.10.

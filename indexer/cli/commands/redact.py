@@ -32,9 +32,9 @@ Examples:
 def command(settings: Settings, *, dry_run: bool, yes: bool, as_json: bool) -> int:
     """Replace secrets in the log by [redacted:KIND], and rebuild the database.
 
-    The only command that changes what was recorded; there is no way back. Agents may go on
-    meanwhile. Backups, exports and reports that were made before keep what they have. Exits 3 if
-    a segment had to be left as it is.
+    The only command that changes what was recorded; it cannot be undone. Agents can keep running.
+    Backups, exports and reports that were made before keep what they have. Exits 3 if a segment
+    had to be left as it is.
     """
     base = settings.base()
     redactor = redactor_for_scan(settings.environment())

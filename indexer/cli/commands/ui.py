@@ -54,8 +54,8 @@ def command(
 ) -> int:
     """Serve the live page: what runs now, every run with its spans and events, agents, usage.
 
-    It prints an address that signs one browser in, once. Only this machine can reach it, and
-    only who has such an address can see anything; nothing is loaded from anywhere else.
+    It prints an address that signs one browser in, once. Only this machine can reach the
+    page, and only browsers that were signed in see anything. It loads nothing from other hosts.
     """
     base = settings.base()
     if link:

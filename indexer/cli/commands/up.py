@@ -44,10 +44,10 @@ _OTLP_PORT = 4318
 def command(
     settings: Settings, *, host: str, port: Optional[int], receive_port: int, opens: bool
 ) -> int:
-    """Index what arrives, receive OpenTelemetry where that is installed, and serve the page.
+    """Index new events, receive OpenTelemetry data, and serve the live page.
 
-    The indexer and the receiver run as processes of their own, unless others do their work
-    already, and end with this one; logs/ under the base directory has what they say.
+    The receiver needs the extra `receive`. It and the indexer run as processes of their own, unless
+    others do their work already, and end with this one; they log to logs/ in the base directory.
     """
     launch = import_page()
     children: list[tuple[str, ...]] = [("index", "--watch")]

@@ -32,7 +32,7 @@ def command(settings: Settings, as_json: bool) -> int:
     """Read the whole log again and compare it with the database.
 
     It trusts no cursor: every line is looked up, and every run folded again. Agents and the
-    daemon may go on meanwhile. Exits 1 if they differ, and exits 3 if the database is only behind.
+    daemon can keep running. Exits 1 if they differ, and exits 3 if the database is only behind.
     """
     base = settings.base()
     report = _EMPTY

@@ -1,4 +1,4 @@
-"""Whether indexing slows down as the view grows: a log of a thousand files, fifth by fifth."""
+"""Measure whether indexing slows down as the database grows: a log of a thousand files."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _write(base: Path, files: range, each: int) -> None:
 
 
 def _index_fresh(bench: Bench, each: int) -> float:
-    """Return the seconds an event takes where the view is empty."""
+    """Return the seconds an event takes where the database is empty."""
     base = bench.directory / "fresh"
     _write(base, range(_FRESH_FILES), each)
     cost: Cost = run_python(["-m", "indexer", "--base", base, "index"])

@@ -1,4 +1,4 @@
-"""Reading: commands over a view of a million events, each as its own process."""
+"""Measure reading: commands over a database of a million events, each as its own process."""
 
 from __future__ import annotations
 

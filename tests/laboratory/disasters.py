@@ -216,7 +216,7 @@ class Disasters(RuleBasedStateMachine):
 
     @rule()
     def rebuild(self) -> None:
-        rebuild(Base(self.config))
+        rebuild(Base(self.config), force=True)
         self.removed = False
         self.check()
 
@@ -225,7 +225,7 @@ class Disasters(RuleBasedStateMachine):
         before = tables(self.database) if self.database.exists() else None
         try:
             with breaking(rebuild_module, "_open_shadow", after):
-                rebuild(Base(self.config))
+                rebuild(Base(self.config), force=True)
             self.removed = False
         except TelemetryError:
             assert before == (tables(self.database) if self.database.exists() else None)

@@ -39,7 +39,9 @@ def run(bench: Bench, seconds: int) -> dict[str, int]:
 
 
 def _hold(say: Say, directory: Path) -> None:
-    SidecarLock(directory / LOCK_NAME).acquire(10.0)
+    # A lock lives as long as its object does.
+    lock = SidecarLock(directory / LOCK_NAME)
+    lock.acquire(10.0)
     say("held")
     os.kill(os.getpid(), signal.SIGSTOP)
 

@@ -42,7 +42,7 @@ def test_a_lack_of_memory_is_not_a_bad_line(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(_: bytes) -> Any:
         raise orjson.JSONDecodeError("Not enough memory to allocate buffer for parsing", "", 0)
 
-    def short(_: bytes) -> Any:
+    def short(*_: object, **_more: object) -> Any:
         raise MemoryError
 
     monkeypatch.setattr("telemetry_core.line.orjson.loads", refuse)

@@ -11,6 +11,8 @@ import orjson
 from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.open_database import open_without_trace
 from indexer.doctor.subject import Subject
+from indexer.importers.envelope import SOURCE as IMPORT_SOURCE
+from indexer.receivers.events import SOURCE as RECEIVE_SOURCE
 from telemetry_core.fields import RUN_FIELDS
 from telemetry_core.spelling import nearest
 from telemetry_core.status import ALIASES, STATUSES
@@ -19,10 +21,11 @@ _RUNS = 1_000
 _EVENTS = 100_000
 _SHOWN = 5
 _RECENT = f"(SELECT run_id FROM agent_runs ORDER BY start_time DESC LIMIT {_RUNS})"
-# Where times are equal, ids decide; so ids have to rise in the order of writing.
+# Where times are equal, ids decide; so ids have to rise in the order of writing. Those of imported
+# and received events are made from what they hold: their own fields say the order.
 _IN_ORDER_OF_WRITING = (
     "SELECT run_id, source, timestamp, file_id, event_id FROM run_events"
-    f" WHERE run_id IN {_RECENT}"
+    f" WHERE run_id IN {_RECENT} AND source NOT IN ('{IMPORT_SOURCE}', '{RECEIVE_SOURCE}')"
     f" ORDER BY run_id, source, timestamp, file_id, offset LIMIT {_EVENTS}"
 )
 _FIELDS = frozenset(field.name for field in RUN_FIELDS)

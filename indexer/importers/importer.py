@@ -52,6 +52,8 @@ class Wanted(NamedTuple):
 class Imported:
     """What one round did."""
 
+    found: int = 0
+    """Session files that were looked at."""
     files: int = 0
     """Session files that had something new."""
     events: int = 0
@@ -110,6 +112,7 @@ class Importer:
             for tool, path in files:
                 if should_stop():
                     break
+                done.found += 1
                 try:
                     self._import(look_at(tool, path), done, should_stop)
                 except FileNotFoundError:

@@ -149,6 +149,17 @@ def find_run(connection: sqlite3.Connection, wanted: str) -> sqlite3.Row:
     raise NoSuchRun(f"no run matches {wanted!r}")
 
 
+def run_id_ending_in(connection: sqlite3.Connection, end: str) -> Optional[str]:
+    """Return the only run id that is `end` or ends in it; None if there is none or are several."""
+    found = connection.execute(
+        "SELECT run_id FROM agent_runs WHERE run_id = :end OR substr(run_id, -length(:end)) = :end"
+        " ORDER BY run_id = :end DESC LIMIT 2",
+        {"end": end},
+    ).fetchall()
+    run_ids = [run_id for (run_id,) in found]
+    return run_ids[0] if run_ids[:1] == [end] or len(run_ids) == 1 else None
+
+
 def distinct_values(connection: sqlite3.Connection, column: str, limit: int = 1_000) -> list[str]:
     """Return the values of `agent_name`, `job_type` or `status`, those of recent runs first."""
     rows = connection.execute(

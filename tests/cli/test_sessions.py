@@ -78,8 +78,12 @@ def test_a_transcript_is_read_as_text(cli: Cli) -> None:
 
 
 def test_importing_says_what_it_did(cli: Cli, tmp_path: Path) -> None:
-    """Nothing where nothing is new; a path that is not there is a usage error."""
-    assert cli("import", "all").out == "nothing new\n"
+    """Nothing new, nothing found, and a path that is not there, which is a usage error."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert cli("import", "all").out.startswith("nothing new in ")
+    ran = cli("import", "gemini", str(empty))
+    assert (ran.out, "name a file" in ran.err) == ("no session files found\n", True)
     assert cli("import", "codex", str(tmp_path / "nosuch")).code == 2
     assert cli("import", "nosuch").code == 2
     assert cli("import", "all", "--json").json["events"] == 0

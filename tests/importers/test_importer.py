@@ -108,6 +108,16 @@ def test_a_line_without_a_time_has_that_of_its_neighbour(base, log, home):
     assert times == ["00:01", "00:01", "00:01", "00:02", "00:02", "00:03", "00:03", "00:04"]
 
 
+def test_sessions_copied_into_one_folder_are_told_apart_by_name(base, log, home, tmp_path):
+    """A Gemini session is one outside `chats` too, and none of Claude Code's."""
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for path in (home / ".gemini").rglob("session-*"):
+        shutil.copy(path, copies)
+    assert _import(base, copies).found == len(list(copies.iterdir())) > 0
+    assert {event.type for event in log.events()} == {"session.gemini"}
+
+
 def test_what_was_imported_is_not_imported_again(base, log, home):
     """Nor what was moved to the archive, nor what was compressed there."""
     _import(base)

@@ -75,7 +75,7 @@ def command(
         _watch(importer)
         return 0
     done = importer.run()
-    _print(done, as_json=as_json)
+    _print(done, as_json=as_json, is_of_paths=bool(paths))
     return 3 if done.problems else 0
 
 
@@ -95,20 +95,24 @@ def _watch(importer: Importer) -> None:
         time.sleep(rounds.wait)
 
 
-def _print(done: Imported, *, as_json: bool) -> None:
+def _print(done: Imported, *, as_json: bool, is_of_paths: bool) -> None:
     if as_json:
         print_json(asdict(done))
         return
     click.echo(_words(done))
+    if not done.found and is_of_paths:
+        warn("directories are searched by the tools' own file names; name a file to import it")
     if done.odd_lines:
-        warn(f"{many(done.odd_lines, 'line')} are no JSON objects; they are kept as texts")
+        warn(f"{many(done.odd_lines, 'line')} are not JSON objects; they are kept as text")
     for problem in done.problems:
         warn(plain(problem))
 
 
 def _words(done: Imported) -> str:
+    if not done.found:
+        return "no session files found"
     if not done.events:
-        return "nothing new"
+        return f"nothing new in {many(done.found, 'session file')}"
     return (
         f"{many(done.events, 'line')} of {many(done.files, 'session file')},"
         f" {size(done.bytes)} in the log"

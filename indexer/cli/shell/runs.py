@@ -7,6 +7,7 @@ must not stop for it says `|| true`.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from typing import Any, Callable, Optional
 
@@ -25,6 +26,8 @@ from telemetry_core.run_id import new_run_id, run_id_of
 from telemetry_core.writers import writer_for
 
 _FAILED, _USAGE = 1, 2
+_SHORT_ID = re.compile(r"[0-9a-f]{8}")
+"""As commands show run ids at a terminal."""
 _MOST_INPUT_BYTES = 64 * 1024 * 1024
 
 
@@ -53,9 +56,10 @@ def start(arguments: Arguments) -> int:
 
 def log(arguments: Arguments) -> int:
     """Record one event of a run, or one for each line of JSON on stdin."""
-    run_id, kind = arguments.words[:2]
+    given, kind = arguments.words[:2]
     payload = arguments.words[2] if len(arguments.words) > 2 else None
     client = TelemetryClient()
+    run_id = _full_run_id(client, given)
     if payload == "-":
         events = [(kind, value) for value in _read_payloads()]
         return _result(client, client.log_events(run_id, events))
@@ -69,18 +73,18 @@ def set_fields(arguments: Arguments) -> int:
     if fields is None:
         return _USAGE
     client = TelemetryClient()
-    return _result(client, client.set_metrics(arguments.words[0], **fields))
+    return _result(client, client.set_metrics(_full_run_id(client, arguments.words[0]), **fields))
 
 
 def end(arguments: Arguments) -> int:
     """End a run, of this script or one that was left behind."""
-    run_id, pairs = arguments.words[0], arguments.words[1:]
-    fields = _fields(pairs)
+    fields = _fields(arguments.words[1:])
     if fields is None:
         return _USAGE
     status = arguments.option("status") or str(fields.pop("status", "success"))
     note = arguments.option("note")
     client = TelemetryClient()
+    run_id = _full_run_id(client, arguments.words[0])
     if note:
         client.log_event(run_id, "note", {"text": note, "by": _who()})
         fields.setdefault("ended_by", _who())
@@ -95,6 +99,27 @@ COMMANDS: dict[str, Callable[[Arguments], int]] = {
     "set": set_fields,
     "end": end,
 }
+
+
+def _full_run_id(client: TelemetryClient, given: str) -> str:
+    """Return the run id that a terminal's short id stands for; any other unchanged.
+
+    A script's own id may look the same; then no other run ends in it.
+    """
+    if not _SHORT_ID.fullmatch(given) or not client.config.database_path.is_file():
+        return given
+    # Imported here: a script has the whole id, and SQLite takes time to load.
+    import sqlite3
+
+    from indexer.errors import DatabaseUnusable
+    from indexer.store.connection import reading
+    from indexer.store.run_queries import run_id_ending_in
+
+    try:
+        with reading(client.config.database_path) as connection:
+            return run_id_ending_in(connection, given) or given
+    except (sqlite3.Error, OSError, DatabaseUnusable):
+        return given
 
 
 def _surroundings(config: TelemetryConfig) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from indexer.semantics.run_ids import CLAUDE_CODE, claude_code_run_id, session_r
 _NO_SESSIONS = frozenset(("history.jsonl", "journal.jsonl"))
 _NO_SESSION_FOLDERS = frozenset(("tool-results", "file-history", "plugins", "todos"))
 # Of other agents: where all are imported from one place, a file is one agent's.
-_FOREIGN_NAME, _FOREIGN_FOLDER = "rollout-", "chats"
+_FOREIGN_NAMES, _FOREIGN_FOLDER = ("rollout-", "session-"), "chats"
 _KNOWN = frozenset((
     "user", "assistant", "system", "attachment", "progress", "summary", "ai-title",
     "custom-title", "tag", "queue-operation", "file-history-snapshot", "content-replacement",
@@ -93,7 +93,7 @@ class ClaudeCode(Tool):
         return (
             path.suffix == ".jsonl"
             and path.name not in _NO_SESSIONS
-            and not path.name.startswith(_FOREIGN_NAME)
+            and not path.name.startswith(_FOREIGN_NAMES)
             and not {*_NO_SESSION_FOLDERS, _FOREIGN_FOLDER} & set(path.parts[-4:-1])
         )
 

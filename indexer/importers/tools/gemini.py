@@ -63,10 +63,10 @@ class Gemini(Tool):
         return [base / ".gemini" / "tmp"]
 
     def is_session(self, path: Path) -> bool:
-        """Whether it lies in a folder `chats`, and is no checkpoint."""
+        """Whether it lies in a folder `chats` or has a session's name, and is no checkpoint."""
         return (
             path.suffix in (".jsonl", ".json")
-            and "chats" in path.parts[-4:-1]
+            and ("chats" in path.parts[-4:-1] or path.name.startswith("session-"))
             and not path.name.startswith(_NO_SESSIONS)
         )
 

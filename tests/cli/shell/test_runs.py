@@ -64,6 +64,21 @@ def test_a_run_left_behind_is_closed_with_a_note(light, cli):
     assert "@" in note["payload_json"]["by"]
 
 
+def test_a_run_is_meant_by_the_short_id_that_a_terminal_shows(light, cli):
+    """`end`, `set` and `log` find it; an id that no run ends in is a run of its own."""
+    run = light("start", "a", "b")
+    cli("runs")
+    light("log", run[-8:], "e")
+    light("set", run[-8:], "items_succeeded=2")
+    light("end", run[-8:], "--status", "failed", "--note", "left behind")
+    light("start", "a", "b", "run_id=20261126")
+    light("end", "20261126")
+    rows = {row["run_id"]: row for row in cli("runs", "--json").json}
+    assert rows.keys() == {run, "20261126"}
+    assert (rows[run]["status"], rows[run]["items_succeeded"]) == ("failed", 2)
+    assert rows["20261126"]["status"] == "success"
+
+
 def test_events_come_from_stdin(base, cli):
     """One value; one on each line; a text that is neither."""
     for text in ('{"a":\n1}', '{"b":2}\n\n{"b":3}\n', "just text"):

@@ -24,10 +24,9 @@ from telemetry_core.event import (
     RUN_STARTED,
     RUN_UPDATED,
 )
-from telemetry_core.git import git_fields
 from telemetry_core.guard import guarded, guarded_or
-from telemetry_core.lineage import parent_of_new_run, trace_context
-from telemetry_core.process import host_name, own_start
+from telemetry_core.lineage import trace_context
+from telemetry_core.process import own_start
 from telemetry_core.recorder import Recorder
 from telemetry_core.redaction import configure
 from telemetry_core.run_context import RunContext
@@ -35,6 +34,7 @@ from telemetry_core.run_fields import alert_fields, plain_text, run_fields, stat
 from telemetry_core.run_id import UNKNOWN_RUN, new_run_id, run_id_of
 from telemetry_core.run_state import OpenRuns
 from telemetry_core.status import SUCCESS
+from telemetry_core.surroundings import surroundings
 from telemetry_core.view_stats import database_stats
 from telemetry_core.wrapping import Function
 
@@ -55,7 +55,6 @@ class TelemetryClient:
         if wrong:
             self._recorder.misused(wrong)
         for notice in self.config.misplaced:
-            # Somebody will look for the events.
             notices.warn_once(notice, notice)
 
     def __repr__(self) -> str:
@@ -96,11 +95,7 @@ class TelemetryClient:
 
     @guarded
     def _surroundings(self) -> Optional[dict[str, Any]]:
-        # Guarded apart: a run whose checkout can't be read has begun all the same.
-        git = git_fields() if self.config.git else {}
-        owner, parent = self.config.agent_owner, parent_of_new_run()
-        found = {"host": host_name(), "agent_owner": owner, "parent_run_id": parent, **git}
-        return {name: value for name, value in found.items() if value is not None}
+        return surroundings(self.config)  # guarded apart: without a checkout, a run begins too
 
     @guarded_or(arguments.event_anyway)
     def log_event(self, run_id: str, event_type: str, payload: Any = None) -> Optional[str]:
@@ -236,15 +231,9 @@ class TelemetryClient:
     def get_stats(self) -> dict[str, Any]:
         """Return total_runs, status_counts and pending_api_posts of the database as it stands.
 
-        With them, what the writer counted: events spilled to this process's own file, waiting
-        in memory, dropped, and the errors.
+        With them, what the writer counted: events spilled, waiting or dropped, and errors.
         """
-        stats = database_stats(self.config.database_path)
-        stats.update(self._recorder.writer.stats())
-        stats.update(
-            client_errors=self._recorder.errors, last_client_error=self._recorder.last_error
-        )
-        return stats
+        return {**database_stats(self.config.database_path), **self._recorder.stats()}
 
     @guarded
     def flush(self) -> bool:

@@ -49,6 +49,14 @@ class Recorder:
         line = line_of(event_id, own_source(), kind, subject, moment, data, extensions, max_bytes)
         return event_id if self.writer.write(line, day, 1, self.sync, self.budget) else None
 
+    def stats(self) -> dict[str, Any]:
+        """Return what the writer counted, and the client's own errors."""
+        return {
+            **self.writer.stats(),
+            "client_errors": self.errors,
+            "last_client_error": self.last_error,
+        }
+
     def failed(self, error: Exception) -> None:
         """Count one of our own failures."""
         self.errors += 1

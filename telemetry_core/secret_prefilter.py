@@ -41,7 +41,7 @@ class Prefilter:
         # Compiled when they are first needed: importing must stay quick.
         self._shape_in: Optional[_Search] = None
         self._trace_in: Optional[_Search] = None
-        self._by_trace: dict[bytes, list[_Search]] = {}
+        self._by_trace: dict[bytes, list[tuple[bytes, _Search]]] = {}
 
     def is_harmless(self, raw: bytes) -> bool:
         """Return whether `raw` certainly has no secret, apart from configured patterns."""
@@ -58,10 +58,10 @@ class Prefilter:
     def _named(self, lowered: bytes, traces: bytes) -> bool:
         """Return whether a name whose trace is there is there itself."""
         return any(
-            search(lowered)
-            for trace, searches in self._by_trace.items()
+            anchor in lowered and search(lowered)
+            for trace, names in self._by_trace.items()
             if trace in traces
-            for search in searches
+            for anchor, search in names
         )
 
     def _compile_shapes(self) -> _Search:
@@ -70,13 +70,13 @@ class Prefilter:
         return self._shape_in
 
     def _compile_traces(self) -> _Search:
-        by_trace: dict[bytes, list[_Search]] = {}
+        by_trace: dict[bytes, list[tuple[bytes, _Search]]] = {}
         for name in (*self._names, _WEBHOOK):
             pattern = re.escape(name.anchor) + name.rest + _NAME_ENDS
             trace = name.anchor.translate(_LOWERED, _DROPPED)
             # Of one character it would be nearly everywhere, and might as well be nothing.
             trace = trace if len(trace) > 1 else b""
-            by_trace.setdefault(trace, []).append(re.compile(pattern).search)
+            by_trace.setdefault(trace, []).append((name.anchor, re.compile(pattern).search))
         parts = map(_around_rarest, by_trace) if b"" not in by_trace else ()
         self._by_trace = by_trace
         self._trace_in = re.compile(b"|".join(parts)).search

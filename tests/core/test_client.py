@@ -62,7 +62,7 @@ def test_defaults_are_filled_in_only_where_nothing_was_given(base, log):
 
 def test_a_checkout_that_cannot_be_read_costs_no_run(base, log, monkeypatch):
     """Whatever goes wrong in the surroundings, the run has begun with what was given."""
-    monkeypatch.setattr("telemetry_core.client.git_fields", lambda: 1 / 0)
+    monkeypatch.setattr("telemetry_core.surroundings.git_fields", lambda: 1 / 0)
     client = TelemetryClient(TelemetryConfig.for_base(base))
     client.start_run("a", "j", run_id="r")
     assert log.run("r")["agent_name"] == "a"

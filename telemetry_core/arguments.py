@@ -1,4 +1,4 @@
-"""Arguments: what was probably meant where a call's arguments are not those of the signature.
+"""Guess what was meant where a call's arguments are not those of the signature.
 
 Called by the client, which never raises for them: it counts them, reports them once, and goes
 on with what could be understood.

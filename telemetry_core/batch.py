@@ -1,4 +1,4 @@
-"""A batch: several events of a run that are written under one lock, in one write.
+"""Write several events of a run under one lock, in one write.
 
 Made by `TelemetryClient.log_events`. Bounded only by what the caller gives: the lines of a batch
 are in memory until they are written.

@@ -1,4 +1,4 @@
-"""Degrading: values that JSON cannot hold, written as well as they can be.
+"""Write values that JSON cannot hold as well as they can be.
 
 Called by the codec, and only for what is not plain JSON already or is too large. Nothing here
 raises: a value that defies even `repr` becomes a text that says so. With a limit the work is

@@ -1,4 +1,4 @@
-"""Lineage: which run and which span is around this code.
+"""Know which run and which span is around the current code.
 
 Within a process by context variable, which threads, tasks and forks treat as they should; to
 child processes by `TELEMETRY_PARENT_RUN_ID` and `TRACEPARENT`. Called by the client, the run

@@ -1,4 +1,4 @@
-"""Model calls and tool calls: the spans that know what such calls have.
+"""Record model calls and tool calls as spans that know what such calls have.
 
 Made by `run.llm_call` and `run.tool_call`. Attributes are named by OpenTelemetry's conventions
 for generative AI.

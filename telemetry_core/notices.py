@@ -1,4 +1,4 @@
-"""Notices: what the agent's programmer should know, said once and never on stdout.
+"""Say once, and never on stdout, what the agent's programmer should know.
 
 `warn_once` goes to the host's own logging, for events at risk and wrong arguments. `hint_once`
 goes to stderr, only at a terminal and in tests, for what is merely odd, such as a misspelled

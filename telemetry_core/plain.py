@@ -1,4 +1,4 @@
-"""Plain values: trees of Python's own JSON types, recognised without running any Python code.
+"""Recognise trees of Python's own JSON types without running any Python code of the host.
 
 Called by the codec before it encodes. orjson may be given no other trees: it walks dictionaries
 in C, and where it meets an enum or a time zone it runs Python, during which another thread of

@@ -1,4 +1,4 @@
-"""Simplifying: one step from any Python object towards what JSON holds.
+"""Take one step from any Python object towards what JSON holds.
 
 Called by the degrading walk for values that JSON does not know. Everything here takes at most
 `limit` items or bytes of a value, however large it is.

@@ -1,4 +1,4 @@
-"""Spans: timed steps inside a run, such as a model call or a tool call.
+"""Record timed steps inside a run, such as a model call or a tool call.
 
 Made by `run.span`, `run.llm_call` and `run.tool_call`. A span is two events, one when it starts
 and one when it ends, so that a killed agent leaves what it was doing. It raises nothing and

@@ -1,4 +1,4 @@
-"""Spelling: the name that somebody probably meant.
+"""Find the name that somebody probably meant.
 
 Called by the client for names of fields and statuses, and by `telemetry doctor` for those that
 are in the database already. Pure.

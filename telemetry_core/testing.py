@@ -1,4 +1,4 @@
-"""Testing: what an agent's own tests need to see what it recorded.
+"""Help an agent's own tests see what it recorded.
 
 `recording` gives a client on a directory of its own and reads back what reached the log. The
 pytest fixture `telemetry_recording` is the same. It reads the log itself, without an indexer.

@@ -1,4 +1,4 @@
-"""Windows: what its programming interface says where other systems have a call or a file.
+"""Ask Windows by its programming interface what other systems have a call or a file for.
 
 Called by `process` and `storage`, on Windows only, which import it when they need it: loading it
 costs an agent a few milliseconds.

@@ -1,4 +1,4 @@
-"""Wrapping: a decorator that puts a run or a span around each call of a function.
+"""Wrap each call of a function in a run or a span.
 
 Called by `TelemetryClient.tracked` and by spans used as decorators. It keeps a function's kind
 (plain, coroutine, generator, asynchronous generator), and where a plain function hands back a

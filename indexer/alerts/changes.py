@@ -1,4 +1,4 @@
-"""From conditions to messages: what changed since the last message of a rule. Pure.
+"""Turn conditions into messages: what changed since the last message of a rule. Pure.
 
 The clock is an argument, and the state is that of the log: asked twice, it says the same.
 """

@@ -1,4 +1,4 @@
-"""A condition: something that a rule finds to be the case now. It holds data only."""
+"""Something that a rule finds to be the case now. It holds data only."""
 
 from __future__ import annotations
 

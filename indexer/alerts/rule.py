@@ -1,4 +1,4 @@
-"""An alert rule: what is watched, and who is notified. It holds data only."""
+"""Say what an alert rule watches, and who is notified. It holds data only."""
 
 from __future__ import annotations
 

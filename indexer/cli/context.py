@@ -1,4 +1,4 @@
-"""What every command shares: the base directory, and a database that is up to date.
+"""Provide what every command shares: the base directory, and an up-to-date database.
 
 It prints warnings and errors, on stderr, and nothing else.
 """

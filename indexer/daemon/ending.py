@@ -1,4 +1,4 @@
-"""Asking the daemon to end: signals, Ctrl-C and Ctrl-Break, and the end of a Windows session.
+"""Ask the daemon to end, by signals, Ctrl-C, Ctrl-Break, or the end of a Windows session.
 
 Called by the daemon's loop. It decides nothing: the loop ends after its batch.
 """

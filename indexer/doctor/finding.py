@@ -1,4 +1,4 @@
-"""A finding: one thing that was checked, its state, and what to do about it.
+"""One thing that was checked, its state, and what to do about it.
 
 Made by the checks, shown by `telemetry doctor`.
 """

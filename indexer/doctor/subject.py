@@ -1,4 +1,4 @@
-"""What doctor examines: a base directory, and the environment that it comes from."""
+"""Hold what doctor examines: a base directory, and the environment that it comes from."""
 
 from __future__ import annotations
 

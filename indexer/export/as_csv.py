@@ -1,4 +1,4 @@
-"""CSV: a line of names, then a row a line, for spreadsheets and everything else.
+"""Write CSV, a line of names and then a line per row, for spreadsheets and everything else.
 
 Called through formats.py. UTF-8 without a byte order mark: it would become part of the first
 column's name for every other reader. JSON columns are text. What a spreadsheet would run is

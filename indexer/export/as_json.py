@@ -1,4 +1,4 @@
-"""JSON: one array with an object a line.
+"""Write JSON, one array with an object per line.
 
 Called through formats.py. JSON columns are values, nested as they are. Without its last line,
 which is written when all rows are there, it is no JSON.

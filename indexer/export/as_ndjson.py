@@ -1,4 +1,4 @@
-"""NDJSON: one object a line.
+"""Write NDJSON, one object per line.
 
 Called through formats.py. JSON columns are values, nested as they are.
 """

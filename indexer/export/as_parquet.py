@@ -1,4 +1,4 @@
-"""Parquet: typed columns, for pandas, DuckDB, Spark and the like.
+"""Write Parquet, with typed columns, for pandas, DuckDB, Spark and the like.
 
 Used through formats.py. The types follow from the columns and never from the rows: times are
 microseconds in UTC, numbers that agents record are doubles, JSON columns are text. It needs

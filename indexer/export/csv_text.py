@@ -1,4 +1,4 @@
-"""CSV lines: cells quoted by RFC 4180, and NULL distinct from an empty text.
+"""Format CSV lines, with cells quoted by RFC 4180, and NULL distinct from an empty text.
 
 Called by the export and by `telemetry sql`. Pure. Python's own writer leaves a lone carriage
 return unquoted, which readers take for the end of the row, and can't tell NULL from empty.

@@ -1,4 +1,4 @@
-"""Acknowledged quarantined lines: up to where somebody has looked at them.
+"""Remember up to where somebody has looked at the quarantined lines.
 
 Used by `telemetry quarantine`, and by the health, which counts the others. It is kept in a small
 file under `config/`: the database is disposable, and the log does not contain it.

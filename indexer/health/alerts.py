@@ -1,4 +1,4 @@
-"""Report how alerting is doing: rules that make no sense, and channels that get no messages.
+"""Report how alerting is doing: invalid rules, and channels that get no messages.
 
 Used by `telemetry status`, `telemetry alerts` and doctor. It only reads, and shows no secret.
 """

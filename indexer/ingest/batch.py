@@ -1,4 +1,4 @@
-"""A batch: decoded lines of one or several segments, to be committed together.
+"""Decoded lines of one or several segments, to be committed together.
 
 It has a bounded size, and knows nothing of the database.
 """

@@ -1,4 +1,4 @@
-"""Foreign runs: the row of a run that other programs' records speak of.
+"""Fold the row of a run that other programs' records describe.
 
 OpenTelemetry's spans and the lines of coding agents' sessions have no `run.started`; what they
 say of their run fills what its own events left empty. Pure, as the fold is.

@@ -1,4 +1,4 @@
-"""A cursor: how far one segment was read, and by what the segment is recognised.
+"""Record how far one segment was read, and by what the segment is recognised.
 
 Stored in the database. A cursor only ever points to the byte after a newline.
 """

@@ -1,4 +1,4 @@
-"""Names of segments: what a name says about its segment, and the names that archiving gives.
+"""Parse what a name says about its segment, and make the names that archiving gives.
 
 Pure. A name is a stem, perhaps a piece number, an ending, and perhaps what a log rotator added:
 

@@ -1,4 +1,4 @@
-"""Renamed segments: which segment that is gone is back under another name, as after compression.
+"""Find which missing segment is back under another name, as after compression.
 
 Rows and cursor then follow the segment, and nothing is read again. Only names and the first bytes
 are compared here; the reading that follows checks the rest.

@@ -1,4 +1,4 @@
-"""Segments: which files the log consists of, and which file each of them is.
+"""List which files the log consists of, and identify each of them.
 
 A segment is known by its name; device, inode, and fingerprints of its first and last bytes read
 say whether it is still the same file. No file is ever opened for writing here.

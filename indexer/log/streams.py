@@ -1,4 +1,4 @@
-"""Streams: the plain bytes of a segment, however it is compressed.
+"""Open the plain bytes of a segment, however it is compressed.
 
 Offsets count these bytes, so a cursor keeps its meaning when its segment is compressed. A stream
 reads in order and never holds more than a chunk.

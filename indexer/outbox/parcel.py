@@ -1,4 +1,4 @@
-"""One delivery: a payload for one target, and the idempotency key under which it is sent.
+"""A payload for one target, and the idempotency key under which it is sent.
 
 Read from the outbox and handed to the sender. It holds data only.
 """

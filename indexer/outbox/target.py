@@ -1,4 +1,4 @@
-"""A target: where runs are sent, which of them, and how fast.
+"""Describe where runs are sent, which of them, and how fast.
 
 Made from the environment and the settings file. No text that is made of it shows its token.
 """

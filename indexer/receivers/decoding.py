@@ -1,4 +1,4 @@
-"""Decoding: the body of a request as the OTLP/JSON object that it says, from protobuf or JSON.
+"""Decode the body of a request, protobuf or JSON, to its OTLP/JSON object.
 
 Called by the application, in a thread. The Content-Type decides how, never the bytes.
 """

@@ -1,4 +1,4 @@
-"""What agents did in a period: what models cost, and which tools failed or took long.
+"""Sum up what agents did in a period: what models cost, and which tools failed or took long.
 
 Called by the figures. It only reads; what it gives are tables of text, for the page and for
 Markdown alike. A period without spans has none.

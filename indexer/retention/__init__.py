@@ -1,1 +1,1 @@
-"""Retention: archive, prune, backup, restore, redact."""
+"""Archive, prune, back up, restore and redact the log and the database."""

@@ -1,4 +1,4 @@
-"""Facts: what a translator says of spans, of the usage of model calls and of runs.
+"""Define what a translator says of spans, of the usage of model calls and of runs.
 
 All that the translators and the fold share. It holds data only.
 """

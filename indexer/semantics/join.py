@@ -1,4 +1,4 @@
-"""Joining: facts of one span from several records and signals to one span.
+"""Join the facts of one span from several records and signals.
 
 A call that a log and a span, or a session's file and a log, both speak of is one span. A better
 signal gives its place and its times; the others add what it lacks.

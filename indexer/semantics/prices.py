@@ -1,4 +1,4 @@
-"""Prices: what a model call cost at list price, by overrides and by the data of genai-prices.
+"""Estimate what a model call cost at list price, by overrides and by genai-prices.
 
 Pure but for loading the price data, which is an optional package and imported only when a call
 is priced. A model that neither knows has no price: None, never 0.

@@ -1,4 +1,4 @@
-"""Translation: what the events of one run say of its spans, and of the run itself.
+"""Translate the events of one run into its spans, and into what they say of the run.
 
 A pure function of the set of a run's events; the caller stores the result.
 """

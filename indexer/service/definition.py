@@ -1,4 +1,4 @@
-"""What a service runs: the program, the base directory and the environment.
+"""Define what a service runs: the program, the base directory and the environment.
 
 Made by `telemetry service`, written by each manager in its own format. It contains no secret:
 too many processes can read a manager's files.

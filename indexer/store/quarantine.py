@@ -1,4 +1,4 @@
-"""The table `quarantine`: the lines that could not be parsed, each with its reason."""
+"""Store the lines that could not be parsed, each with its reason, in `quarantine`."""
 
 from __future__ import annotations
 

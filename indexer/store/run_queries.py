@@ -1,4 +1,4 @@
-"""Queries for runs: filtered, counted, found by part of an id. It only reads.
+"""Query runs: filtered, counted, found by part of an id. It only reads.
 
 Used by the commands and pages that show runs. `stale` counts as a status of its own here: a run
 that is recorded as running, but whose process is gone or that has been silent for too long.

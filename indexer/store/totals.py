@@ -1,4 +1,4 @@
-"""Totals over runs: counts by outcome, success rates and durations, in all and by agent.
+"""Total runs by outcome, with success rates and durations, in all and by agent.
 
 Used by the commands, the report and the health. It only reads. Percentiles are computed here:
 the SQL view `runs_by_agent` needs twice the time for the same numbers.

@@ -1,4 +1,4 @@
-"""One base directory: its paths, and the leases that say who may write what.
+"""Name the paths of one base directory, and the leases that say who may write what.
 
 Made once per process, at the door (the command line, the daemon), and handed to everything that
 reads or writes the base. It creates nothing by itself.

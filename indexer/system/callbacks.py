@@ -1,4 +1,4 @@
-"""What long work calls back: how far it is, and whether to stop."""
+"""Define what long work calls back: how far it is, and whether to stop."""
 
 from __future__ import annotations
 

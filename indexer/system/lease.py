@@ -1,4 +1,4 @@
-"""Leases: one process at a time in a role, and the others know which.
+"""Give one process at a time a role, and let the others know which.
 
 A lease is a lock on a file of its own, so it ends with the process, however that ends. A holder
 with a purpose leaves a note that says which process it is.

@@ -1,4 +1,4 @@
-"""Files written for people: exports and reports.
+"""Write files for people: exports and reports.
 
 Such a file appears under its name complete or not at all, and every failure to write one comes
 with a next step.

@@ -1,1 +1,1 @@
-"""Output for people at a terminal: tables, values in words, progress, questions."""
+"""Print for people at a terminal: tables, values in words, progress, questions."""

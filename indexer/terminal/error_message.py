@@ -1,4 +1,4 @@
-"""Errors in one line: what happened, where, and what to do about it.
+"""Format errors in one line: what happened, where, and what to do about it.
 
 Used for errors and warnings of commands. It prints nothing and repairs nothing.
 """

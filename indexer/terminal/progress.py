@@ -1,4 +1,4 @@
-"""A progress bar on stderr: what is done, the rate, and the time left.
+"""Show a progress bar on stderr: what is done, the rate, and the time left.
 
 Used by the commands that read much of the log or the database. Nothing is shown if stderr is not
 a terminal, or if the work is done within half a second.

@@ -1,4 +1,4 @@
-"""Records: each row as a list of names and values, for results too wide for the terminal.
+"""Print each row as a list of names and values, for results too wide for the terminal.
 
 Used by `telemetry sql` at a terminal. It chooses between table and records, and cuts nothing.
 """

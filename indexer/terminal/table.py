@@ -1,4 +1,4 @@
-"""Tables: drawn by rich to fit a terminal; plain, whole and aligned where they are piped.
+"""Draw tables with rich to fit a terminal; plain, whole and aligned where they are piped.
 
 Used by the commands. At a terminal empty columns are left out, wide ones give way, and a note
 without room at the end of its row goes on a line of its own below it.

@@ -1,4 +1,4 @@
-"""Signing in: one secret per base, one-time links made from it, and the cookie they become.
+"""Sign browsers in: one secret per base, one-time links made from it, and the cookie.
 
 Called by the guard, which checks, and by the command line, which makes links. The secret lies in
 config/ui.json under the base directory with mode 0600, so who can read it could read the log as

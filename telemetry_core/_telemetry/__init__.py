@@ -1,4 +1,4 @@
-"""The name `telemetry`: what existing users' code imports, installed as a package of its own.
+"""Provide the name `telemetry` that existing code imports, as a package of its own.
 
 It holds nothing of its own: every name is telemetry_core's.
 """

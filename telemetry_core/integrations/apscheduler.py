@@ -1,4 +1,4 @@
-"""APScheduler: each execution of a job is a run.
+"""Record each execution of an APScheduler job as a run.
 
 `listen(scheduler, client)`. A missed execution, and one that was skipped because too many were
 running, are runs of status `cancelled`, so that they are seen.

@@ -1,4 +1,4 @@
-"""Celery: each task that a worker runs is a run.
+"""Record each task that a Celery worker runs as a run.
 
 Call `connect(client)` once where the application is made. Retries are runs of status `partial`,
 revoked tasks are cancelled; inside a task `current_run()` is its run.

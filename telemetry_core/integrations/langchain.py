@@ -1,4 +1,4 @@
-"""LangChain and LangGraph: chains, model calls, tools and retrievers become spans of the run.
+"""Record chains, model calls, tools and retrievers of LangChain and LangGraph as spans.
 
 Pass `callback_handler(client)` among the callbacks. Outside of any run, a chain at the top is a
 run of its own.

@@ -1,4 +1,4 @@
-"""OpenAI Agents: what its tracing tells of agents, model calls, tools and handoffs become spans.
+"""Record the agents, model calls, tools and handoffs that OpenAI Agents traces as spans.
 
 `agents.add_trace_processor(TelemetryTracingProcessor(client))`. Outside of any run, a trace is a
 run of its own, named by its workflow.

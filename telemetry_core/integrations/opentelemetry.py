@@ -1,4 +1,4 @@
-"""OpenTelemetry: spans of its SDK become spans of the run around them, or runs of their own.
+"""Record spans of OpenTelemetry's SDK as spans of the run around them, or as runs.
 
 `provider.add_span_processor(TelemetrySpanProcessor(client))`. A span is written when it starts and
 when it ends, straight to the log, so that open spans survive the death of the process. Attributes

@@ -1,4 +1,4 @@
-"""Recorded spans: spans that another library opens and closes, as spans of a run.
+"""Record spans that another library opens and closes, as spans of a run.
 
 Used by the adapters. The library names its spans and their parents; we write one event when a
 span starts and one when it ends, so that a killed process leaves what was open.

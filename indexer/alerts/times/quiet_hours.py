@@ -1,4 +1,4 @@
-"""Quiet hours: the part of the day in which no message is sent. Pure."""
+"""Define the part of the day in which no message is sent. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a job is due: the times of a cron expression in its time zone. Pure, but for the library.
+"""Compute when a job is due by a cron expression in its time zone. Pure, but for the library.
 
 Changes to and from summer time are treated as Debian's cron does: a job at a time that is skipped
 runs once the clock has moved on, and one at a time that comes twice runs once.

@@ -1,4 +1,4 @@
-"""Commands for shell scripts: a wrapped command, and runs that a script starts and ends itself.
+"""Wrap a command for a run, and record runs that a shell script starts and ends itself.
 
 They answer within milliseconds, so nothing here imports click, SQLite or the rest of the indexer.
 """

@@ -1,4 +1,4 @@
-"""`telemetry exec`: a command that runs as it would, and is a run.
+"""Run a command as it would run by itself, and record it as a run.
 
 Called by the entry point. Whatever goes wrong with recording, the command runs all the same.
 """

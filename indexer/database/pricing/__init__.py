@@ -1,1 +1,1 @@
-"""Prices of model calls: which are in use, and what calls cost by them."""
+"""Load the prices of model calls, and apply them to the calls in the database."""

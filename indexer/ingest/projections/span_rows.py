@@ -1,4 +1,4 @@
-"""Rows of spans: the facts of a span as a row of `run_spans`, and a row as the facts it holds.
+"""Convert the facts of a span to a row of `run_spans`, and a row back to facts.
 
 Pure. A native span's row holds all that its events said, so that the other half of the span can
 be added to it without reading the first again.

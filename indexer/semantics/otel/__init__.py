@@ -1,1 +1,1 @@
-"""OpenTelemetry: what spans and log records mean, in every vocabulary they are written in."""
+"""Translate OpenTelemetry's spans and log records, in every vocabulary they are written in."""

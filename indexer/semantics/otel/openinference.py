@@ -1,4 +1,4 @@
-"""OpenInference: the attributes of Arize's instrumentations."""
+"""Read the attributes of Arize's OpenInference instrumentations."""
 
 from __future__ import annotations
 

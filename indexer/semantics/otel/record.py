@@ -1,4 +1,4 @@
-"""OTLP: one span or log record of an `otel.span` or `otel.log` event, its attributes as a mapping.
+"""Read one span or log record of an `otel.span` or `otel.log` event.
 
 What a record says is read here as OTLP defines it; what its attributes mean is for the
 vocabularies to say.

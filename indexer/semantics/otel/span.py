@@ -1,4 +1,4 @@
-"""Spans of OpenTelemetry: an `otel.span`, in whichever vocabularies its attributes speak.
+"""Translate an `otel.span`, in whichever vocabularies its attributes are written.
 
 Of each fact the first hit wins: the vocabularies are asked in turn, the names of each from its
 newest generation to its oldest.

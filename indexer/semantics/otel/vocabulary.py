@@ -1,4 +1,4 @@
-"""A vocabulary of attributes: by which names it says what we want to know, and what kinds it has.
+"""Describe a vocabulary of attributes: the names by which it says what we want to know.
 
 Each vocabulary is one value of this type; the translator of spans asks them in turn.
 """

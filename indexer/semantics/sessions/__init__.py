@@ -1,1 +1,1 @@
-"""Sessions of coding agents: what the lines of their own files mean, one file per tool."""
+"""Translate the lines of coding agents' own session files, one file per tool."""

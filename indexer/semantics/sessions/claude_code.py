@@ -1,4 +1,4 @@
-"""Sessions of Claude Code: one JSON object a line, several lines a model call.
+"""Translate sessions of Claude Code: a JSON object per line, several lines per model call.
 
 A call's lines repeat its usage while it streams, and sessions that were resumed or forked repeat
 whole calls. Within a run the largest output is the call's; across runs its ids name the call.

@@ -1,4 +1,4 @@
-"""Sessions of Codex: the threads' rollout files, in which order decides.
+"""Translate sessions of Codex: the threads' rollout files, in which order decides.
 
 A thread's file may begin with a copy of its ancestors' lines. What is known to be copied is
 left out; for the rest, the names of calls contain the root of the tree, so that parent and child

@@ -1,4 +1,4 @@
-"""Sessions of Gemini CLI: messages that are written again as they gain tokens and tool calls.
+"""Translate sessions of Gemini CLI, whose messages are written again as they gain tokens.
 
 What was rewound or replaced was paid for: it stays. The last writing of a message counts.
 """

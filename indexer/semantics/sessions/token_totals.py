@@ -1,4 +1,4 @@
-"""Token totals: the model calls of a Codex thread that only has running sums.
+"""Derive the model calls of a Codex thread that only has running sums.
 
 `token_count` comes again with new rate limits and the same sums, starts again after the context
 overflowed, and old clients give no usage of the last call at all.

@@ -1,4 +1,4 @@
-"""Facts for alert rules: runs, open runs, usage and raised alerts. It only reads."""
+"""Query facts for alert rules: runs, open runs, usage and raised alerts. It only reads."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Events in the database: how one is stored, the table, and which of two copies is kept."""
+"""Store events: how one is encoded, their table, and which of two copies is kept."""

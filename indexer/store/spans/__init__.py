@@ -1,1 +1,1 @@
-"""Spans in the database: their table, whose usage counts, what it cost, what was open."""
+"""Store spans: their table, whose usage counts, what it cost, what was open."""

@@ -1,4 +1,4 @@
-"""Open spans: what a run was doing when it was last heard of.
+"""Query what a run was doing when it was last heard of.
 
 A span is written when it starts and when it ends, so that a process that was killed leaves open
 those that it died in.

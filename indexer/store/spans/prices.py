@@ -1,4 +1,4 @@
-"""Prices in the table of spans: which calls have none yet, and what they cost."""
+"""Query which calls have no price yet, and store what they cost."""
 
 from __future__ import annotations
 

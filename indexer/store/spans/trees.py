@@ -1,4 +1,4 @@
-"""Trees: the spans of a run, and of the runs inside it, as rows for those who show them."""
+"""Query the spans of a run, and of the runs inside it, as rows for a tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usage: what model calls used and cost, by run, agent, model or day."""
+"""Query what model calls used and cost, by run, agent, model or day."""
 
 from __future__ import annotations
 

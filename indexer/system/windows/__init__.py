@@ -1,1 +1,1 @@
-"""What Windows alone is asked: who may enter a directory, and what kind of volume holds it."""
+"""Ask Windows who may enter a directory, and what kind of volume holds it."""

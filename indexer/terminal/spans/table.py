@@ -1,4 +1,4 @@
-"""Trees of spans as a table: what, status, how long, tokens and costs.
+"""Print trees of spans as a table: what, status, how long, tokens and costs.
 
 Used by the commands that show runs.
 """

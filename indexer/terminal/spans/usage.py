@@ -1,4 +1,4 @@
-"""Usage for people: tokens, how much of them was read from caches, and costs at list price.
+"""Print usage: tokens, how much of them was read from caches, and costs at list price.
 
 Used by the commands that show what runs used. It only reads.
 """

@@ -1,4 +1,4 @@
-"""What one run did: its spans, usage and metrics, and what it was doing when it was last heard of.
+"""Print what one run did: spans, usage, metrics, and what it was doing when last heard of.
 
 Used by `telemetry show`. It only reads.
 """

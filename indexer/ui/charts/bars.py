@@ -1,4 +1,4 @@
-"""Bars: numbers over time, stacked by status, or one series.
+"""Draw numbers over time as bars, stacked by status, or one series.
 
 Called by the pages; drawn by the templates' macro `bars`. Heights are of a plot of 100 units,
 positions across in percent, so that a chart is as wide as its page.

@@ -1,4 +1,4 @@
-"""Curves: a series of any length as a line with a point or two for each column of pixels.
+"""Draw a series of any length as a line with a point or two for each column of pixels.
 
 Called by the page of a run; drawn by the macro `curve`. The plot is 600 by 160 units. Of the
 values in a column the lowest and the highest are kept, so that no spike is lost.

@@ -1,4 +1,4 @@
-"""Small lines: one or two series over days, without axes.
+"""Draw one or two series over days as small lines, without axes.
 
 Called by the page of agents; drawn by the macro `sparkline`. The plot is 100 units wide and 24
 high; days without a value interrupt the line.

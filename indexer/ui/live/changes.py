@@ -1,4 +1,4 @@
-"""What a commit changed: looked up by comparing the cursors before and after it.
+"""Find what a commit changed, by comparing the cursors before and after it.
 
 Called by the watch of the database. The log is the source of truth: the lines between an old
 cursor and a new one name the runs that changed, which costs no scan of any table.

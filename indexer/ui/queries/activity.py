@@ -1,4 +1,4 @@
-"""What running runs are doing now: their innermost open span.
+"""Query what running runs are doing now: their innermost open span.
 
 Called for the lists of runs and for the overview. Few spans are open at a time, and an index has
 them alone.

@@ -1,4 +1,4 @@
-"""Usage: what model calls used and cost, by day, model, agent or project.
+"""Query what model calls used and cost, by day, model, agent or project.
 
 Called by the page of usage and by the overview. Only the leaves that count are summed; a cost
 that is not known is none, never zero.

@@ -1,4 +1,4 @@
-"""The heartbeat: an address is fetched as long as the daemon works, and nothing waits for it."""
+"""An address is fetched while the daemon works, and nothing waits for it."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def run(bench: Bench, seconds: int) -> dict[str, int]:
 
 
 def _hold(say: Say, directory: Path) -> None:
-    # A lock lives as long as its object does.
+    # A lock lives while its object does.
     lock = SidecarLock(directory / LOCK_NAME)
     lock.acquire(10.0)
     say("held")

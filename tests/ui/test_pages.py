@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Python 3.10")
 
 from indexer.database.freshness import index_once
+from indexer.store.connection import reading
 from indexer.system.base import Base
+from indexer.ui.queries.run.steps import family_of
 from telemetry_core import TelemetryClient
 from telemetry_core.event import ALERT_SUBJECT, Event
 from telemetry_core.line import encode
@@ -62,6 +65,29 @@ def test_runs_inside_others_are_hidden_until_something_is_asked(visitor: Visitor
     assert _count(visitor, "job=chapter&show=roots") == 0
     opened = visitor.get("/runs?limit=200&open=" + _reporter(visitor)).text
     assert opened.count('class="inside"') == 2
+
+
+def test_what_a_killed_run_had_open_ends_with_its_last_event(base: Path) -> None:
+    """The axis shows how long it ran, not how long ago that was."""
+    events = [
+        ("00:00:00", "run.started", {"agent_name": "a", "job_type": "b"}),
+        ("00:00:01", "span.started", {"span_id": "s", "name": "wait", "kind": "step"}),
+        ("00:00:03", "run.event", {"event_type": "last"}),
+    ]
+    (base / "raw").mkdir(parents=True)
+    lines = [
+        {"specversion": "1.0", "id": f"id{number}", "source": "elsewhere/1", "type": kind,
+         "subject": "dead", "time": f"2026-01-01T{time}.000000Z", "data": data}
+        for number, (time, kind, data) in enumerate(events)
+    ]  # fmt: skip
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (base / "raw" / "events_20260101.ndjson").write_text(text)
+    index_once(Base.at(base, {}))
+    with reading(Base.at(base, {}).database_path) as connection:
+        family = family_of(connection, "dead")
+    assert family is not None
+    found = [(step.start, step.end, step.state) for step in family.steps]
+    assert found == [(0, 3000, "killed"), (1000, 3000, "killed")]
 
 
 def _reporter(visitor: Visitor) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Optional
 
 import pytest
@@ -67,7 +68,7 @@ def test_equal_siblings_are_one_line_until_it_is_unfolded() -> None:
 
 
 def test_it_opens_at_the_first_innermost_error_else_what_is_open() -> None:
-    """An error that a child explains is not the place to look."""
+    """Neither an error that a child explains, nor one that a killed run survived."""
     steps = [
         ROOT,
         _step("a", state="error"),
@@ -75,6 +76,8 @@ def test_it_opens_at_the_first_innermost_error_else_what_is_open() -> None:
         _step("c", "root", 5, None, state="open"),
     ]
     assert waterfall(steps, 10).lines[waterfall(steps, 10).focus].step.key == "b"
+    killed = [replace(ROOT, state="killed"), *steps[1:3], replace(steps[3], state="killed")]
+    assert waterfall(killed, 10).lines[waterfall(killed, 10).focus].step.key == "c"
     calm = [ROOT, _step("a"), steps[3]]
     assert waterfall(calm, 10).lines[waterfall(calm, 10).focus].step.key == "c"
 

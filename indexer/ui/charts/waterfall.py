@@ -164,13 +164,18 @@ def _count_inside(lines: Sequence[Line]) -> None:
 
 
 def _focus(lines: Sequence[Line]) -> int:
-    """Return the first error that is not just its child's, else the first open step, else 0."""
+    """Return the first error that is not just its child's, else the first open step, else 0.
+
+    Of a run that was killed, what it was doing then comes first: errors before it were survived.
+    """
     failed = [number for number, line in enumerate(lines) if line.step.has_failed]
     causes = {lines[number].parent for number in failed}
     innermost = [number for number in failed if number not in causes]
     stuck = [n for n, line in enumerate(lines) if line.step.state in (OPEN, KILLED)]
     above = {lines[number].parent for number in stuck}
-    return next(iter(innermost + [number for number in stuck if number not in above]), 0)
+    stuck = [number for number in stuck if number not in above]
+    is_killed = lines[0].step.state == KILLED
+    return next(iter(stuck + innermost if is_killed else innermost + stuck), 0)
 
 
 def _fold(lines: Sequence[Line], focus: int) -> None:

@@ -7,7 +7,7 @@ one axis.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -95,8 +95,12 @@ def family_of(connection: sqlite3.Connection, run_id: str) -> Optional[Family]:
     spans = _spans(connection, [row.run.run_id for row in rows])
     origin = min([_moment(row.run.start_time) for row in rows] + [_moment(s[6]) for s in spans])
     steps = [_step_of_run(row, origin, run_id) for row in rows]
-    stale = {row.run.run_id for row in rows if row.stale or not row.run.is_running}
-    steps += [_step_of_span(span, origin, stale) for span in spans]
+    ends = {
+        row.run.run_id: step.end
+        for row, step in zip(rows, steps)
+        if row.stale or not row.run.is_running
+    }
+    steps += [_step_of_span(span, origin, ends) for span in spans]
     is_cut = len(unique) > MOST_RUNS or len(steps) > MOST_STEPS
     start = moment_of(origin / 1000)
     return Family(start.isoformat(), steps[:MOST_STEPS], rows, is_cut)
@@ -133,13 +137,16 @@ def _step_of_run(row: Row, origin: float, root: str) -> Step:
     return Step(f"run:{run.run_id}", parent, run.run_id, "", "run", name, start, end, state, note)
 
 
-def _step_of_span(span: Sequence[Any], origin: float, ended: set[str]) -> Step:
+def _step_of_span(span: Sequence[Any], origin: float, ends: Mapping[str, Optional[float]]) -> Step:
+    """Return a span as a step; `ends` has the end of each run that can end no span any more."""
     run_id, span_id, parent, name, kind, status, began, ended_at, duration, *usage = span
     start = _moment(began) - origin
     end = _end(start, ended_at, duration, origin)
     state = str(status or OK)
     if end is None:
-        state = KILLED if run_id in ended else OPEN
+        state = KILLED if run_id in ends else OPEN
+        last = ends.get(run_id)
+        end = None if last is None else max(start, last)
     return Step(
         f"span:{run_id} {span_id}",
         f"span:{run_id} {parent}" if parent else f"run:{run_id}",

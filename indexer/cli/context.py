@@ -138,10 +138,28 @@ def is_recorded(base: Base) -> bool:
         return True
     where = plain(base.log_directory)
     if base.database_path.exists():
+        if not _has_runs(base):
+            click.echo(f"nothing recorded yet: there is no log in {where}", err=True)
+            return True
         click.echo(f"there is no log in {where}: rows are from the database only", err=True)
         return True
     click.echo(f"nothing recorded yet: there is no log in {where}", err=True)
     return False
+
+
+def _has_runs(base: Base) -> bool:
+    """Return whether a database has runs, or may have some: it can't be read."""
+    import sqlite3
+
+    from indexer.errors import DatabaseUnusable
+    from indexer.store.connection import reading
+    from indexer.store.run_queries import has_runs
+
+    try:
+        with reading(base.database_path) as connection:
+            return has_runs(connection)
+    except (sqlite3.Error, OSError, DatabaseUnusable):
+        return True
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from indexer.database.verify import Verification, verify
 from indexer.demo.display import Display
 from indexer.demo.processes import Processes
 from indexer.demo.snapshot import (
+    AgentRun,
     Snapshot,
     failed_files,
     is_in_tool,
@@ -44,6 +45,7 @@ RESEARCHER = "researcher"
 STUCK = "stuck"
 """The agent that is killed inside a tool call."""
 
+_PARSER = "parser-"
 _STUCK_SECONDS = 1.0
 _DOOMED_FILES = 60
 # Slow enough that it can be seen before it is killed.
@@ -125,7 +127,18 @@ def _run_agents(
         _start_agents(run, root, files, processes)
         with closing(display):
             _watch(base, run.run_id, processes, display)
+        parsers = _parsers(take_snapshot(base, run.run_id, processes.killed))
+        run.set_metrics(
+            items_succeeded=sum(one.succeeded for one in parsers),
+            items_failed=sum(one.failed for one in parsers),
+            items_skipped=sum(one.skipped for one in parsers),
+        )
     return run.run_id
+
+
+def _parsers(snapshot: Snapshot) -> list[AgentRun]:
+    """Return the agents that share the files; the doomed one parses some of them once more."""
+    return [one for one in snapshot.agents if one.agent.startswith(_PARSER)]
 
 
 def _start_agents(
@@ -134,7 +147,7 @@ def _start_agents(
     # It has the variable that makes the runs of these processes children of this run.
     environ = run.child_env(os.environ)
     for number, share in enumerate(divide(files, AGENTS), 1):
-        processes.start_agent(f"parser-{number}", root, share, environ)
+        processes.start_agent(f"{_PARSER}{number}", root, share, environ)
     some = sample(files, _DOOMED_FILES)
     processes.start_agent(DOOMED, root, some, environ, pause=_DOOMED_SECONDS / len(some))
     processes.start_researcher(RESEARCHER, environ)

@@ -21,6 +21,9 @@ _FAMILY = (
     "(run_id = :root OR parent_run_id = :root"
     " OR parent_run_id IN (SELECT run_id FROM agent_runs WHERE parent_run_id = :root))"
 )
+_STATUS = (
+    "CASE WHEN run_id IN (SELECT run_id FROM stale_runs) THEN 'stale' ELSE status END AS shown"
+)
 _AGENTS = """SELECT run_id, agent_name, status, source, ifnull(items_discovered, 0),
   ifnull(items_succeeded, 0), ifnull(items_failed, 0), ifnull(items_skipped, 0),
   start_time, duration_ms,
@@ -78,8 +81,8 @@ def take_snapshot(base: Base, run_id: str, killed: Collection[str]) -> Snapshot:
         with reading(base.database_path) as connection:
             agents = [AgentRun(*row) for row in connection.execute(_AGENTS, (run_id,))]
             statuses = connection.execute(
-                f"SELECT status, count(*), sum(event_count) FROM agent_runs WHERE {_FAMILY}"
-                " GROUP BY status",
+                f"SELECT {_STATUS}, count(*), sum(event_count) FROM agent_runs WHERE {_FAMILY}"
+                " GROUP BY 1",
                 {"root": run_id},
             ).fetchall()
     except DatabaseUnusable:

@@ -108,7 +108,7 @@ def _print_killed(run: AgentRun, last_words: Optional[str]) -> None:
     fields = [
         ("run", run.run_id),
         ("process", run.source),
-        ("what it did", f"{count(run.done)} of {count(run.discovered)} items: all is there"),
+        ("recorded", f"{count(run.done)} of {count(run.discovered)} items, up to the kill"),
     ]
     if last_words:
         fields.append(("what it was doing", last_words))

@@ -67,5 +67,5 @@ def _integrity(connection: sqlite3.Connection) -> Finding:
             "`telemetry status --integrity` checks all",
         )
     if found.problems:
-        return failure(f"its pages do not fit together: {found.problems[0]}", _REBUILD)
-    return ok("its pages fit together")
+        return failure(f"integrity check failed: {found.problems[0]}", _REBUILD)
+    return ok("integrity check passed")

@@ -31,7 +31,7 @@ def check(_subject: Subject) -> Iterator[Finding]:
         yield note(
             "this version has the WAL-reset bug: two connections that write and checkpoint at the"
             " same instant can damage a database",
-            "nothing: only `telemetry` writes the database, one process at a time."
+            "no action needed: only `telemetry` writes the database, one process at a time."
             " Fixed in 3.51.3, 3.50.7 and 3.44.6",
         )
 

@@ -96,7 +96,7 @@ def _of_database(health: Health) -> Iterator[Metric]:
     yield _one("api_posts_waiting", "Runs to be forwarded.", health.backlog.api_posts)
     yield from _of_forwarding(health.forwarding.targets)
     if health.integrity:
-        yield _one("database_intact", "Whether its pages fit together.", health.integrity.ok)
+        yield _one("database_intact", "Whether its integrity check passed.", health.integrity.ok)
 
 
 def _of_forwarding(targets: Sequence[TargetHealth]) -> Iterator[Metric]:

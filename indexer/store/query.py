@@ -27,7 +27,7 @@ _STEPS_BETWEEN_LOOKS = 10_000
 
 _NO_QUERY = "there is no query in it"
 _ONE_STATEMENT = 'Give one statement, as in "SELECT * FROM agent_runs LIMIT 5"'
-_READ_ONLY = "The database is made from the log, and can't be changed by hand"
+_READ_ONLY = "It is derived from the log and cannot be changed by hand"
 _TOO_LARGE = ("out of memory", "string or blob too big")
 _LESS_MEMORY = "Select fewer or smaller values: LIMIT, substr()"
 _MORE_TIME = "`--timeout` allows more"
@@ -203,7 +203,7 @@ class Query:
     def _judge(self, allowed: bool, what: str) -> int:
         if allowed:
             return sqlite3.SQLITE_OK
-        self._refused = self._refused or f"only reading is allowed, and {what} is not reading"
+        self._refused = self._refused or f"the database is read-only here: {what} is not allowed"
         return sqlite3.SQLITE_DENY
 
 

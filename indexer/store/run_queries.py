@@ -149,6 +149,11 @@ def find_run(connection: sqlite3.Connection, wanted: str) -> sqlite3.Row:
     raise NoSuchRun(f"no run matches {wanted!r}")
 
 
+def has_runs(connection: sqlite3.Connection) -> bool:
+    """Return whether there is any run."""
+    return connection.execute("SELECT 1 FROM agent_runs LIMIT 1").fetchone() is not None
+
+
 def run_id_ending_in(connection: sqlite3.Connection, end: str) -> Optional[str]:
     """Return the only run id that is `end` or ends in it; None if there is none or are several."""
     found = connection.execute(

@@ -73,6 +73,9 @@ def test_the_demo_records_what_it_did(base, sources):
     assert sum(run["items_succeeded"] for run in parsers) == 25
     assert sum(run["items_failed"] for run in parsers) == 2
     assert sum(run["items_skipped"] for run in parsers) == 1
+    (whole,) = rows(base, "SELECT * FROM agent_runs WHERE agent_name = 'demo'")
+    counts = [whole[f"items_{what}"] for what in ("discovered", "succeeded", "failed", "skipped")]
+    assert counts == [28, 25, 2, 1]
     depths = rows(base, "SELECT depth, job_type, count(*) AS n FROM run_tree GROUP BY 1, 2")
     assert [(row["depth"], row["job_type"]) for row in depths] == [
         (0, "demo"),
@@ -85,7 +88,9 @@ def test_the_demo_records_what_it_did(base, sources):
 
 def test_the_killed_agent_is_found_out(base, sources):
     """What it had done is there, and the view says that its process is gone."""
-    demo(base, sources)
+    ran = demo(base, sources)
+    assert re.search(r"^runs +.*\b[34] stale", ran.out, re.MULTILINE)
+    assert " running" not in ran.out.split("runs  ")[1].split("\n")[0]
     (run,) = rows(
         base, "SELECT * FROM agent_runs WHERE agent_name = 'doomed' AND job_type = 'parse'"
     )

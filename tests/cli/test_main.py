@@ -285,6 +285,12 @@ def test_indexing_where_nothing_was_recorded_says_so(base, cli):
     assert not base.exists()
 
 
+def test_a_base_directory_just_made_is_said_to_be_empty(cli, base):
+    """Not that rows come from the database: it has none."""
+    cli("init")
+    assert cli("index").err == f"nothing recorded yet: there is no log in {base / 'raw'}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -214,7 +214,7 @@ def test_sql_that_writes_is_refused(cli, recorded):
     """The command says no, in one line, and exits 1."""
     ran = cli("sql", "DELETE FROM agent_runs")
     assert (ran.code, ran.out) == (1, "")
-    assert "DELETE is not reading" in ran.err
+    assert "DELETE is not allowed" in ran.err
     assert cli("sql", "--json", "SELECT count(*) AS n FROM agent_runs").json == [{"n": 4}]
 
 

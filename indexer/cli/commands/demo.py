@@ -47,7 +47,7 @@ def command(
     """Run real agents on real files, and index what they record while they run.
 
     Several agents, each in its own process, parse the Python files under PATH (default: the
-    standard library) and record each file; one of them is killed during its work. This takes some
+    standard library) and record each file; two of them are killed during its work. This takes some
     seconds and leaves no process running. It asks before it records into a base directory that
     has other runs. It ends with the address of the live page, which shows what was recorded.
     """

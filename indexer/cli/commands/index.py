@@ -76,7 +76,7 @@ def keep_watch(settings: Settings, base: Base, receive: Optional[tuple[str, int]
         if receive is None:
             raise
         raise click.ClickException(
-            f"{error}: `--receive` needs local-telemetry[receive] and Python 3.10"
+            f"{error}: `--receive` needs `pip install 'local-telemetry[receive]'` (Python 3.10+)"
             if isinstance(error, ImportError)
             else str(error)
         ) from None

@@ -19,7 +19,7 @@ Examples:
   telemetry mcp install codex --write        merge it into the tool's own file
   telemetry mcp                              what the tool then starts
 
-It needs Python 3.10 and the extra: pip install 'local-telemetry[mcp]'.
+It needs Python 3.10 or newer and the extra: pip install 'local-telemetry[mcp]'.
 """
 
 
@@ -39,7 +39,7 @@ def command(ctx: click.Context) -> Any:
         from indexer.mcp.server import make_server
     except ImportError as error:
         raise click.ClickException(
-            f"{error}: `telemetry mcp` needs Python 3.10 and local-telemetry[mcp]"
+            f"{error}: pip install 'local-telemetry[mcp]' (Python 3.10 or newer)"
         ) from None
     settings: Settings = ctx.obj
     make_server(settings.base()).run()

@@ -30,7 +30,7 @@ def command(settings: Settings, *, host: str, port: int) -> int:
     """Receive OpenTelemetry traces and logs over HTTP (OTLP), until stopped.
 
     A request is answered when its records are in the log. Secrets are redacted; metrics are
-    counted and not kept. Needs the extra `receive` and Python 3.10.
+    counted and not kept. Needs the extra `receive` and Python 3.10 or newer.
     """
     try:
         from indexer.receivers.server import ReceiverServer

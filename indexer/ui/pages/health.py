@@ -68,8 +68,8 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
     waiting = found["backlog"]["api_posts"]
     return [
         ("indexer", f"running, process {daemon['pid']}" if daemon["running"] else "not running"),
-        ("behind the log", f"{duration(1000 * found['lag_seconds'])}, {size(found['lag_bytes'])}"),
-        ("log", f"{many(found['files'], 'file')}, {size(found['bytes']['log'])}"),
+        ("lag", f"{duration(1000 * found['lag_seconds'])}, {size(found['lag_bytes'])}"),
+        ("log", f"{many(found['files'], 'segment')}, {size(found['bytes']['log'])}"),
         ("database", size(found["database_bytes"])),
         ("lines", ", ".join(f"{count(n)} {outcome}" for outcome, n in found["lines"].items())),
         ("to be forwarded", many(waiting, "run") if waiting else "nothing"),

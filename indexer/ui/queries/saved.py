@@ -26,6 +26,6 @@ SAVED = {
     "Failures of the last day": _FAILURES,
     "Runs by agent": _AGENTS,
     "Runs by day": _DAYS,
-    "Runs that seem dead": "SELECT * FROM stale_runs LIMIT 200",
+    "Stale runs": "SELECT * FROM stale_runs LIMIT 200",
     "Types of events": _EVENTS,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +17,15 @@ pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Pyth
 from indexer.database.freshness import index_once
 from indexer.store.connection import reading
 from indexer.system.base import Base
+from indexer.ui.queries.agents import look_back
+from indexer.ui.queries.day import last_day
 from indexer.ui.queries.run.steps import family_of
 from telemetry_core import TelemetryClient
 from telemetry_core.event import ALERT_SUBJECT, Event
 from telemetry_core.line import encode
 from tests.support.history import two_weeks
 from tests.support.page import Visitor, visiting
+from tests.support.process import environment
 
 
 @pytest.fixture
@@ -139,6 +144,22 @@ def test_the_overview_says_what_needs_attention(visitor: Visitor) -> None:
     found = visitor.get("/overview.json").json()
     assert len(found["last_24_hours"]) == 24
     assert {run["stale"] for run in found["running"]} == {"silent"}
+
+
+def test_a_killed_run_is_stale_in_the_hours_and_among_the_agents(base: Path) -> None:
+    """Not running: neither in the bars of the last day nor as its agent's last run."""
+    code = (
+        "import os; from telemetry_core import TelemetryClient as Client;"
+        f"Client({str(base)!r}).start_run('doomed', 'job'); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False, env=environment(), timeout=60)
+    index_once(Base.at(base, {}))
+    with reading(Base.at(base, {}).database_path) as connection:
+        hours = [hour.statuses for hour in last_day(connection) if hour.statuses]
+        (agent,) = look_back(connection, 1, 5.0).agents
+    assert hours == [{"stale": 1}]
+    assert agent.newest is not None
+    assert (agent.newest.status, agent.all.ended) == ("stale", 0)
 
 
 def test_a_run_can_be_opened_by_the_beginning_of_its_id(visitor: Visitor) -> None:

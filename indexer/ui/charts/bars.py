@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 PLOT = 100.0
-STACKED = ("success", "cancelled", "running", "other", "partial", "timeout", "failed")
+STACKED = ("success", "cancelled", "running", "stale", "other", "partial", "timeout", "failed")
 """The statuses of a stack, from its foot to its top."""
 _TICKS = 3
 _FILLING = 0.72

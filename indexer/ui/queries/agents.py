@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, NamedTuple, Optional
 
+from indexer.store.run_queries import STALE, stale_reasons
 from indexer.ui.queries.filters import Condition
 from indexer.ui.queries.scan import Scan, run_scan
+from telemetry_core.status import RUNNING
 from telemetry_core.timestamp import format_time, parse_time
 
 _MOST_RUNS = 100_000
@@ -52,14 +54,16 @@ class Look:
     runs: int = 0
     failed: int = 0
     running: int = 0
+    """Those that have not ended, stale ones too."""
     durations: list[float] = field(default_factory=list)
 
     def add(self, one: Outcome) -> None:
         """Take a run into account."""
         self.runs += 1
         self.failed += one.has_failed
-        self.running += one.status == "running"
-        if isinstance(one.duration_ms, (int, float)) and one.status != "running":
+        has_ended = one.status not in (RUNNING, STALE)
+        self.running += not has_ended
+        if isinstance(one.duration_ms, (int, float)) and has_ended:
             self.durations.append(one.duration_ms)
 
     @property
@@ -154,7 +158,9 @@ def look_back(connection: sqlite3.Connection, days: int, seconds: float) -> Agen
     now = datetime.now(timezone.utc)
     condition = Condition(since=format_time(now - timedelta(days=days)))
     found = run_scan(connection, Scan(condition), _COLUMNS, _MOST_RUNS, seconds)
-    agents = summed_up((_outcome(row) for row in found.rows), format_time(now - timedelta(days=1)))
+    stale = stale_reasons(connection)
+    outcomes = (_outcome(row, stale) for row in found.rows)
+    agents = summed_up(outcomes, format_time(now - timedelta(days=1)))
     return Agents(agents, found.searched_to.start_time if found.searched_to else "")
 
 
@@ -172,11 +178,11 @@ def median_by_agent(agents: Sequence[Agent]) -> dict[str, float]:
     return {name: median for name, median in medians if median is not None}
 
 
-def _outcome(row: Sequence[Any]) -> Outcome:
+def _outcome(row: Sequence[Any], stale: Mapping[str, str]) -> Outcome:
     agent, status, start, duration, error, run_id, job = row
     return Outcome(
         str(agent),
-        str(status),
+        STALE if run_id in stale else str(status),
         str(start),
         duration,
         None if error is None else str(error),

@@ -9,6 +9,8 @@ import sqlite3
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
+from indexer.store.run_queries import STALE
+from telemetry_core.status import RUNNING
 from telemetry_core.timestamp import format_time
 
 
@@ -25,6 +27,9 @@ _BY_HOUR = (
     "SELECT substr(start_time, 1, 13) AS hour, status, count(*) FROM agent_runs"
     " INDEXED BY agent_runs_by_start WHERE start_time >= ? GROUP BY +hour, +status"
 )
+_STALE_BY_HOUR = (
+    "SELECT substr(start_time, 1, 13), count(*) FROM stale_runs WHERE start_time >= ? GROUP BY 1"
+)
 
 
 def last_day(connection: sqlite3.Connection) -> list[Hour]:
@@ -35,4 +40,15 @@ def last_day(connection: sqlite3.Connection) -> list[Hour]:
     for hour, status, number in connection.execute(_BY_HOUR, (format_time(hours[0]),)):
         if hour in parts:
             parts[hour][str(status)] = number
+    for hour, number in connection.execute(_STALE_BY_HOUR, (format_time(hours[0]),)):
+        if hour in parts:
+            _count_as_stale(parts[hour], number)
     return [Hour(format_time(hour), parts[f"{hour:%Y-%m-%dT%H}"]) for hour in hours]
+
+
+def _count_as_stale(statuses: dict[str, int], number: int) -> None:
+    """Count so many of the runs that are recorded as running as stale."""
+    statuses[STALE] = number
+    statuses[RUNNING] = statuses.get(RUNNING, 0) - number
+    if statuses[RUNNING] <= 0:
+        del statuses[RUNNING]

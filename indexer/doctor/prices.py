@@ -9,6 +9,7 @@ from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.open_database import reading_without_trace
 from indexer.doctor.subject import Subject
 from indexer.store.spans.prices import counted_calls, models_without_price
+from indexer.terminal.format import many
 from telemetry_core.errors import TelemetryError
 
 _MOST_NAMED = 5
@@ -29,7 +30,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield ok("no model calls with usage: nothing to price")
     elif prices.book is None:
         yield note(
-            f"{calls:,} model calls have no list price: no price data is installed",
+            f"no list price for {many(calls, 'model call')}: no price data is installed",
             'pip install "local-telemetry[prices]", or give prices in config/prices.toml',
         )
     else:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Optional
 
+import opentelemetry.proto  # noqa: F401  # without it every protobuf request would be refused
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 

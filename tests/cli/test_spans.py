@@ -122,6 +122,9 @@ def test_compare_shows_in_what_two_runs_differ(cli):
     assert spans["tool search"] == (600.0, None)
     assert cli("compare", RESEARCH, RESEARCH, "--json").json["fields"] == []
     text = cli("compare", RESEARCH, HELPER).out
+    assert "no differences" not in text
+    cli("start", "a", "b")
+    assert cli("compare", "latest", "latest").out.endswith("\nno differences\n")
     assert "$0.0075" in text
 
 

@@ -54,6 +54,22 @@ _CUT = gzip.compress(b"{}", mtime=0)[:-4]
 PROTOBUF = {"content-type": "application/x-protobuf"}
 
 
+def test_a_receiver_that_cannot_read_protobuf_does_not_start(base: Path) -> None:
+    """Where the extra `ui` brings the server alone, every exporter would be refused."""
+    code = (
+        "import sys; sys.modules['opentelemetry.proto'] = None;"
+        "sys.argv[1:] = ['receive', '--port', '0'];"
+        "from indexer.cli.main import main; main()"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False, capture_output=True, text=True, env=environment(TELEMETRY_BASE_DIR=str(base)),
+        timeout=60,
+    )  # fmt: skip
+    assert ran.returncode == 1
+    assert "pip install 'local-telemetry[receive]'" in ran.stderr
+
+
 @pytest.fixture
 def send(base: Path):
     """Sends to a receiver of `base`."""

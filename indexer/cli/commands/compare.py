@@ -84,6 +84,8 @@ def command(settings: Settings, *, one: str, other: str, as_json: bool) -> int:
         print_json(found)
         return OK
     click.echo(f"{plain(runs[0]['run_id'])} and {plain(runs[1]['run_id'])}")
+    if not any(parts.values()):
+        click.echo("no differences")
     for name, pairs in parts.items():
         if pairs:
             _print_pairs(name, pairs)

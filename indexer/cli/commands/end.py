@@ -28,7 +28,10 @@ Examples:
 def command(
     settings: Settings, *, run_id: str, status: str, note: str, fields: tuple[str, ...]
 ) -> int:
-    """End a run, of this script or one that was left behind."""
+    """End a run, of this script or one that was left behind.
+
+    RUN_ID is the whole id, or the eight characters that `telemetry runs` shows at a terminal.
+    """
     environment_for(settings)
     options = {name: [value] for name, value in (("status", status), ("note", note)) if value}
     return runs.end(Arguments(options, [run_id, *fields]))

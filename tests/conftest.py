@@ -11,7 +11,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from telemetry_core import TelemetryClient, TelemetryConfig, lineage, writers
+from telemetry_core import (
+    TelemetryClient,
+    TelemetryConfig,
+    lineage,
+    notices,
+    run_fields,
+    writers,
+)
 from telemetry_core.settings import SETTINGS
 from tests.support.log import Log
 from tests.support.needs import missing

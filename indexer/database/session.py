@@ -114,7 +114,8 @@ class Session:
 
     def truncate_large_wal(self) -> None:
         """Shrink a write-ahead log that a reader caused to grow. Raises TelemetryError."""
-        if database.wal_bytes(self._base.database_path) > database.WAL_LIMIT_BYTES:
+        # SQLite itself cuts a log that it starts over to the very limit, and leaves it there.
+        if database.wal_bytes(self._base.database_path) >= database.WAL_LIMIT_BYTES:
             self.write(database.empty_wal)
 
     def check_readers_see_writes(self) -> None:

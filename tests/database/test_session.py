@@ -68,17 +68,17 @@ def test_a_file_cut_where_it_stands_is_damaged_though_its_writer_feels_nothing(
         view.check_readers_see_writes()
 
 
-def test_a_write_ahead_log_is_shortened_only_beyond_its_limit(
+def test_a_write_ahead_log_is_shortened_only_at_its_limit(
     view: Session, client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within it, it is SQLite's business, and costs nothing."""
     path = client.config.database_path
     size = wal_bytes(path)
     assert size > 0
-    monkeypatch.setattr(database, "WAL_LIMIT_BYTES", size)
+    monkeypatch.setattr(database, "WAL_LIMIT_BYTES", size + 1)
     view.truncate_large_wal()
     assert wal_bytes(path) == size
-    monkeypatch.setattr(database, "WAL_LIMIT_BYTES", size - 1)
+    monkeypatch.setattr(database, "WAL_LIMIT_BYTES", size)
     view.truncate_large_wal()
     assert wal_bytes(path) == 0
 

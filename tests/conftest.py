@@ -15,8 +15,6 @@ from telemetry_core import (
     TelemetryClient,
     TelemetryConfig,
     lineage,
-    notices,
-    run_fields,
     writers,
 )
 from telemetry_core.settings import SETTINGS

@@ -112,7 +112,7 @@ def _values(line: bytes, at: int, name: Name) -> Iterator[Found]:
     if link["opening"] is None:
         number = compiled(_NUMBER).match(line, link.end())
         if number is not None and not name.is_token and not link["list"]:
-            yield Found(*number.span(), name.kind, link["closing"])
+            yield Found(number.start(), number.end(), name.kind, link["closing"])
         return
     yield from _quoted(line, link.end(), name, link["opening"], is_list=bool(link["list"]))
 
@@ -149,7 +149,7 @@ def _bare(line: bytes, start: int, name: Name, opening: Optional[bytes]) -> Iter
         and not text.startswith((b"$", b"%", b"/", b"./"))
         and not line.startswith((b"(", b"[", b"{"), value.end())
     ):
-        yield Found(*value.span(), name.kind)
+        yield Found(value.start(), value.end(), name.kind)
 
 
 def _is_token(value: bytes) -> bool:

@@ -96,7 +96,7 @@ def find_shapes(line: bytes) -> Iterator[Found]:
             if match is None:
                 at = line.find(anchor, at + 1)
                 continue
-            yield Found(*match.span(1), kind)
+            yield Found(match.start(1), match.end(1), kind)
             at = line.find(anchor, match.end())
 
 

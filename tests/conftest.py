@@ -11,12 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from telemetry_core import (
-    TelemetryClient,
-    TelemetryConfig,
-    lineage,
-    writers,
-)
+from telemetry_core import TelemetryClient, TelemetryConfig, lineage, notices, run_fields, writers
 from telemetry_core.settings import SETTINGS
 from tests.support.log import Log
 from tests.support.needs import missing
@@ -92,6 +87,8 @@ def _nothing_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     known = set(writers._WRITERS)
     lineage._open_runs.set(())
     lineage._open_spans.set(())
+    notices._said.clear()
+    run_fields._odd_names.clear()
     yield
     lineage._exported.clear()
     for name in _TELEMETRY_VARIABLES & os.environ.keys():

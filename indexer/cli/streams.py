@@ -21,7 +21,7 @@ def exit_with(run: Callable[[Sequence[str]], int]) -> None:
     stdout = sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  # open until exit
     sys.stderr = _best_effort_stderr()
     # A character that the terminal can't show must not cost the rest of the answer.
-    if hasattr(stdout, "reconfigure"):
+    if isinstance(stdout, io.TextIOWrapper):
         stdout.reconfigure(errors="backslashreplace")
         if _is_read_by_programs(stdout):
             stdout.reconfigure(encoding="utf-8", newline="\n")

@@ -33,6 +33,7 @@ class SendsParcels(Protocol):
 
     def outcomes(self) -> list[Outcome]:
         """Return the outcomes of attempts since the last call."""
+        ...
 
 
 class Forwarder:

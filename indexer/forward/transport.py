@@ -34,6 +34,7 @@ class Transport(Protocol):
 
     async def send(self, parcel: Parcel) -> AttemptResult:
         """Make one attempt. May raise any exception, and may be cancelled at any point."""
+        ...
 
     async def close(self) -> None:
         """Release what is open."""

@@ -25,28 +25,38 @@ from telemetry_core.storage import make_directory
 class Manager(Protocol):
     """One service manager: systemd, launchd or the Task Scheduler."""
 
-    KIND: str
+    @property
+    def KIND(self) -> str:  # noqa: N802  # a constant of the module
+        """The name by which it is chosen."""
+        ...
 
-    def text(self, service: ServiceDefinition) -> str:
+    def text(self, service: ServiceDefinition, /) -> str:
         """Return the service's file as text."""
+        ...
 
-    def data(self, service: ServiceDefinition) -> bytes:
+    def data(self, service: ServiceDefinition, /) -> bytes:
         """Return the service's file as bytes."""
+        ...
 
-    def path(self, service: ServiceDefinition, environ: Mapping[str, str]) -> Path:
+    def path(self, service: ServiceDefinition, environ: Mapping[str, str], /) -> Path:
         """Return the path of the file."""
+        ...
 
-    def start_commands(self, service: ServiceDefinition, file: Path) -> list[list[str]]:
+    def start_commands(self, service: ServiceDefinition, file: Path, /) -> list[list[str]]:
         """Return the commands that start it."""
+        ...
 
-    def stop_commands(self, service: ServiceDefinition, file: Path) -> list[list[str]]:
+    def stop_commands(self, service: ServiceDefinition, file: Path, /) -> list[list[str]]:
         """Return the commands that stop it."""
+        ...
 
-    def status_command(self, service: ServiceDefinition) -> list[str]:
+    def status_command(self, service: ServiceDefinition, /) -> list[str]:
         """Return the command that shows its state."""
+        ...
 
-    def advice(self, service: ServiceDefinition) -> list[str]:
+    def advice(self, service: ServiceDefinition, /) -> list[str]:
         """Return what else the user should know."""
+        ...
 
 
 MANAGERS: dict[str, Manager] = {

@@ -40,7 +40,7 @@ def percent(rate: Optional[float]) -> str:
 
 def size(number: int) -> str:
     """Return a number of bytes in decimal units."""
-    value = float(number)
+    value, unit = float(number), _UNITS[0]
     for unit in _UNITS:
         if value < 999.5 or unit == _UNITS[-1]:
             break

@@ -85,7 +85,7 @@ class SchedulerRuns:
 
 def listen(scheduler: Any, client: Optional[TelemetryClient] = None) -> SchedulerRuns:
     """Record what a scheduler executes from now on; return what records it."""
-    from apscheduler import events
+    from apscheduler import events  # pyright: ignore[reportAttributeAccessIssue]  # untyped
 
     runs = SchedulerRuns(client or TelemetryClient())
     scheduler.add_listener(runs.submitted, events.EVENT_JOB_SUBMITTED)

@@ -69,7 +69,7 @@ class CeleryRuns:
 
 def connect(client: Optional[TelemetryClient] = None) -> CeleryRuns:
     """Record the tasks of this process's workers from now on; return what records them."""
-    from celery import signals
+    from celery import signals  # pyright: ignore[reportAttributeAccessIssue]  # untyped
 
     runs = CeleryRuns(client)
     for signal, receiver in (

@@ -151,7 +151,7 @@ def test_rows_of_a_query_are_alerts(tmp_path: Path) -> None:
     base.run()
     base.settle()
     assert base.messages()[0]["alerts"][0]["measured"] == "agent_name cron, n 2"
-    assert "only reading" in base.alerting.faults["evil"]
+    assert "read-only" in base.alerting.faults["evil"]
     base.run()
     assert _found(base) == [("pairs", "fired"), ("pairs", "resolved")]
 

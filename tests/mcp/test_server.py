@@ -95,8 +95,8 @@ def test_what_is_wrong_is_said_and_nothing_is_written(base: Path) -> None:
     """A query that writes, a run that is not there, a time that is none: errors, not ends."""
     _record(base)
     wrong: list[tuple[str, dict[str, Any], str]] = [
-        ("sql", {"query": "DELETE FROM agent_runs"}, "only reading"),
-        ("sql", {"query": "ATTACH 'x' AS y"}, "only reading"),
+        ("sql", {"query": "DELETE FROM agent_runs"}, "read-only"),
+        ("sql", {"query": "ATTACH 'x' AS y"}, "read-only"),
         ("show_run", {"run_id": "nowhere"}, "no run matches"),
         ("list_runs", {"since": "soon"}, "not an RFC 3339 time"),
         ("usage", {"by": "moon"}, "by has to be"),

@@ -114,7 +114,8 @@ def _value(key: str, value: Any, kind: type) -> Any:
     if kind is str and isinstance(value, str) and value:
         return (value,) if key in _PLURALS else value
     numbers = {int: (int,), float: (int, float)}.get(kind, ())
-    if type(value) in numbers and 0 < value < 2**53:
+    # A bool is an int to isinstance, and no number here.
+    if isinstance(value, (int, float)) and type(value) in numbers and 0 < value < 2**53:
         return value
     raise InvalidRule(f"{key} has to be {_WORDS[kind]}")
 

@@ -73,9 +73,10 @@ def command(
     could write, attach or load are refused. Bytes are shown as hex digits. At a terminal that is
     too narrow for the table, each row is shown as a list of its columns that are not empty.
     """
-    if len(words) > 1:
+    word, *more = words
+    if more:
         raise click.UsageError("the query has to be one argument: put it in quotes")
-    query = _query(words[0])
+    query = _query(word)
     form = "json" if as_json else form or ("table" if at_terminal() else "csv")
     printer = _PRINTERS[form]
     with open_database(settings.base()) as connection:

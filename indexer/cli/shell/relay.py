@@ -67,7 +67,8 @@ class Relay:
     """The pipes of one command; none for a stream that is inherited."""
 
     def __init__(self, limit: int) -> None:
-        self.stdout = self.stderr = None  # type: Optional[Stream]
+        self.stdout: Optional[Stream] = None
+        self.stderr: Optional[Stream] = None
         if limit <= 0:
             return
         if _is_piped(1):

@@ -34,6 +34,7 @@ class Listeners(Protocol):
     @property
     def is_listened_to(self) -> bool:
         """Whether anybody is connected."""
+        ...
 
     def publish(self, change: Change) -> None:
         """Tell what changed."""

@@ -53,11 +53,8 @@ def line_of(  # noqa: PLR0917  # the parts of an event, in their order
 ) -> bytes:
     """Return the line of an event that is given in parts, newline included.
 
-    Without secrets; with `redact` off it may have some, which `redacted_lines` is for.
-
-    Never raises for what a caller put into `data`: a value that JSON cannot hold is written
-    as well as it can be, and a value too large for the line, or for the memory that there is,
-    is cut and marked as cut.
+    Never raises for what is in `data`: it is written as well as it can be, and cut where it is
+    too large. With `redact` off, secrets are left to `redacted_lines`.
     """
     envelope: dict[str, Any] = {
         "specversion": "1.0",

@@ -159,3 +159,16 @@ def test_fold_is_pure_and_does_not_know_the_store() -> None:
 def test_every_file_says_what_it_is_for(path: Path) -> None:
     """Its docstring is there."""
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", [*CORE, *INDEXER], ids=lambda path: path.as_posix()[-60:])
+def test_functions_are_short_and_formatted_like_all_else(path: Path) -> None:
+    """Nobody reads forty lines at once, and no line is exempt from the formatter."""
+    text = path.read_text(encoding="utf-8")
+    functions = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    assert [one.name for one in functions if (one.end_lineno or 0) - one.lineno >= 40] == []
+    assert "fmt: " + "skip" not in text

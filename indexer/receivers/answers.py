@@ -13,8 +13,11 @@ from starlette.responses import Response
 
 from indexer.receivers.decoding import JSON, PROTOBUF
 
-_REJECTED = {"traces": "rejectedSpans", "logs": "rejectedLogRecords",
-             "metrics": "rejectedDataPoints"}  # fmt: skip
+_REJECTED = {
+    "traces": "rejectedSpans",
+    "logs": "rejectedLogRecords",
+    "metrics": "rejectedDataPoints",
+}
 RETRY_SECONDS = "1"
 """Exporters give up after some ten seconds in all: a longer wait would be a refusal."""
 

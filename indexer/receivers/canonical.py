@@ -19,9 +19,16 @@ _LONG_NUMBERS = frozenset(
 )
 # Of a value exactly one of these is given, and its default is as good a value as any.
 _VALUES = frozenset(
-    ("stringValue", "boolValue", "intValue", "doubleValue", "arrayValue", "kvlistValue",
-     "bytesValue")
-)  # fmt: skip
+    (
+        "stringValue",
+        "boolValue",
+        "intValue",
+        "doubleValue",
+        "arrayValue",
+        "kvlistValue",
+        "bytesValue",
+    )
+)
 _KEYED = "key"
 
 

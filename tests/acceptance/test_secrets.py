@@ -53,9 +53,21 @@ def _record(base: Path) -> None:
 def _wrap(base: Path, tmp_path: Path) -> None:
     """A command: its arguments, its output, its fields."""
     (tmp_path / "said").write_text(_ALL + "\n" + json.dumps(_NAMED))
-    command = [sys.executable, "-m", "indexer", "--base", str(base), "exec", "--field",
-               f"note={json.dumps(_NAMED)}", "--", "sh", "-c",
-               f"cat {tmp_path}/said; cat {tmp_path}/said >&2; exit 1", _ALL]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "indexer",
+        "--base",
+        str(base),
+        "exec",
+        "--field",
+        f"note={json.dumps(_NAMED)}",
+        "--",
+        "sh",
+        "-c",
+        f"cat {tmp_path}/said; cat {tmp_path}/said >&2; exit 1",
+        _ALL,
+    ]
     subprocess.run(command, env=environment(), capture_output=True, timeout=60)
 
 
@@ -73,14 +85,25 @@ def _sessions(home: Path) -> None:
     claude_tree(home)
     project = home / ".claude" / "projects" / "p"
     tool = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": _ALL, **_NAMED}}
-    write(project / "s2.jsonl", [user(1, _ALL, session="s2"),
-                                 assistant(2, "m9", session="s2", content=[tool]),
-                                 _ALL.replace("\n", " ").encode()])  # fmt: skip
+    write(
+        project / "s2.jsonl",
+        [
+            user(1, _ALL, session="s2"),
+            assistant(2, "m9", session="s2", content=[tool]),
+            _ALL.replace("\n", " ").encode(),
+        ],
+    )
     agent = project / "s2" / "subagents" / "agent-z.jsonl"
     write(agent, [user(3, session="s2", isSidechain=True, agentId="z")])
     agent.with_name("agent-z.meta.json").write_text(json.dumps({"description": _ALL, **_NAMED}))
-    called = codex_line(9, "response_item", type="function_call", name="shell", call_id="c9",
-                        arguments=json.dumps({"command": ["curl", _ALL], **_NAMED}))  # fmt: skip
+    called = codex_line(
+        9,
+        "response_item",
+        type="function_call",
+        name="shell",
+        call_id="c9",
+        arguments=json.dumps({"command": ["curl", _ALL], **_NAMED}),
+    )
     write(codex_path(home), [*codex_lines(), called])
     gemini_tree(home)
     chats = home / ".gemini" / "tmp" / "q" / "chats"
@@ -99,8 +122,11 @@ def _receive(base: Path) -> None:
         attribute("text", _ALL),
         attribute("http.request.header.authorization", "hunter2-planted"),
     ]
-    one = span(attributes=reported, events=[{"name": "exception", "attributes": reported}],
-               status={"code": 2, "message": _ALL})  # fmt: skip
+    one = span(
+        attributes=reported,
+        events=[{"name": "exception", "attributes": reported}],
+        status={"code": 2, "message": _ALL},
+    )
     with receiving(base) as send:
         assert send("/v1/traces", traces(one, attributes=reported)).status == 200
         record = {"body": {"stringValue": json.dumps(_NAMED)}, "attributes": reported}
@@ -136,13 +162,18 @@ def test_no_secret_is_anywhere(
         printed = [
             cli(*words)
             for words in (
-                ("forward",), ("runs", "--json"), ("tail", "--json"), ("doctor",), ("scan",),
-                ("show", "latest", "--full"), ("sessions",),
+                ("forward",),
+                ("runs", "--json"),
+                ("tail", "--json"),
+                ("doctor",),
+                ("scan",),
+                ("show", "latest", "--full"),
+                ("sessions",),
                 ("show", "claude-code-s2", "--transcript"),
                 ("export", "runs", "--format", "json", "-o", str(base / "exports" / "runs.json")),
                 ("report", "-o", str(base / "reports" / "page.html")),
             )
-        ]  # fmt: skip
+        ]
     assert delivered.read_bytes()
     everything = b"".join(path.read_bytes() for path in base.rglob("*") if path.is_file())
     everything += "".join(one.out + one.err for one in printed).encode() + caplog.text.encode()

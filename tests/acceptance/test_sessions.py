@@ -112,8 +112,11 @@ def _packed(base: Base, home: Path) -> None:
 
 def _line_by_line(base: Base, home: Path) -> None:
     """As a watch sees them: every file grows, and is imported at each step."""
-    whole = {path: path.read_bytes().splitlines(keepends=True) for path in _files(home)
-             if path.suffix == ".jsonl"}  # fmt: skip
+    whole = {
+        path: path.read_bytes().splitlines(keepends=True)
+        for path in _files(home)
+        if path.suffix == ".jsonl"
+    }
     for path in whole:
         path.write_bytes(b"")
     for number in range(max(map(len, whole.values()))):

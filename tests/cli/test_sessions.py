@@ -39,18 +39,27 @@ def test_each_session_is_a_row_with_what_it_did(cli: Cli) -> None:
     """Turns, tools, tokens and models; a subagent's are its session's."""
     rows = {row["run_id"]: row for row in cli("sessions", "--json").json}
     assert set(rows) == {
-        f"claude-code-{SESSION}", f"codex-{THREAD}", "gemini-9e9e0000", "gemini-old-1",
-    }  # fmt: skip
+        f"claude-code-{SESSION}",
+        f"codex-{THREAD}",
+        "gemini-9e9e0000",
+        "gemini-old-1",
+    }
     claude = rows[f"claude-code-{SESSION}"]
     assert (claude["turns"], claude["tools"], claude["calls"]) == (1, 1, 3)
-    assert (claude["input_tokens"], claude["cache_read_tokens"], claude["cache_write_tokens"],
-            claude["output_tokens"]) == (15, 300, 60, 631 + 10 + 10)  # fmt: skip
+    assert (
+        claude["input_tokens"],
+        claude["cache_read_tokens"],
+        claude["cache_write_tokens"],
+        claude["output_tokens"],
+    ) == (15, 300, 60, 631 + 10 + 10)
     assert (claude["project"], claude["models"]) == ("-home-user-app", "claude-sonnet-4-5")
     codex = rows[f"codex-{THREAD}"]
     assert (codex["calls"], codex["tools"]) == (1, 1)
     assert (codex["input_tokens"], codex["cache_read_tokens"], codex["output_tokens"]) == (
-        1000, 2000, 50,
-    )  # fmt: skip
+        1000,
+        2000,
+        50,
+    )
     gemini = rows["gemini-9e9e0000"]
     assert (gemini["turns"], gemini["calls"], gemini["output_tokens"]) == (1, 2, 200)
 

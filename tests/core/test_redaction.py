@@ -216,9 +216,20 @@ def test_one_secret_in_a_batch_is_found_and_its_neighbours_stay(
 
 
 _HOSTILE = (
-    "sk-", "eyJ", "password", '"password":"', "'token': '", "://a:", "-----BEGIN ", "\\\\",
-    "PRIVATE KEY-----", "Bearer ", "api_key=", "https://", "secret[[[[",
-)  # fmt: skip
+    "sk-",
+    "eyJ",
+    "password",
+    '"password":"',
+    "'token': '",
+    "://a:",
+    "-----BEGIN ",
+    "\\\\",
+    "PRIVATE KEY-----",
+    "Bearer ",
+    "api_key=",
+    "https://",
+    "secret[[[[",
+)
 
 
 def test_a_hostile_text_costs_no_more_than_its_length() -> None:

@@ -42,8 +42,12 @@ def _free_port() -> int:
 
 
 def _trace(span: int) -> bytes:
-    record = {"traceId": "a" * 32, "spanId": f"{span:016x}", "name": "x",
-              "startTimeUnixNano": "1790000000000000000"}  # fmt: skip
+    record = {
+        "traceId": "a" * 32,
+        "spanId": f"{span:016x}",
+        "name": "x",
+        "startTimeUnixNano": "1790000000000000000",
+    }
     return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [record]}]}]}).encode()
 
 
@@ -70,9 +74,10 @@ def test_the_daemon_receives(base: Path) -> None:
 
         def is_sent() -> bool:
             request = urllib.request.Request(
-                f"http://127.0.0.1:{port}/v1/traces", _trace(1),
+                f"http://127.0.0.1:{port}/v1/traces",
+                _trace(1),
                 {"content-type": "application/json"},
-            )  # fmt: skip
+            )
             try:
                 return urllib.request.urlopen(request, timeout=10).status == 200
             except OSError:

@@ -42,10 +42,15 @@ def shell(base: Path, tmp_path: Path):
 
     def run(script: str, interpreter: str = "sh") -> str:
         done = subprocess.run(
-            [interpreter, "-eu", "-c", script] if interpreter != "node" else
-            [str(_NODE), "--input-type=module", "-e", script],
-            cwd=_EXAMPLES, env=variables, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+            [interpreter, "-eu", "-c", script]
+            if interpreter != "node"
+            else [str(_NODE), "--input-type=module", "-e", script],
+            cwd=_EXAMPLES,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
         assert done.returncode == 0, (done.stdout, done.stderr)
         return done.stdout
 
@@ -75,8 +80,9 @@ def test_the_crontab_lines_record_a_run(base: Path, shell) -> None:
         assert all(re.fullmatch(r"[0-9*/,-]+", one) for one in fields[:5])
         shell(fields[5])
     assert {run["agent_name"]: run["status"] for run in _runs(base)} == {
-        "backup": "success", "probe": "success",
-    }  # fmt: skip
+        "backup": "success",
+        "probe": "success",
+    }
 
 
 def test_the_ci_steps_record_a_run(base: Path, shell) -> None:

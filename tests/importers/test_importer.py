@@ -102,9 +102,12 @@ def test_what_the_path_says_is_an_event_of_its_own(base, log, home):
 def test_a_line_without_a_time_has_that_of_its_neighbour(base, log, home):
     """Of the nearest before it, else of the first after it."""
     _import(base)
-    times = [event.time[14:19] for event in log.events()
-             if event.run_id in (f"claude-code-{SESSION}", "telemetry.unassigned")
-             and "line" in event.data]  # fmt: skip
+    times = [
+        event.time[14:19]
+        for event in log.events()
+        if event.run_id in (f"claude-code-{SESSION}", "telemetry.unassigned")
+        and "line" in event.data
+    ]
     assert times == ["00:01", "00:01", "00:01", "00:02", "00:02", "00:03", "00:03", "00:04"]
 
 
@@ -220,8 +223,10 @@ def test_without_content_the_texts_are_left_out(base, log, home):
     answer = next(e.data["line"] for e in log.events() if e.data.get("position") == "0000000004")
     block = answer["message"]["content"][0]
     assert (block["id"], block["name"], block["input"]) == (
-        "toolu_1", "Bash", {"command": "[2 characters]"},
-    )  # fmt: skip
+        "toolu_1",
+        "Bash",
+        {"command": "[2 characters]"},
+    )
     assert answer["message"]["usage"]["output_tokens"] == 631
     assert answer["timestamp"] == stamp(2)
 
@@ -317,8 +322,7 @@ def test_doctor_says_how_many_lines_were_not_understood(base, home, capsys):
         "1 of 10 lines of claude-code were not understood: a-type-of-2027 (1)"
         in (findings[0]["what"])
     )
-    write(home / ".claude/projects/p/many.jsonl",
-          [user(n, session="many") for n in range(50)])  # fmt: skip
+    write(home / ".claude/projects/p/many.jsonl", [user(n, session="many") for n in range(50)])
     _import(base)
     assert _findings(cli)[0]["state"] == "note"
 

@@ -94,13 +94,23 @@ def dirty() -> bytes:
 def foreign() -> bytes:
     """Return what is imported and received: a call that two sessions repeat, a copy, a span."""
     source = {"source": "telemetry/import"}
-    call = {"type": "assistant", "timestamp": "2026-08-01T09:00:02Z", "requestId": "r",
-            "message": {"id": "m", "model": "c", "usage": {"output_tokens": 3}}}  # fmt: skip
+    call = {
+        "type": "assistant",
+        "timestamp": "2026-08-01T09:00:02Z",
+        "requestId": "r",
+        "message": {"id": "m", "model": "c", "usage": {"output_tokens": 3}},
+    }
     made = [
-        event(n, "session.claude-code", run_id=f"claude-code-{session}", session_id=session,
-              position=f"{n:010d}", line={**call, "sessionId": session})._replace(**source)
+        event(
+            n,
+            "session.claude-code",
+            run_id=f"claude-code-{session}",
+            session_id=session,
+            position=f"{n:010d}",
+            line={**call, "sessionId": session},
+        )._replace(**source)
         for n, session in ((1, "a"), (2, "b"), (3, "a"))
-    ]  # fmt: skip
+    ]
     copy = made[2]._replace(id=made[0].id)
     span = {"traceId": "a" * 32, "spanId": "b" * 16, "name": "x", "startTimeUnixNano": "1"}
     received = event(4, "otel.span", run_id="trace-" + "a" * 32, resource={}, scope={}, span=span)

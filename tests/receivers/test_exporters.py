@@ -54,9 +54,13 @@ def test_a_trace_becomes_a_run_with_spans_and_usage(base, send: Sender, capsys, 
     tracer = provider.get_tracer("mine")
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "writer"}
     with tracer.start_as_current_span("invoke_agent writer", attributes=agent):
-        call = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5",
-                "gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 10,
-                "gen_ai.usage.cache_read.input_tokens": 40}  # fmt: skip
+        call = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": "gpt-5",
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.output_tokens": 10,
+            "gen_ai.usage.cache_read.input_tokens": 40,
+        }
         tracer.start_span("chat gpt-5", attributes=call).end()
         tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
         with tracer.start_as_current_span("execute_tool search", attributes=tool) as span:
@@ -65,11 +69,17 @@ def test_a_trace_becomes_a_run_with_spans_and_usage(base, send: Sender, capsys, 
     cli = Cli(base, capsys)
     (run,) = cli("runs", "--json").json
     assert (run["agent_name"], run["status"]) == ("writer", "success")
-    spans = cli("sql", "--json", "SELECT name, kind, status, input_tokens, cache_read_tokens,"
-                " output_tokens FROM run_spans ORDER BY start_time").json  # fmt: skip
+    spans = cli(
+        "sql",
+        "--json",
+        "SELECT name, kind, status, input_tokens, cache_read_tokens,"
+        " output_tokens FROM run_spans ORDER BY start_time",
+    ).json
     assert [(one["kind"], one["status"]) for one in spans] == [
-        ("agent", "ok"), ("llm", "ok"), ("tool", "error"),
-    ]  # fmt: skip
+        ("agent", "ok"),
+        ("llm", "ok"),
+        ("tool", "error"),
+    ]
     assert (spans[1]["input_tokens"], spans[1]["cache_read_tokens"]) == (60, 40)
 
 

@@ -63,9 +63,12 @@ def test_a_receiver_that_cannot_read_protobuf_does_not_start(base: Path) -> None
     )
     ran = subprocess.run(
         [sys.executable, "-c", code],
-        check=False, capture_output=True, text=True, env=environment(TELEMETRY_BASE_DIR=str(base)),
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(TELEMETRY_BASE_DIR=str(base)),
         timeout=60,
-    )  # fmt: skip
+    )
     assert ran.returncode == 1
     assert "pip install 'local-telemetry[receive]'" in ran.stderr
 
@@ -85,9 +88,13 @@ def _protobuf_traces() -> bytes:
     scope = resource.scope_spans.add()
     scope.scope.name, scope.scope.version = "s", "1"
     scope.spans.add(
-        trace_id=bytes.fromhex(TRACE), span_id=(1).to_bytes(8, "big"), name="chat", kind=3,
-        start_time_unix_nano=1790000000000000000, end_time_unix_nano=1790000001000000000,
-    )  # fmt: skip
+        trace_id=bytes.fromhex(TRACE),
+        span_id=(1).to_bytes(8, "big"),
+        name="chat",
+        kind=3,
+        start_time_unix_nano=1790000000000000000,
+        end_time_unix_nano=1790000001000000000,
+    )
     return request.SerializeToString()
 
 
@@ -187,7 +194,7 @@ def test_metrics_are_counted_and_dropped_and_that_is_said_once(send: Sender, log
         ("/v1/logs", b'{"resourceLogs":' + b"[" * 900 + b"]" * 900 + b"}", JSON, "POST", 200),
         ("/v1/traces", b'{"resourceSpans":' + b"[" * 2000 + b"]" * 2000 + b"}", JSON, "POST", 400),
     ],
-)  # fmt: skip
+)
 def test_each_request_has_its_answer(  # noqa: PLR0917  # a row of the table
     send, log, path, body, headers, method, status
 ) -> None:
@@ -325,8 +332,9 @@ def test_kill_after_the_answer_loses_nothing(base: Path, log: Log) -> None:
     """What was answered is in the log, though the receiver was killed at that moment."""
     process = subprocess.Popen(
         [sys.executable, "-m", "indexer", "--base", str(base), "receive", "--port", "0"],
-        stderr=subprocess.PIPE, env=environment(PYTHONWARNINGS="default"),
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        env=environment(PYTHONWARNINGS="default"),
+    )
     assert process.stderr is not None
     line = process.stderr.readline().decode()
     sender = Sender.__new__(Sender)

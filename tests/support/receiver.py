@@ -73,16 +73,28 @@ def receiving(base: Path, token: str = "") -> Iterator[Sender]:
 
 def span(number: int = 1, **more: Any) -> dict[str, Any]:
     """One span."""
-    return {"traceId": TRACE, "spanId": f"{number:016x}", "name": "chat", "kind": 3,
-            "startTimeUnixNano": "1790000000000000000", "endTimeUnixNano": "1790000001000000000",
-            **more}  # fmt: skip
+    return {
+        "traceId": TRACE,
+        "spanId": f"{number:016x}",
+        "name": "chat",
+        "kind": 3,
+        "startTimeUnixNano": "1790000000000000000",
+        "endTimeUnixNano": "1790000001000000000",
+        **more,
+    }
 
 
 def traces(*spans: Any, **resource: Any) -> dict[str, Any]:
     """A request with spans."""
     named = {"attributes": [attribute("service.name", "agent")], **resource}
-    return {"resourceSpans": [{"resource": named, "scopeSpans": [
-        {"scope": {"name": "s", "version": "1"}, "spans": list(spans)}]}]}  # fmt: skip
+    return {
+        "resourceSpans": [
+            {
+                "resource": named,
+                "scopeSpans": [{"scope": {"name": "s", "version": "1"}, "spans": list(spans)}],
+            }
+        ]
+    }
 
 
 def logs(*records: Any) -> dict[str, Any]:

@@ -24,21 +24,44 @@ def write(path: Path, lines: list[Any], end: str = "\n") -> Path:
 
 def user(second: int, text: Any = "hi", session: str = SESSION, **more: Any) -> dict[str, Any]:
     """A line of Claude Code: what a person, or a tool, said."""
-    return {"type": "user", "uuid": f"u{second}", "sessionId": session, "timestamp": stamp(second),
-            "isSidechain": False, "message": {"role": "user", "content": text}, **more}  # fmt: skip
+    return {
+        "type": "user",
+        "uuid": f"u{second}",
+        "sessionId": session,
+        "timestamp": stamp(second),
+        "isSidechain": False,
+        "message": {"role": "user", "content": text},
+        **more,
+    }
 
 
 def assistant(
     second: int, message: str, output: int = 10, session: str = SESSION, **more: Any
 ) -> dict[str, Any]:
     """A line of Claude Code: what the model said."""
-    usage = {"input_tokens": 5, "cache_read_input_tokens": 100,
-             "cache_creation_input_tokens": 20, "output_tokens": output}  # fmt: skip
+    usage = {
+        "input_tokens": 5,
+        "cache_read_input_tokens": 100,
+        "cache_creation_input_tokens": 20,
+        "output_tokens": output,
+    }
     content = more.pop("content", [{"type": "text", "text": "fine"}])
-    return {"type": "assistant", "uuid": f"a{second}", "sessionId": session,
-            "timestamp": stamp(second), "isSidechain": False, "requestId": f"req_{message}",
-            "message": {"id": message, "role": "assistant", "model": "claude-sonnet-4-5",
-                        "content": content, "usage": usage}, **more}  # fmt: skip
+    return {
+        "type": "assistant",
+        "uuid": f"a{second}",
+        "sessionId": session,
+        "timestamp": stamp(second),
+        "isSidechain": False,
+        "requestId": f"req_{message}",
+        "message": {
+            "id": message,
+            "role": "assistant",
+            "model": "claude-sonnet-4-5",
+            "content": content,
+            "usage": usage,
+        },
+        **more,
+    }
 
 
 def claude_tree(home: Path) -> Path:
@@ -46,13 +69,19 @@ def claude_tree(home: Path) -> Path:
     project = home / ".claude" / "projects" / "-home-user-app"
     tool = {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "ls"}}
     result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "a.py"}
-    write(project / f"{SESSION}.jsonl", [
-        {"type": "summary", "summary": "Of an earlier one", "leafUuid": "x"},
-        {"type": "file-history-snapshot", "messageId": "m", "snapshot": {}},
-        user(1), assistant(2, "msg_1", 5), assistant(2, "msg_1", 631, content=[tool]),
-        user(3, [result]), {"type": "a-type-of-2027", "sessionId": SESSION, "usage": {"x": 1}},
-        assistant(4, "msg_2"),
-    ])  # fmt: skip
+    write(
+        project / f"{SESSION}.jsonl",
+        [
+            {"type": "summary", "summary": "Of an earlier one", "leafUuid": "x"},
+            {"type": "file-history-snapshot", "messageId": "m", "snapshot": {}},
+            user(1),
+            assistant(2, "msg_1", 5),
+            assistant(2, "msg_1", 631, content=[tool]),
+            user(3, [result]),
+            {"type": "a-type-of-2027", "sessionId": SESSION, "usage": {"x": 1}},
+            assistant(4, "msg_2"),
+        ],
+    )
     side = {"isSidechain": True, "agentId": AGENT}
     agent = project / SESSION / "subagents" / f"agent-{AGENT}.jsonl"
     write(agent, [user(5, **side), assistant(6, "msg_3", **side)])
@@ -71,18 +100,29 @@ def codex_line(second: int, kind: str, **payload: Any) -> dict[str, Any]:
 
 def codex_lines(thread: str = THREAD) -> list[Any]:
     """A thread of one call and one tool."""
-    usage = {"input_tokens": 3000, "cached_input_tokens": 2000, "output_tokens": 50,
-             "reasoning_output_tokens": 20, "total_tokens": 3050}  # fmt: skip
+    usage = {
+        "input_tokens": 3000,
+        "cached_input_tokens": 2000,
+        "output_tokens": 50,
+        "reasoning_output_tokens": 20,
+        "total_tokens": 3050,
+    }
     info = {"last_token_usage": usage, "total_token_usage": usage}
     return [
         codex_line(0, "session_meta", id=thread, cwd="/app", source="cli"),
         codex_line(1, "turn_context", turn_id="t1", model="gpt-5-codex"),
-        codex_line(2, "response_item", type="function_call", name="shell", call_id="c1",
-                   arguments='{"command":["ls"]}'),
+        codex_line(
+            2,
+            "response_item",
+            type="function_call",
+            name="shell",
+            call_id="c1",
+            arguments='{"command":["ls"]}',
+        ),
         codex_line(3, "response_item", type="function_call_output", call_id="c1", output="a.py"),
         codex_line(4, "event_msg", type="token_count", info=info),
         codex_line(5, "event_msg", type="token_count", info=info),
-    ]  # fmt: skip
+    ]
 
 
 def codex_path(home: Path, thread: str = THREAD) -> Path:
@@ -93,8 +133,13 @@ def codex_path(home: Path, thread: str = THREAD) -> Path:
 def gemini_lines(session: str = "9e9e0000") -> list[Any]:
     """A session whose one message is written twice, and rewound."""
     tokens = {"input": 1500, "output": 40, "cached": 1000, "thoughts": 60, "tool": 0, "total": 1600}
-    message = {"id": "g1", "timestamp": stamp(3), "type": "gemini", "content": "",
-               "model": "gemini-3-pro"}  # fmt: skip
+    message = {
+        "id": "g1",
+        "timestamp": stamp(3),
+        "type": "gemini",
+        "content": "",
+        "model": "gemini-3-pro",
+    }
     return [
         {"sessionId": session, "projectHash": "p", "startTime": stamp(0), "kind": "main"},
         {"id": "u1", "timestamp": stamp(1), "type": "user", "content": "hi"},
@@ -125,26 +170,36 @@ def trap_tree(home: Path) -> dict[str, tuple[int, int, int, int]]:
     old = [user(1), assistant(2, "m1", 5), assistant(3, "m1", 90), user(4), assistant(5, "m2", 40)]
     write(projects / f"{SESSION}.jsonl", [*old, *old[:2]])
     # Resumed by an old client: the old lines under a new name, with the session's id rewritten.
-    write(projects / "resumed.jsonl", [*_renamed(old, "resumed"),
-                                       assistant(20, "m3", 7, session="resumed")])  # fmt: skip
+    write(
+        projects / "resumed.jsonl",
+        [*_renamed(old, "resumed"), assistant(20, "m3", 7, session="resumed")],
+    )
     # Handed to the background: the same lines, marked.
-    write(projects / "moved.jsonl", [*_renamed(old, "moved", sessionKind="bg"),
-                                     assistant(30, "m4", 8, session="moved")])  # fmt: skip
+    write(
+        projects / "moved.jsonl",
+        [*_renamed(old, "moved", sessionKind="bg"), assistant(30, "m4", 8, session="moved")],
+    )
     # Forked by the SDK: lines that say where they come from.
     origin = {"forkedFrom": {"sessionId": SESSION, "messageUuid": "u1"}}
-    write(projects / "forked.jsonl", [*_renamed(old, "forked", **origin),
-                                      assistant(40, "m5", 9, session="forked")])  # fmt: skip
+    write(
+        projects / "forked.jsonl",
+        [*_renamed(old, "forked", **origin), assistant(40, "m5", 9, session="forked")],
+    )
     # An aside replays the parent's call under another request id; only its answer is new.
     side = {"isSidechain": True, "agentId": "aside"}
     again = assistant(5, "m2", 40, requestId="other", **side)
-    write(projects / SESSION / "subagents" / "agent-aside.jsonl",
-          [again, assistant(6, "m6", 3, **side)])  # fmt: skip
+    write(
+        projects / SESSION / "subagents" / "agent-aside.jsonl",
+        [again, assistant(6, "m6", 3, **side)],
+    )
     # The same session below another project: a worktree.
     write(projects.parent / "-home-user-other" / f"{SESSION}.jsonl", old)
     fork = "88888888-8888-4888-8888-888888888888"
     write(codex_path(home), codex_lines())
-    copied = [codex_line(60, "session_meta", id=fork, forked_from_id=THREAD, source="cli"),
-              *codex_lines()]  # fmt: skip
+    copied = [
+        codex_line(60, "session_meta", id=fork, forked_from_id=THREAD, source="cli"),
+        *codex_lines(),
+    ]
     write(codex_path(home, fork), copied)
     gemini_tree(home)
     each = (5, 100, 20)

@@ -81,10 +81,17 @@ def test_what_a_killed_run_had_open_ends_with_its_last_event(base: Path) -> None
     ]
     (base / "raw").mkdir(parents=True)
     lines = [
-        {"specversion": "1.0", "id": f"id{number}", "source": "elsewhere/1", "type": kind,
-         "subject": "dead", "time": f"2026-01-01T{time}.000000Z", "data": data}
+        {
+            "specversion": "1.0",
+            "id": f"id{number}",
+            "source": "elsewhere/1",
+            "type": kind,
+            "subject": "dead",
+            "time": f"2026-01-01T{time}.000000Z",
+            "data": data,
+        }
         for number, (time, kind, data) in enumerate(events)
-    ]  # fmt: skip
+    ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (base / "raw" / "events_20260101.ndjson").write_text(text)
     index_once(Base.at(base, {}))

@@ -23,10 +23,16 @@ Examples:
 @click.command("exec", epilog=EXAMPLES, context_settings={"allow_interspersed_args": False})
 @click.option("--agent", metavar="NAME", help="agent_name of the run; default the command's name.")
 @click.option("--job", metavar="NAME", help="job_type of the run; default exec.")
-@click.option("--timeout", metavar="DURATION",
-              help="End it and its process group after this time: 90s, 2h.")  # fmt: skip
-@click.option("--tail", metavar="BYTES", default=str(TAIL_BYTES), show_default=True,
-              help="How much is kept of the end of its output; 0 for nothing.")  # fmt: skip
+@click.option(
+    "--timeout", metavar="DURATION", help="End it and its process group after this time: 90s, 2h."
+)
+@click.option(
+    "--tail",
+    metavar="BYTES",
+    default=str(TAIL_BYTES),
+    show_default=True,
+    help="How much is kept of the end of its output; 0 for nothing.",
+)
 @click.option("--field", metavar="NAME=VALUE", multiple=True, help="A field of the run.")
 @base_option
 @click.argument(

@@ -36,10 +36,16 @@ Examples:
 @click.argument("tool", type=click.Choice([*all_tools(), ALL]), metavar="TOOL")
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=click.Path(path_type=Path))
 @click.option("--watch", is_flag=True, help="Go on, and follow sessions as they grow.")
-@click.option("--content", type=click.Choice([FULL, NONE]), default=FULL, show_default=True,
-              help="With none, texts are replaced by their sizes.")  # fmt: skip
-@click.option("--since", metavar="WHEN", callback=moment,
-              help="Only files that were written to since then.")  # fmt: skip
+@click.option(
+    "--content",
+    type=click.Choice([FULL, NONE]),
+    default=FULL,
+    show_default=True,
+    help="With none, texts are replaced by their sizes.",
+)
+@click.option(
+    "--since", metavar="WHEN", callback=moment, help="Only files that were written to since then."
+)
 @json_option
 @base_option
 @click.pass_obj

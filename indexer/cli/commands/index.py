@@ -27,8 +27,13 @@ Examples:
 @click.option("--watch", is_flag=True, help="Run as the daemon: index events as they arrive.")
 @click.option("--receive", is_flag=True, help="With --watch: also receive OpenTelemetry records.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to receive.")
-@click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True,
-              help="The port to receive at.")  # fmt: skip
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4318,
+    show_default=True,
+    help="The port to receive at.",
+)
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, watch: bool, receive: bool, host: str, port: int) -> int:

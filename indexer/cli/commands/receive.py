@@ -20,10 +20,19 @@ Examples:
 
 
 @click.command("receive", epilog=EXAMPLES)
-@click.option("--host", default="127.0.0.1", show_default=True,
-              help="The address; any but loopback needs TELEMETRY_RECEIVE_TOKEN.")  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), default=4318, show_default=True,
-              help="The port; 0 for any that is free.")  # fmt: skip
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address; any but loopback needs TELEMETRY_RECEIVE_TOKEN.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4318,
+    show_default=True,
+    help="The port; 0 for any that is free.",
+)
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, host: str, port: int) -> int:

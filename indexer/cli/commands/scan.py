@@ -40,8 +40,13 @@ def command(settings: Settings, *, as_json: bool) -> int:
         with byte_progress("scanning", lambda: log_size(base)) as on_progress:
             result = scan(base, redactor_for_scan(settings.environment()), on_progress)
     if as_json:
-        print_json({"lines": result.lines, "places": [one._asdict() for one in result.places],
-                    "problems": result.problems})  # fmt: skip
+        print_json(
+            {
+                "lines": result.lines,
+                "places": [one._asdict() for one in result.places],
+                "problems": result.problems,
+            }
+        )
     else:
         _say(result)
     for problem in result.problems:

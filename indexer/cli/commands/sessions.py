@@ -42,8 +42,14 @@ _COLUMNS = (
 @click.option("--tool", type=click.Choice(list(all_tools())), help="Only of this coding agent.")
 @click.option("--project", metavar="TEXT", help="Only where the project has this in its name.")
 @click.option("--since", metavar="WHEN", callback=moment, help="Only with activity since then.")
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True,
-              help="List at most this many; 0 for all.")  # fmt: skip
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="List at most this many; 0 for all.",
+)
 @json_option
 @base_option
 @click.pass_obj

@@ -19,11 +19,27 @@ _NO_SESSIONS = frozenset(("history.jsonl", "journal.jsonl"))
 _NO_SESSION_FOLDERS = frozenset(("tool-results", "file-history", "plugins", "todos"))
 # Of other agents: where all are imported from one place, a file is one agent's.
 _FOREIGN_NAMES, _FOREIGN_FOLDER = ("rollout-", "session-"), "chats"
-_KNOWN = frozenset((
-    "user", "assistant", "system", "attachment", "progress", "summary", "ai-title",
-    "custom-title", "tag", "queue-operation", "file-history-snapshot", "content-replacement",
-    "mode", "last-prompt", "permission-mode", "agent-name", "pr-link",
-))  # fmt: skip
+_KNOWN = frozenset(
+    (
+        "user",
+        "assistant",
+        "system",
+        "attachment",
+        "progress",
+        "summary",
+        "ai-title",
+        "custom-title",
+        "tag",
+        "queue-operation",
+        "file-history-snapshot",
+        "content-replacement",
+        "mode",
+        "last-prompt",
+        "permission-mode",
+        "agent-name",
+        "pr-link",
+    )
+)
 _AGENT = "agent-"
 _MOST_SIDECAR_BYTES = 1024 * 1024
 

@@ -20,10 +20,18 @@ _NAME = re.compile(
     re.ASCII,
 )
 _THREAD_LENGTH = 36
-_KNOWN = frozenset((
-    "session_meta", "turn_context", "response_item", "event_msg", "compacted",
-    "token_usage_record", "inter_agent_communication", "inter_agent_communication_metadata",
-))  # fmt: skip
+_KNOWN = frozenset(
+    (
+        "session_meta",
+        "turn_context",
+        "response_item",
+        "event_msg",
+        "compacted",
+        "token_usage_record",
+        "inter_agent_communication",
+        "inter_agent_communication_metadata",
+    )
+)
 _KNOWN_BARE = frozenset(("message", "reasoning", "function_call", "function_call_output"))
 
 

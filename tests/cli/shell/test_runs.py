@@ -84,8 +84,11 @@ def test_events_come_from_stdin(base, cli):
     for text in ('{"a":\n1}', '{"b":2}\n\n{"b":3}\n', "just text"):
         subprocess.run(
             [sys.executable, "-m", "indexer", "--base", str(base), "log", "r", "e", "-"],
-            input=text.encode(), check=True, env=environment(), timeout=60,
-        )  # fmt: skip
+            input=text.encode(),
+            check=True,
+            env=environment(),
+            timeout=60,
+        )
     shown = cli("show", "r", "--json").json["events"]
     assert [one["payload_json"] for one in shown] == [{"a": 1}, {"b": 2}, {"b": 3}, "just text"]
 

@@ -57,13 +57,26 @@ def test_streams_pass_through_byte_for_byte(base, log):
 def test_a_failure_is_recorded_with_the_end_of_the_output(base, log):
     """Exit code, times and memory; stderr as the details, stdout as the summary, both cut."""
     script = "printf %5000s out; echo; printf %9000s err >&2; exit 3"
-    done = _run(base, "--agent", "nightly", "--job", "backup", "--field", "items_failed=2",
-                "--", "sh", "-c", script)  # fmt: skip
+    done = _run(
+        base,
+        "--agent",
+        "nightly",
+        "--job",
+        "backup",
+        "--field",
+        "items_failed=2",
+        "--",
+        "sh",
+        "-c",
+        script,
+    )
     assert done.returncode == 3
     start, ended = log.events()[0].data, _end(log)
     assert (start["agent_name"], start["job_type"], start["items_failed"]) == (
-        "nightly", "backup", 2,
-    )  # fmt: skip
+        "nightly",
+        "backup",
+        2,
+    )
     assert (ended["status"], ended["error_summary"]) == ("failed", "exit status 3")
     assert ended["error_details"].endswith("err")
     assert ended["output_summary"].endswith("out")
@@ -111,8 +124,9 @@ def test_out_of_time_the_whole_group_is_killed(base, log, tmp_path):
     child = int((tmp_path / "pid").read_text())
     assert _has_ended(child)
     assert (_end(log)["status"], _end(log)["error_summary"]) == (
-        "timeout", "timed out after 0.5 s",
-    )  # fmt: skip
+        "timeout",
+        "timed out after 0.5 s",
+    )
 
 
 def _has_ended(pid: int) -> bool:
@@ -143,8 +157,11 @@ def test_a_terminal_stays_one(base, log):
     code = "import os; print([os.isatty(fd) for fd in (0, 1, 2)]); raise SystemExit(5)"
     process = subprocess.Popen(
         _exec(base, "--", sys.executable, "-c", code),
-        stdin=theirs, stdout=theirs, stderr=theirs, env=environment(),
-    )  # fmt: skip
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(),
+    )
     os.close(theirs)
     assert process.wait(timeout=60) == 5
     assert os.read(ours, 100) == b"[True, True, True]\r\n"
@@ -158,8 +175,9 @@ def test_what_a_command_leaves_behind_writes_on(base, tmp_path):
     os.mkfifo(fifo)
     process = subprocess.Popen(
         _exec(base, "--", "sh", "-c", f"(read x < {fifo}; echo late) & echo early; exit 4"),
-        stdout=subprocess.PIPE, env=environment(),
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        env=environment(),
+    )
     # It ends though its child holds the pipe open.
     assert process.wait(timeout=60) == 4
     fifo.write_bytes(b"go\n")

@@ -53,8 +53,7 @@ def line_of(  # noqa: PLR0917  # the parts of an event, in their order
 ) -> bytes:
     """Return the line of an event that is given in parts, newline included.
 
-    Never raises for what is in `data`: it is written as well as it can be, and cut where it is
-    too large. With `redact` off, secrets are left to `redacted_lines`.
+    Whatever `data` holds is written as well as it can be, cut where it is too large.
     """
     envelope: dict[str, Any] = {
         "specversion": "1.0",

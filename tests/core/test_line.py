@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from telemetry_core import line as line_module
 from telemetry_core.event import Event
-from telemetry_core.line import MAX_LINE_BYTES, BadLine, decode, encode
+from telemetry_core.line import MAX_LINE_BYTES, BadLine, decode, encode, line_of
 
 TIME = "2026-11-22T12:34:56.789012Z"
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)))
@@ -44,7 +44,8 @@ def event(data, extensions=None):
 def test_what_json_can_hold_comes_back_as_it_was(payload, run_id):
     """Decoding an encoded event gives that event, and its line holds one newline, at its end."""
     given_event = Event("i", "host/1", "run.event", run_id, TIME, {"payload": payload})
-    line = encode(given_event)
+    # A key that names a secret is redacted, which is tested elsewhere.
+    line = line_of(*given_event, redact=False)
     assert line.index(b"\n") == len(line) - 1
     assert decode(line) == given_event
     assert decode(line[:-1] + b"\r\n") == given_event

@@ -100,6 +100,8 @@ def _install(version: str, folder: Path, requirements: list[str]) -> None:
     # uv, not pip: pip judges "python_version < '3.11'" and the like by the Python that runs it.
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(folder)]
     command += ["--python-platform", "x86_64-pc-windows-msvc", "--python-version", version]
+    # The system's certificates, as pip trusts them: a registry may be behind one of its own.
+    command.append("--system-certs")
     subprocess.run([*command, "--only-binary", ":all:", *requirements], check=True)
     # The names of our commands and of the pytest plugin.
     subprocess.run([*command, "--no-deps", "--editable", str(ROOT)], check=True)

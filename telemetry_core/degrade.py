@@ -36,6 +36,8 @@ _MAX_NAME = 500
 _MARK_BYTES = 60
 _FEW = 1_000
 """Items among which the room is shared; of more, the first ones get it."""
+_COPIED_AT_ONCE = 10_000
+"""Items of one object or array that are copied whole, which takes well under a millisecond."""
 _CLOCK_EVERY = 64
 
 
@@ -192,10 +194,15 @@ class _Walk:
         return kept, cost + _MARK_BYTES
 
     def _taken(self, items: Any, count: int, room: int) -> list[Any]:
-        """Return a copy of the items; no more than there could be room for."""
-        if not self._is_bounded:
-            return list(items)
-        return list(islice(items, min(count, self._values, room // 4 + 1)))
+        """Return a copy of the items; no more than there could be room for.
+
+        `list` copies in one step of the interpreter, so that no other thread changes the items
+        meanwhile. Where that would copy much for little, `islice` starts before it is read.
+        """
+        most = min(count, self._values, room // 4 + 1)
+        if not self._is_bounded or count <= _COPIED_AT_ONCE:
+            return list(items)[:most]
+        return list(islice(items, most))
 
     def _shared(
         self, items: list[Any], depth: int, above: frozenset[int], room: int

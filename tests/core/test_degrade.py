@@ -226,7 +226,7 @@ def test_a_payload_that_other_threads_change_is_still_one_good_line():
                             shared[f"x{i}"] = [value] * 3
                         for i in range(300):
                             del shared[f"x{i}"]
-            thread = threading.Thread(target=churn)
+            thread = threading.Thread(target=churn, daemon=True)
             thread.start()
             for _ in range(150):
                 data = {"shared": shared, "good": [1]}

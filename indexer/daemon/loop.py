@@ -73,7 +73,7 @@ class Daemon:
     def run(self) -> None:
         """Index until asked to stop. Raises AlreadyRunning if another process indexes the base."""
         try:
-            with self._lease, asked_to_end(self.stop, self._wakeup):
+            with asked_to_end(self.stop, self._wakeup), self._lease:
                 self._ways_in.start()
                 logger.info("indexing %s", self._base.log_directory)
                 self._loop()

@@ -6,11 +6,6 @@ Called by `telemetry receive` and by the daemon.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import socket
-import threading
-from collections.abc import Iterator
 from typing import Any, Optional
 
 import opentelemetry.proto  # noqa: F401  # without it every protobuf request would be refused
@@ -20,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from indexer.receivers.access import Access
 from indexer.receivers.app import Receiver
 from indexer.system.base import Base
+from indexer.system.http_server import StoppableServer, listen
 
 PORT = 4318
 """OTLP/HTTP's own."""
@@ -28,7 +24,6 @@ _HEAD_SECONDS = 10.0
 """How long a client may take to send the head of a request."""
 _HEAD_BYTES = 16_384
 _IDLE_SECONDS = 75
-_TICK_SECONDS = 1.0
 
 
 class _Protocol(H11Protocol):
@@ -53,12 +48,12 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
 
-class ReceiverServer(uvicorn.Server):
+class ReceiverServer(StoppableServer):
     """A server that can be stopped from anywhere, and is quiet while nobody sends."""
 
     def __init__(self, base: Base, host: str, port: int, token: str = "") -> None:
         """Listen at an address. Raises ValueError for one that is not allowed, or OSError."""
-        self._socket = _listen(host, port)
+        self._socket = listen(host, port, MOST_CONNECTIONS)
         self.port: int = self._socket.getsockname()[1]
         try:
             access = Access(host, self.port, token)
@@ -66,8 +61,6 @@ class ReceiverServer(uvicorn.Server):
             self._socket.close()
             raise
         self.receiver = Receiver(base, access)
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._leaving: Optional[asyncio.Event] = None
         super().__init__(
             uvicorn.Config(
                 self.receiver,
@@ -89,44 +82,3 @@ class ReceiverServer(uvicorn.Server):
     def serve_here(self) -> None:
         """Answer requests until SIGTERM, Ctrl-C or `stop`."""
         self.run(sockets=[self._socket])
-
-    async def main_loop(self) -> None:
-        """Wait for the end, looking at the clock once a second rather than ten times."""
-        self._loop, self._leaving = asyncio.get_running_loop(), asyncio.Event()
-        while not await self.on_tick(0):
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._leaving.wait(), _TICK_SECONDS)
-
-    def stop(self) -> None:
-        """Have the server end. Callable from signal handlers and other threads."""
-        self.should_exit = True
-        if self._loop is not None and self._leaving is not None:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._leaving.set)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Have SIGTERM and Ctrl-C end the server, where this is the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, lambda *_: self.stop()) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(MOST_CONNECTIONS)
-    except BaseException:
-        listener.close()
-        raise
-    return listener

@@ -16,8 +16,9 @@ from typing import Callable, Optional
 from urllib.parse import urlsplit
 
 from indexer.system.base import Base
+from indexer.system.http_server import listen
 from indexer.ui.app import Application
-from indexer.ui.server import listen, make_server
+from indexer.ui.server import MOST_CONNECTIONS, make_server
 from indexer.ui.sign_in import Address, Door, load_address, save_address
 from indexer.ui.supervisor import Supervisor
 from telemetry_core.errors import TelemetryError
@@ -103,7 +104,7 @@ def _listen(serving: Serving) -> socket.socket:
     ports = usual if serving.port is None else [serving.port]
     for port in ports:
         try:
-            return listen(serving.host, port)
+            return listen(serving.host, port, MOST_CONNECTIONS)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise

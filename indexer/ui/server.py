@@ -6,12 +6,6 @@ Called by the command line. It ends within a second of SIGTERM or Ctrl-C, stream
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
-import socket
-import threading
-from collections.abc import Iterator
 from typing import Any, Callable, Optional
 
 import h11
@@ -19,11 +13,12 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from indexer.system.http_server import StoppableServer
+
 MOST_CONNECTIONS = 64
 _HEAD_SECONDS = 10.0
 """How long a client may take to send a whole request."""
 _HEAD_BYTES = 16_384
-_TICK_SECONDS = 1.0
 
 
 class BoundedProtocol(H11Protocol):
@@ -62,44 +57,17 @@ class BoundedProtocol(H11Protocol):
             self._overdue = None
 
 
-class PageServer(uvicorn.Server):
-    """A server that looks at its clock once a second and leaves when it is asked to."""
+class PageServer(StoppableServer):
+    """A server that ends its streams before it waits for its connections."""
 
     def __init__(self, config: uvicorn.Config, on_exit: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_exit = on_exit
-        self._leaving: Optional[asyncio.Event] = None
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
 
     async def main_loop(self) -> None:
-        """Wait for the end. uvicorn's own loop ticks ten times a second, which costs a percent."""
-        self._loop, self._leaving = asyncio.get_running_loop(), asyncio.Event()
-        # Every tenth tick of uvicorn's sets the date header.
-        while not await self.on_tick(0):
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._leaving.wait(), _TICK_SECONDS)
+        """Wait for the end, and say that it has come."""
+        await super().main_loop()
         self._on_exit()
-
-    def stop(self) -> None:
-        """Have the server end. Callable from signal handlers and other threads."""
-        self.should_exit = True
-        if self._loop is not None and self._leaving is not None:
-            self._loop.call_soon_threadsafe(self._leaving.set)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Have Ctrl-C, SIGTERM and a closed terminal end the server well, and not again later."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        before = {number: signal.signal(number, lambda *_: self.stop()) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def make_server(app: ASGIApp, on_exit: Callable[[], None]) -> PageServer:
@@ -121,19 +89,3 @@ def make_server(app: ASGIApp, on_exit: Callable[[], None]) -> PageServer:
         h11_max_incomplete_event_size=_HEAD_BYTES,
     )
     return PageServer(config, on_exit)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens at a loopback address. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":
-            # On Windows it would let two servers share the port.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(MOST_CONNECTIONS)
-    except BaseException:
-        listener.close()
-        raise
-    return listener

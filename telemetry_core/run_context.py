@@ -38,7 +38,6 @@ class RunContext(SpansOfRun):
         self._run_id = ""
         self._is_entered = False
         self._has_ended = False
-        self._is_kept_open = False
         self._is_exported = False
         self._made_by: RunContext = self
 
@@ -156,19 +155,6 @@ class RunContext(SpansOfRun):
         return self
 
     @guarded
-    def leave(self, error: Optional[BaseException]) -> None:
-        """Leave the block: end the run, unless it is kept open for what goes on elsewhere."""
-        if self._is_kept_open and error is None:
-            self._is_kept_open = False
-            self.suspend()
-        else:
-            self.finish(error)
-
-    def keep_open(self) -> None:
-        """Leave the block without ending the run: `finish` is called later."""
-        self._is_kept_open = True
-
-    @guarded
     def suspend(self) -> None:
         """Stop being the run around the code that follows."""
         lineage.leave(self)
@@ -199,14 +185,3 @@ class RunContext(SpansOfRun):
                 error_details=details_of(error),
             )
         self._has_ended = True
-
-    async def __aenter__(self) -> RunContext:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.__exit__(kind, error, traceback)

@@ -61,7 +61,6 @@ class Span(SpansOfRun):
         self._error: Optional[str] = None
         self._started: Optional[float] = None
         self._is_backdated = False
-        self._is_kept_open = False
         self._made_by: Span = self
 
     def __repr__(self) -> str:
@@ -166,30 +165,6 @@ class Span(SpansOfRun):
                 span.leave(error)
                 return
         self.leave(error)
-
-    async def __aenter__(self: _Self) -> _Self:
-        return self.__enter__()
-
-    async def __aexit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
-    ) -> None:
-        self.__exit__(kind, error, traceback)
-
-    @guarded
-    def leave(self, error: Optional[BaseException]) -> None:
-        """Leave the block: end the span, unless it is kept open for what goes on elsewhere."""
-        if self._is_kept_open and error is None:
-            self._is_kept_open = False
-            self.suspend()
-        else:
-            self.finish(error)
-
-    def keep_open(self) -> None:
-        """Leave the block without ending the span: `finish` is called later."""
-        self._is_kept_open = True
 
     @guarded
     def suspend(self) -> None:

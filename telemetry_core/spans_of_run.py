@@ -5,9 +5,11 @@ Mixed into RunContext and Span.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Optional
 
 from telemetry_core import genai
+from telemetry_core.block import LeavableBlock
 from telemetry_core.guard import guarded_or
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def _tool_call_anyway(self: SpansOfRun, *given: Any, **_kwargs: Any) -> ToolCall
     return new_tool_call(self, given[0] if given else "unknown", {}, None)
 
 
-class SpansOfRun:
+class SpansOfRun(LeavableBlock):
     """What a run and a span have in common: spans can be opened inside of them.
 
     A span's parent is the span around this code in the same run. Threads begin outside of any:
@@ -44,9 +46,9 @@ class SpansOfRun:
 
     _recorder: Recorder
 
+    @abstractmethod
     def span_home(self) -> tuple[RunContext, Optional[Span]]:
         """Return the run of a new span, and its parent where that is known whatever is around."""
-        raise NotImplementedError
 
     @guarded_or(_span_anyway)
     def span(

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from telemetry_core.config import TelemetryConfig
     from telemetry_core.decorators import span, tool
     from telemetry_core.event import Event
-    from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
     from telemetry_core.lineage import current_run, current_span
     from telemetry_core.model_call import ModelCall, ToolCall
     from telemetry_core.records import APIPayload, RunEvent, RunRecord
     from telemetry_core.run_context import RunContext
+    from telemetry_core.run_fields import RUN_FIELDS, SCHEMA_VERSION
     from telemetry_core.spans import Span
 
 __version__ = "1.0.0"
@@ -49,11 +49,11 @@ _HOMES = {
     "APIPayload": "records",
     "Event": "event",
     "ModelCall": "model_call",
-    "RUN_FIELDS": "fields",
+    "RUN_FIELDS": "run_fields",
     "RunContext": "run_context",
     "RunEvent": "records",
     "RunRecord": "records",
-    "SCHEMA_VERSION": "fields",
+    "SCHEMA_VERSION": "run_fields",
     "Span": "spans",
     "TelemetryClient": "client",
     "TelemetryConfig": "config",

@@ -24,13 +24,13 @@ from telemetry_core.event import (
     RUN_STARTED,
     RUN_UPDATED,
 )
+from telemetry_core.given_fields import alert_fields, plain_text, run_fields, status_text
 from telemetry_core.guard import guarded, guarded_or
 from telemetry_core.lineage import trace_context
 from telemetry_core.process import own_start
 from telemetry_core.recorder import Recorder
 from telemetry_core.redaction import configure
 from telemetry_core.run_context import RunContext
-from telemetry_core.run_fields import alert_fields, plain_text, run_fields, status_text
 from telemetry_core.run_id import UNKNOWN_RUN, new_run_id, run_id_of
 from telemetry_core.run_state import OpenRuns
 from telemetry_core.status import SUCCESS

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Optional
 
 from telemetry_core import genai
+from telemetry_core.given_fields import plain_text
 from telemetry_core.guard import guarded
-from telemetry_core.run_fields import plain_text
 from telemetry_core.spans import Span, new_span
 
 if TYPE_CHECKING:

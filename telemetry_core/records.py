@@ -1,7 +1,7 @@
 """Runs, events and API payloads as objects, by the names existing users import.
 
 Nothing in the library needs them; they read and write dictionaries and touch no file. Their
-fields are those of `fields.py`, which a test compares.
+fields are those of `run_fields.py`, which a test compares.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Optional, TypeVar
 
 import orjson
 
-from telemetry_core.fields import SCHEMA_VERSION
+from telemetry_core.run_fields import SCHEMA_VERSION
 from telemetry_core.status import RUNNING
 
 _Record = TypeVar("_Record", bound="Record")

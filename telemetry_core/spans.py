@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 from telemetry_core import genai, lineage
 from telemetry_core.clock import CLOCK
 from telemetry_core.event import SPAN_ENDED, SPAN_STARTED
+from telemetry_core.given_fields import plain_text, time_value
 from telemetry_core.guard import guarded
 from telemetry_core.outcome import one_line, status_of, summary_of
-from telemetry_core.run_fields import plain_text, time_value
 from telemetry_core.span_id import SPAN_IDS
 from telemetry_core.spans_of_run import SpansOfRun
 from telemetry_core.status import SUCCESS

@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from telemetry_core import TelemetryClient, TelemetryConfig, lineage, notices, run_fields, writers
+from telemetry_core import TelemetryClient, TelemetryConfig, given_fields, lineage, notices, writers
 from telemetry_core.settings import SETTINGS
 from tests.support.log import Log
 from tests.support.needs import missing
@@ -88,7 +88,7 @@ def _nothing_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     lineage._open_runs.set(())
     lineage._open_spans.set(())
     notices._said.clear()
-    run_fields._odd_names.clear()
+    given_fields._odd_names.clear()
     yield
     lineage._exported.clear()
     for name in _TELEMETRY_VARIABLES & os.environ.keys():

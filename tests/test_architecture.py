@@ -44,7 +44,7 @@ ROOMS = (
 _LONG_FOLDERS = {"telemetry_core", "indexer/cli/commands", "indexer/doctor"}
 _MOST_FILES = 12
 _PURE = {
-    "fields",
+    "run_fields",
     "genai",
     "event",
     "plain",

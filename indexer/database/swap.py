@@ -21,7 +21,7 @@ from indexer.system.base import Base
 from indexer.system.file_changes import replace
 from telemetry_core.append_file import sync_path
 from telemetry_core.clock import CLOCK
-from telemetry_core.fields import SCHEMA_VERSION
+from telemetry_core.run_fields import SCHEMA_VERSION
 
 _SWAP_PAGES = 2_000
 SWAP_SECONDS = 30.0

@@ -15,7 +15,7 @@ from indexer.store.integrity import check_integrity
 from indexer.store.schema.check import has_our_schema
 from indexer.store.sqlite_errors import is_damage
 from indexer.system.filesystem import is_shared
-from telemetry_core.fields import SCHEMA_VERSION
+from telemetry_core.run_fields import SCHEMA_VERSION
 
 _CHECK_SECONDS = 10.0
 _PRAGMAS = ("journal_mode", "page_size", "auto_vacuum", "application_id", "user_version")

@@ -13,7 +13,7 @@ from indexer.doctor.open_database import open_without_trace
 from indexer.doctor.subject import Subject
 from indexer.importers.envelope import SOURCE as IMPORT_SOURCE
 from indexer.receivers.events import SOURCE as RECEIVE_SOURCE
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.run_fields import RUN_FIELDS
 from telemetry_core.spelling import nearest
 from telemetry_core.status import ALIASES, STATUSES
 

@@ -17,7 +17,7 @@ from indexer.store.schema.columns import (
     SETTLED_COLUMNS,
     SPAN_COLUMNS,
 )
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.run_fields import RUN_FIELDS
 
 Row = tuple[Any, ...]
 

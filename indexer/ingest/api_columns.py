@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from indexer.ingest.run_fields import RunRow
+from indexer.ingest.run_row import RunRow
 from telemetry_core.event import API_TARGET, Event
 
 

@@ -24,7 +24,7 @@ from indexer.ingest.fold import (
 )
 from indexer.ingest.foreign import WholeRun
 from indexer.ingest.projections.projector import Projector, runs_to_fold_again
-from indexer.ingest.run_fields import RunRow
+from indexer.ingest.run_row import RunRow
 from indexer.store.events.codec import (
     EVENT_ID,
     RUN_ID,

@@ -22,7 +22,7 @@ from indexer.ingest.api_columns import (
     compare_revisions,
     data_of,
 )
-from indexer.ingest.run_fields import (
+from indexer.ingest.run_row import (
     ENDING_FIELDS,
     KINDS,
     START_AND_END,
@@ -52,7 +52,7 @@ from telemetry_core.event import (
     SPAN_STARTED,
     Event,
 )
-from telemetry_core.fields import SCHEMA_VERSION
+from telemetry_core.run_fields import SCHEMA_VERSION
 from telemetry_core.status import RUNNING, SUCCESS
 from telemetry_core.timestamp import milliseconds_between
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import orjson
 
 from indexer.ingest.fold import Activity, add_activity, add_revisions, fold
-from indexer.ingest.run_fields import RunRow
+from indexer.ingest.run_row import RunRow
 from indexer.semantics.event_types import FOREIGN_EVENTS
 from telemetry_core.event import Event
 from telemetry_core.status import RUNNING

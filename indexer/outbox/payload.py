@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import orjson
 
-from telemetry_core.fields import API_FIELDS, RUN_FIELDS
+from telemetry_core.run_fields import API_FIELDS, RUN_FIELDS
 
 KNOWN_FIELDS = API_FIELDS
 """The fields that receivers of the earlier product know."""

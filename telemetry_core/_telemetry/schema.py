@@ -3,6 +3,6 @@
 The tables themselves are the indexer's; `telemetry init` creates them.
 """
 
-from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
+from telemetry_core.run_fields import RUN_FIELDS, SCHEMA_VERSION
 
 __all__ = ["RUN_FIELDS", "SCHEMA_VERSION"]

@@ -13,8 +13,8 @@ from telemetry_core import genai
 from telemetry_core.client import TelemetryClient
 from telemetry_core.clock import CLOCK
 from telemetry_core.event import SPAN_ENDED, SPAN_STARTED
+from telemetry_core.given_fields import plain_text
 from telemetry_core.outcome import one_line
-from telemetry_core.run_fields import plain_text
 
 _MAX_OPEN = 100_000
 _MAX_BYTES = 1024 * 1024

@@ -21,8 +21,8 @@ from indexer.ingest import ingest
 from indexer.log.segments import Segment, list_segments
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
-from telemetry_core.fields import RUN_FIELDS
 from telemetry_core.line import encode
+from telemetry_core.run_fields import RUN_FIELDS
 from tests.support.batches import small_batches
 from tests.support.database import event, legacy_line, lines_of, rows
 from tests.support.oracle import events_of, judge, judge_bytes

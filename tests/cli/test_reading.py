@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from indexer.cli.commands import show
-from telemetry_core.fields import RUN_FIELD_NAMES
+from telemetry_core.run_fields import RUN_FIELD_NAMES
 from tests.support.cli import Cli, at_terminal, in_process
 from tests.support.database import event, lines_of
 

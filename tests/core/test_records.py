@@ -6,7 +6,7 @@ import pickle
 
 import telemetry_core
 from telemetry_core import RUN_FIELDS, APIPayload, RunEvent, RunRecord
-from telemetry_core.fields import API_FIELDS
+from telemetry_core.run_fields import API_FIELDS
 
 RUN = {
     "run_id": "r",

@@ -25,10 +25,10 @@ from indexer.errors import AlreadyRunning, DatabaseUnusable, Interrupted, NotOur
 from indexer.store.connection import PAGE_BYTES, open_writer, wal_bytes
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
-from telemetry_core.fields import SCHEMA_VERSION
 from telemetry_core.line import encode
 from telemetry_core.lock import try_lock
 from telemetry_core.process import host_name
+from telemetry_core.run_fields import SCHEMA_VERSION
 from tests.support.database import event, rows, tables
 from tests.support.process import environment
 

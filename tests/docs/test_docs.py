@@ -20,7 +20,7 @@ from indexer.store.schema.columns import RUN_COLUMNS
 from indexer.store.schema.script import TABLES, VIEWS
 from indexer.system.base import Base
 from telemetry_core.config import TelemetryConfig
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.run_fields import RUN_FIELDS
 from telemetry_core.settings import SETTINGS
 from tests.support.process import ROOT, environment
 

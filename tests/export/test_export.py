@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 import pytest
 
 from indexer.cli.main import run
-from telemetry_core.fields import RUN_FIELD_NAMES
+from telemetry_core.run_fields import RUN_FIELD_NAMES
 from tests.support.cli import COMMAND, Cli, at_terminal, in_process
 from tests.support.database import lines_of
 from tests.support.process import environment

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from indexer.ingest.fold import Activity, add_activity, continues, fold
 from indexer.store.schema.columns import RUN_COLUMNS
 from telemetry_core.event import Event
-from telemetry_core.fields import RUN_FIELDS, SCHEMA_VERSION
+from telemetry_core.run_fields import RUN_FIELDS, SCHEMA_VERSION
 from tests.support.database import event
 
 _VALUES = st.one_of(

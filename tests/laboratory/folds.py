@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from indexer.ingest.fold import Activity, add_activity, continues, fold
 from indexer.store.runs import load_runs, save_runs
 from telemetry_core.event import Event
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.run_fields import RUN_FIELDS
 from tests.laboratory.experiment import Bench
 from tests.support.database import empty_database, event
 from tests.support.oracle import Violation

@@ -14,8 +14,8 @@ from indexer.database.freshness import index_once
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient
 from telemetry_core.event import Event
-from telemetry_core.fields import RUN_FIELDS
 from telemetry_core.line import encode
+from telemetry_core.run_fields import RUN_FIELDS
 from tests.support.browser import serving, watched
 from tests.support.page import visiting
 

@@ -21,7 +21,7 @@ from indexer.terminal.runs_table import run_values
 from indexer.terminal.spans.tree import span_name
 from indexer.terminal.spans.usage import dollars, percent
 from indexer.terminal.table import Column, print_table
-from telemetry_core.fields import RUN_FIELD_NAMES
+from telemetry_core.run_fields import RUN_FIELD_NAMES
 
 EXAMPLES = """\b
 Examples:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.run_fields import RUN_FIELDS
 
 OPTIONS = {
     "exec": ("agent", "job", "timeout", "tail", "field", "base"),

@@ -9,7 +9,7 @@ import re
 import sqlite3
 
 from indexer.store.schema.script import APPLICATION_ID, schema_sql, schema_statements
-from telemetry_core.fields import SCHEMA_VERSION
+from telemetry_core.run_fields import SCHEMA_VERSION
 
 _CREATED = re.compile(r"CREATE (TABLE|INDEX|VIEW) (\w+)")
 

@@ -6,7 +6,7 @@ It holds data only.
 
 from __future__ import annotations
 
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.run_fields import RUN_FIELDS
 
 RUN_COLUMNS: tuple[str, ...] = (
     "run_id",

@@ -24,7 +24,7 @@ from indexer.store.schema.views import (
     RUNS_BY_DAY,
     STALE_RUNS,
 )
-from telemetry_core.fields import SCHEMA_VERSION
+from telemetry_core.run_fields import SCHEMA_VERSION
 
 APPLICATION_ID = 0x7E1E3E7A
 """Marks the file as ours in SQLite's header."""

@@ -7,7 +7,7 @@ what an agent recorded.
 from __future__ import annotations
 
 from indexer.store.schema.columns import RUN_COLUMNS
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.run_fields import RUN_FIELDS
 
 # An integer field has no declared type: SQLite would turn the text "007" into 7.
 _FIELD_TYPES = {"text": " TEXT", "time": " TEXT", "json": " TEXT", "integer": ""}

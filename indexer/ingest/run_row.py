@@ -17,7 +17,7 @@ from indexer.ingest.values import (
     object_in,
     time_of,
 )
-from telemetry_core.fields import RUN_FIELDS
+from telemetry_core.run_fields import RUN_FIELDS
 from telemetry_core.status import RUNNING
 
 RunRow = dict[str, Any]

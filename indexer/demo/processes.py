@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, Optional
+from typing import IO, Any, BinaryIO, Optional
 
 import indexer
 from indexer.demo.source_files import SourceFile
@@ -26,6 +27,7 @@ _RESEARCHER = _PACKAGE / "demo" / "researcher.py"
 _INDEXER = _PACKAGE / "__main__.py"
 _RESTART_SECONDS = 2.0
 _GRACE_SECONDS = 5.0
+_ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _PATH_VARIABLES = ("TELEMETRY_DB_PATH", "TELEMETRY_NDJSON_DIR")
 
 
@@ -75,12 +77,13 @@ class Processes:
         with tempfile.TemporaryFile() as listing, self._log("agents.log") as log:
             listing.write(b"\0".join(os.fsencode(file.path) for file in files))
             listing.seek(0)
-            self.agents[name] = _start(command, self.environment(environ), log, listing)
+            with _signals_held_back():
+                self.agents[name] = _start(command, self.environment(environ), log, listing)
 
     def start_researcher(self, name: str, environ: Mapping[str, str], *arguments: str) -> None:
         """Start an agent with a model and tools."""
         command = [sys.executable, str(_RESEARCHER), name, *arguments]
-        with self._log("agents.log") as log:
+        with self._log("agents.log") as log, _signals_held_back():
             self.agents[name] = _start(command, self.environment(environ), log, None)
 
     def kill_agent(self, name: str) -> None:
@@ -97,7 +100,7 @@ class Processes:
             return
         self._restart_at = time.monotonic() + _RESTART_SECONDS
         command = [sys.executable, str(_INDEXER), "--base", str(self._base.directory)]
-        with self._log("daemon.log") as log:
+        with self._log("daemon.log") as log, _signals_held_back():
             self._daemon = _start(
                 [*command, "index", "--watch"], self.environment(os.environ), log, None
             )
@@ -136,6 +139,24 @@ def _start(
         stderr=log,
         start_new_session=True,
     )
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let signals wait for the length of a block, so that a process that starts is on record."""
+    came: list[int] = []
+    before: dict[int, Any] = {}
+    try:
+        for name in _ENDING_SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None:
+                before[number] = signal.signal(number, lambda got, _frame: came.append(got))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from indexer.demo import agent as agent_module
+from indexer.demo.processes import Processes
 from indexer.demo.source_files import divide, find_files, sample
+from indexer.system.base import Base
 from tests.support.cli import COMMAND, Cli, Ran, in_process
 from tests.support.log import Log
 from tests.support.process import ROOT, environment
@@ -196,6 +199,26 @@ def test_no_process_is_left_behind(number, code, base):
     assert process.returncode == code
     assert b"Traceback" not in err
     assert processes_of(base) == []
+
+
+@pytest.mark.needs("signals")
+def test_a_signal_in_the_middle_of_a_start_leaves_nothing_running(base, monkeypatch):
+    """A process that has begun is on record before Ctrl-C is heard, so that it is ended."""
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *args: object, **how: object) -> None:
+            super().__init__(*args, **how)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    processes = Processes(Base.at(base, os.environ))
+    for start in (partial(processes.start_researcher, "one", {}), processes.ensure_daemon):
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    processes.close()
+    assert [one.returncode is not None for one in started] == [True, True]
 
 
 def test_the_default_base_is_its_own(sources, tmp_path, monkeypatch):

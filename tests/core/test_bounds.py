@@ -91,8 +91,8 @@ def test_work_and_memory_are_bounded_whatever_the_shape(make):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    # A generous bound, since machines differ: unbounded, each would take minutes or gigabytes.
-    assert spent < 20
+    # Far beyond any machine: unbounded, each would take minutes or gigabytes.
+    assert spent < 60
     assert peak < 250 * 1024 * 1024
     assert kept
 

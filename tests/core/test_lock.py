@@ -35,11 +35,18 @@ def held(client, base):
     holder.communicate()
 
 
-def test_a_stopped_holder_costs_one_budget_and_no_event(client, log, held):
+def test_a_stopped_holder_costs_one_budget_and_no_event(client, log, held, monkeypatch):
     """Events go to this process's own file; the wait is bounded, and not once an event."""
+    budgets = []
+    acquire = SidecarLock.acquire
+    monkeypatch.setattr(
+        SidecarLock, "acquire", lambda lock, budget: budgets.append(budget) or acquire(lock, budget)
+    )
     began = time.monotonic()
     ids = [client.log_event("run", "e", number) for number in range(100)]
-    assert time.monotonic() - began < 5, "100 budgets of 50 ms would be 5 seconds"
+    waits = [budget for budget in budgets if budget > 0]
+    assert 1 <= len(waits) <= 2 + (time.monotonic() - began), "one budget a second"
+    assert max(waits) <= 0.05
     assert None not in ids
     assert len(log.own()) == 1
     assert set(ids) <= set(log.ids())
@@ -163,7 +170,7 @@ def test_a_thread_that_is_kept_waiting_by_another_goes_its_own_way(client, log, 
     assert stuck.wait(10)
     began = time.monotonic()
     assert client.log_event("run", "e", "other")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15, "it waited for the thread that is stuck"
     free.set()
     thread.join()
     assert sorted(log.payloads()) == ["first", "other", "stuck"]

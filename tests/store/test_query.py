@@ -222,7 +222,7 @@ def test_an_endless_query_is_stopped(select, ask):
     began = time.monotonic()
     with pytest.raises(QueryFailed, match=r"longer than 0\.3 seconds"):
         ask(f"{ENDLESS} {select}", timeout=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60, "nothing stopped it"
 
 
 def test_an_endless_result_is_stopped_too(database):
@@ -290,7 +290,7 @@ def test_ctrl_c_ends_a_query_that_gives_no_row(ask):
     with pytest.raises(KeyboardInterrupt):
         ask(f"{ENDLESS} SELECT count(*) FROM n")
     timer.join()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60, "nothing stopped it"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,11 +101,9 @@ def test_it_ends_at_once_with_its_indexer_and_open_streams(
     with httpx.stream("GET", f"{page.url}/events", headers=_secret(base)) as stream:
         next(stream.iter_raw())
         page.process.send_signal(getattr(signal, how))
-        began = time.monotonic()
         page.process.communicate(timeout=30)
     assert page.process.returncode == 0
     assert lease.holder().get("purpose") != DAEMON
-    assert time.monotonic() - began < 25
 
 
 def test_a_link_for_another_browser(base: Path, page: Server) -> None:

@@ -65,6 +65,12 @@ UNPRICED_SPANS = (
     " WHERE counted = 1 AND price_version IS NULL"
 )
 COUNTED_SPANS = "CREATE INDEX run_spans_counted ON run_spans (run_id) WHERE counted = 1"
+# All that sums of usage over a time read; without `counted` older SQLite reads the rows as well.
+USED_SPANS = (
+    "CREATE INDEX run_spans_used ON run_spans (start_time, run_id, provider, model, input_tokens,"
+    " cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, cost_reported_usd,"
+    " cost_estimated_usd, counted) WHERE counted = 1"
+)
 
 
 def _sum(column: str) -> str:
@@ -113,7 +119,7 @@ GROUP BY runs.agent_name"""
 SPAN_TABLES = {"run_spans": RUN_SPANS, "span_calls": SPAN_CALLS, "run_metrics": RUN_METRICS}
 """The tables of spans that are a function of the log, given the same price data."""
 
-SPAN_INDEXES = (CALLS_OF_SPANS, OPEN_SPANS, COUNTED_SPANS, UNPRICED_SPANS)
+SPAN_INDEXES = (CALLS_OF_SPANS, OPEN_SPANS, COUNTED_SPANS, USED_SPANS, UNPRICED_SPANS)
 
 SPAN_VIEWS = {
     "run_usage": RUN_USAGE,

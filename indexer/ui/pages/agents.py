@@ -18,7 +18,7 @@ from indexer.ui.rendering import sentence_list
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, csv, html, json
 
 DAYS = 30
-_SECONDS = 0.12
+_SECONDS = 0.08
 _MOST_AGENTS = 200
 
 

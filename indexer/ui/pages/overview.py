@@ -17,9 +17,9 @@ from indexer.ui.pages.words import hour_label
 from indexer.ui.queries.agents import FAILED, Agent, Agents, look_back, median_by_agent
 from indexer.ui.queries.alerts import firing_alerts
 from indexer.ui.queries.day import Hour, last_day
-from indexer.ui.queries.filters import Condition
 from indexer.ui.queries.runs import Row, is_recorded, running_runs
-from indexer.ui.queries.usage import Usage, usage_by
+from indexer.ui.queries.usage import Period, Usage, usage_by
+from indexer.ui.readers import Deadline
 from indexer.ui.rendering import money
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, html, json
 from telemetry_core.timestamp import format_time
@@ -27,7 +27,7 @@ from telemetry_core.timestamp import format_time
 _MOST_RUNNING = 12
 _MOST_ATTENTION = 8
 _USUAL_DAYS = 8
-_LOOK_BACK_SECONDS = 0.06
+_LOOK_BACK_SECONDS = 0.05
 _SPENDING_SECONDS = 0.03
 _SPENDING_DAYS = 14
 
@@ -94,7 +94,7 @@ def spending_of(connection: sqlite3.Connection) -> Optional[Spending]:
     """Return what the last two weeks cost; None if no model was called in them."""
     today = datetime.now().astimezone()
     since = format_time(today - timedelta(days=_SPENDING_DAYS))
-    table = usage_by(connection, "day", Condition(since), _SPENDING_SECONDS)
+    table = usage_by(connection, "day", Period(since), Deadline(_SPENDING_SECONDS))
     if not table.rows:
         return None
     days = [today - timedelta(days=number) for number in range(_SPENDING_DAYS - 1, -1, -1)]

@@ -5,14 +5,15 @@ Called by the application.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Optional
 
 from indexer.ui.charts.bars import Bars, single_bars
 from indexer.ui.pages.words import PERIODS, day, period_in_words
-from indexer.ui.queries.filters import Condition, RunFilter, condition_of
-from indexer.ui.queries.usage import BY, UNKNOWN, Usage, UsageTable, usage_by
+from indexer.ui.queries.filters import RunFilter, condition_of
+from indexer.ui.queries.usage import BY, UNKNOWN, Period, Usage, UsageTable, usage_by
+from indexer.ui.readers import Deadline
 from indexer.ui.rendering import money, percent, tokens
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, csv, html, json
 from telemetry_core.timestamp import format_time, parse_time
@@ -26,14 +27,10 @@ def usage(site: Site, asked: Asked) -> Reply:
     """Return the page of usage."""
     by = asked.get("by") if asked.get("by") in BY else "model"
     since = asked.get("since", _DEFAULT)
-    condition = condition_of(RunFilter(since=since, show="all"))
-    with site.readers.connection(PAGE_SECONDS) as connection:
-        table = usage_by(connection, by, condition, _SECONDS)
-        if asked.form != "html":
-            return _data(asked, by, table)
-        days = usage_by(connection, "day", condition, _SECONDS) if by != "day" else table
-        earlier = _before(condition)
-        before = usage_by(connection, by, earlier, _SECONDS) if earlier and by != "day" else None
+    found = site.kept.get(f"usage by {by} since {since}", lambda: _look(site, by, since))
+    if asked.form != "html":
+        return _data(asked, by, found.table)
+    table = found.table
     everything = table.all
     return html(
         site,
@@ -46,11 +43,29 @@ def usage(site: Site, asked: Asked) -> Reply:
         periods=PERIODS,
         rows=_sorted(by, table),
         total=everything,
-        changes=_changes(table, before),
+        changes=_changes(table, found.before),
         unknown=UNKNOWN,
-        **_charts(days),
+        **_charts(table.days),
         searched=day(table.searched_to) if table.searched_to else "",
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    table: UsageTable
+    before: Optional[UsageTable]
+    """The period of the same length before; None where there is none, or no time for it."""
+
+
+def _look(site: Site, by: str, since: str) -> _Found:
+    period = Period(condition_of(RunFilter(since=since, show="all")).since or "")
+    deadline = Deadline(_SECONDS)
+    with site.readers.connection(PAGE_SECONDS) as connection:
+        table = usage_by(connection, by, period, deadline)
+        earlier = _before(period)
+        if earlier is None or by == "day" or table.searched_to:
+            return _Found(table, None)
+        return _Found(table, usage_by(connection, by, earlier, deadline, table.calls_left))
 
 
 def sentence(total: Usage, since: str) -> str:
@@ -76,21 +91,21 @@ def _sorted(by: str, table: UsageTable) -> list[tuple[str, Usage]]:
     return sorted(rows, key=lambda row: (-row[1].cost, -row[1].tokens))[:_MOST_ROWS]
 
 
-def _before(condition: Condition) -> Optional[Condition]:
+def _before(period: Period) -> Optional[Period]:
     """Return the period of the same length before one that reaches to now."""
-    if condition.since is None:
+    if not period.since:
         return None
-    since = parse_time(condition.since)
+    since = parse_time(period.since)
     try:
         earlier = since - (datetime.now(timezone.utc) - since)
     except OverflowError:
         return None
-    return Condition(format_time(earlier), condition.since)
+    return Period(format_time(earlier), period.since)
 
 
 def _changes(table: UsageTable, before: Optional[UsageTable]) -> dict[str, float]:
     """Return by how much the cost of each row is above that of the period before."""
-    if before is None or before.searched_to or table.searched_to:
+    if before is None or before.searched_to:
         return {}
     pairs = ((key, row, before.rows.get(key)) for key, row in table.rows.items())
     return {
@@ -100,11 +115,11 @@ def _changes(table: UsageTable, before: Optional[UsageTable]) -> dict[str, float
     }
 
 
-def _charts(table: UsageTable) -> dict[str, Any]:
-    days = _all_days([key for key in table.rows if key != UNKNOWN])
+def _charts(used: dict[str, Usage]) -> dict[str, Any]:
+    days = _all_days([key for key in used if key != UNKNOWN])
     costs, sizes = [], []
     for key in days:
-        row = table.rows.get(key)
+        row = used.get(key)
         label = f"{date.fromisoformat(key):%b} {date.fromisoformat(key).day}"
         cost, size = (row.cost, row.tokens) if row else (0.0, 0.0)
         costs.append((label, f"{label}: {money(row.cost_usd) if row else money(0)}", cost))

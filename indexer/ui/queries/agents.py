@@ -26,6 +26,7 @@ _COLUMNS = (
     " runs.run_id, runs.job_type"
 )
 FAILED = frozenset(("failed", "timeout"))
+_OPEN = frozenset((RUNNING, STALE))
 _FEW = 4
 """With fewer runs than this, a rate or a median says nothing yet."""
 
@@ -60,11 +61,23 @@ class Look:
     def add(self, one: Outcome) -> None:
         """Take a run into account."""
         self.runs += 1
-        self.failed += one.has_failed
-        has_ended = one.status not in (RUNNING, STALE)
-        self.running += not has_ended
-        if isinstance(one.duration_ms, (int, float)) and has_ended:
+        status = one.status
+        if status in FAILED:
+            self.failed += 1
+        elif status in _OPEN:
+            self.running += 1
+            return
+        if isinstance(one.duration_ms, (int, float)):
             self.durations.append(one.duration_ms)
+
+    def __add__(self, other: Look) -> Look:
+        """Return both times summed up together."""
+        return Look(
+            self.runs + other.runs,
+            self.failed + other.failed,
+            self.running + other.running,
+            self.durations + other.durations,
+        )
 
     @property
     def ended(self) -> int:
@@ -98,7 +111,6 @@ class Agent:
     """One agent: all of the time looked at, the last day of it, and each day."""
 
     name: str
-    all: Look = field(default_factory=Look)
     recent: Look = field(default_factory=Look)
     usual: Look = field(default_factory=Look)
     days: dict[str, Look] = field(default_factory=dict)
@@ -109,12 +121,19 @@ class Agent:
     def add(self, one: Outcome, recent_since: str) -> None:
         """Take a run into account; they come newest first."""
         self.newest = self.newest or one
-        self.all.add(one)
         (self.recent if one.start_time >= recent_since else self.usual).add(one)
-        self.days.setdefault(_local_day(one.start_time[:13]), Look()).add(one)
+        day = _local_day(one.start_time[:13])
+        if day not in self.days:
+            self.days[day] = Look()
+        self.days[day].add(one)
         self.jobs[one.job] += 1
         if one.has_failed:
             self.failures.append(one)
+
+    @property
+    def all(self) -> Look:
+        """All of the time."""
+        return self.recent + self.usual
 
     def errors(self, limit: int = 5) -> list[ErrorGroup]:
         """Return its failures by their error, the most frequent first."""
@@ -168,7 +187,9 @@ def summed_up(outcomes: Iterable[Outcome], recent_since: str) -> list[Agent]:
     """Return the agents of some runs, which come newest first; the busiest agent first."""
     agents: dict[str, Agent] = {}
     for one in outcomes:
-        agents.setdefault(one.agent, Agent(one.agent)).add(one, recent_since)
+        if one.agent not in agents:
+            agents[one.agent] = Agent(one.agent)
+        agents[one.agent].add(one, recent_since)
     return sorted(agents.values(), key=lambda agent: (-agent.all.runs, agent.name))
 
 

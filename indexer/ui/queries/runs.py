@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional
 from indexer.terminal.format import seconds_since
 from indexer.ui.queries.activity import Activity, activities_of
 from indexer.ui.queries.filters import STALE, Place, RunFilter, condition_of
-from indexer.ui.queries.scan import Scan, run_scan
+from indexer.ui.queries.scan import MOST_RUNS, Scan, run_scan
 from indexer.ui.queries.usage import Usage, costs_of
 
 PAGE_ROWS = 50
@@ -198,7 +198,9 @@ def matching_rows(
 def count_runs(connection: sqlite3.Connection, runs: RunFilter) -> Count:
     """Count the runs that match, to a thousand."""
     scan = Scan(condition_of(runs))
-    found = run_scan(connection, scan, "runs.status", MOST_COUNTED + 1, _COUNT_SECONDS)
+    found = run_scan(
+        connection, scan, "runs.status", MOST_COUNTED + 1, _COUNT_SECONDS, most_runs=MOST_RUNS // 3
+    )
     by_status: dict[str, int] = {}
     for (status,) in found.rows[:MOST_COUNTED]:
         by_status[str(status)] = by_status.get(str(status), 0) + 1

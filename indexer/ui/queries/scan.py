@@ -17,6 +17,8 @@ from indexer.ui.readers import Deadline
 _FIRST_PIECE = 500
 _LARGEST_PIECE = 4_000
 """So many rows at a time, for the deadline is looked at in between."""
+MOST_RUNS = 120_000
+"""So many runs are looked through for one answer, however fast the machine is."""
 
 
 class Scanned(NamedTuple):
@@ -90,19 +92,28 @@ class Scan(NamedTuple):
 
 
 def run_scan(
-    connection: sqlite3.Connection, scan: Scan, columns: str, limit: int, seconds: float
+    connection: sqlite3.Connection,
+    scan: Scan,
+    columns: str,
+    limit: int,
+    seconds: float,
+    *,
+    most_runs: int = MOST_RUNS,
 ) -> Scanned:
-    """Return at most `limit` rows of `columns` of `agent_runs AS runs`; stop after `seconds`."""
+    """Return at most `limit` rows of `columns` of `agent_runs AS runs`.
+
+    It stops after `seconds`, and after `most_runs` that it looked at.
+    """
     rows: list[Any] = []
     deadline, place = Deadline(seconds), scan.start
     try:
-        for end in pieces(connection, scan):
+        for end, looked in pieces(connection, scan):
             sql, values = scan.piece(columns, place, end)
             rows += connection.execute(sql, (*values, limit - len(rows))).fetchall()
             place = end
             if end is None or len(rows) >= limit:
                 return Scanned(rows, None)
-            if deadline.is_over():
+            if looked >= most_runs or deadline.is_over():
                 return Scanned(rows, place)
     except sqlite3.OperationalError as error:
         # The connection's own deadline, which is longer than ours.
@@ -111,14 +122,15 @@ def run_scan(
     return Scanned(rows, place or Place("", ""))
 
 
-def pieces(connection: sqlite3.Connection, scan: Scan) -> Iterator[Optional[Place]]:
-    """Yield where each piece ends; None for the last, which has no end."""
-    size, place = _FIRST_PIECE, scan.start
+def pieces(connection: sqlite3.Connection, scan: Scan) -> Iterator[tuple[Optional[Place], int]]:
+    """Yield where each piece ends, None for the last, and how many runs there are up to there."""
+    size, looked, place = _FIRST_PIECE, 0, scan.start
     while True:
         sql, values = scan.boundary(place)
         row = connection.execute(sql, (*values, size)).fetchone()
         place = None if row is None else Place(*row)
-        yield place
+        looked += size
+        yield place, looked
         if place is None:
             return
         size = min(size * 2, _LARGEST_PIECE)

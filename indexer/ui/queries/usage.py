@@ -7,19 +7,17 @@ that is not known is none, never zero.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Optional
+from functools import lru_cache
+from typing import Any, NamedTuple, Optional
 
-from indexer.ui.queries.filters import Condition, Place
-from indexer.ui.queries.scan import Scan, pieces
 from indexer.ui.readers import Deadline
 from telemetry_core.timestamp import parse_time
 
 BY = ("day", "model", "agent", "project")
 UNKNOWN = "unknown"
 
-_PROJECT = "coalesce(runs.product, runs.git_repo)"
 _SUMS = """count(*), total(spans.input_tokens), total(spans.cache_read_tokens),
   total(spans.cache_write_tokens), total(spans.output_tokens), total(spans.reasoning_tokens),
   total(coalesce(spans.cost_reported_usd, spans.cost_estimated_usd)),
@@ -29,12 +27,26 @@ _SPANS = (
     "JOIN run_spans AS spans INDEXED BY run_spans_counted"
     " ON spans.run_id = runs.run_id AND spans.counted = 1"
 )
+# The index has all that is summed up. `CROSS` keeps the order of the join: calls, then their runs.
+_CALLS = "run_spans AS spans INDEXED BY run_spans_used"
+_RUNS = " CROSS JOIN agent_runs AS runs ON runs.run_id = spans.run_id"
 _KEYS = {
-    "model": "spans.provider, spans.model",
-    "agent": "runs.agent_name, NULL",
-    "project": f"{_PROJECT}, NULL",
-    "day": "substr(spans.start_time, 1, 13), NULL",
+    "model": ("spans.provider, spans.model", ""),
+    "agent": ("runs.agent_name, NULL", _RUNS),
+    "project": ("coalesce(runs.product, runs.git_repo), NULL", _RUNS),
+    "day": ("NULL, NULL", ""),
 }
+_FIRST_PIECE = 2_000
+_LARGEST_PIECE = 16_000
+_MOST_CALLS = 120_000
+"""So many calls are summed up for one page: about as many as its time allows."""
+
+
+class Period(NamedTuple):
+    """Some time: from a moment until before another."""
+
+    since: str = ""
+    until: str = "9999"
 
 
 @dataclass
@@ -83,10 +95,13 @@ class Usage:
 
 @dataclass(frozen=True)
 class UsageTable:
-    """Usage by some key, as far back as was looked."""
+    """Usage by some key and by day, as far back as was looked."""
 
     rows: dict[str, Usage]
+    days: dict[str, Usage]
     searched_to: str
+    calls_left: int
+    """How many calls more may be summed up."""
 
     @property
     def all(self) -> Usage:
@@ -98,50 +113,65 @@ class UsageTable:
 
 
 def usage_by(
-    connection: sqlite3.Connection, by: str, condition: Condition, seconds: float
+    connection: sqlite3.Connection,
+    by: str,
+    period: Period,
+    deadline: Deadline,
+    most_calls: int = _MOST_CALLS,
 ) -> UsageTable:
-    """Return usage by day, model, agent or project of the runs that began in a time."""
+    """Return usage by day, model, agent or project of the calls that began in a time."""
     rows: dict[str, Usage] = {}
-    scan, deadline, place = Scan(condition), Deadline(seconds), None
+    days: dict[str, Usage] = {}
+    left, size = most_calls, _FIRST_PIECE
     try:
-        for end in pieces(connection, scan):
-            for key, usage in _piece(connection, by, scan, place, end):
+        while left > 0 and not deadline.is_over():
+            start = _start_of_piece(connection, period, min(size, left))
+            piece = Period(start or period.since, period.until)
+            for day, key, usage in _sums(connection, by, piece):
                 rows.setdefault(key, Usage()).add(usage)
-            place = end
-            if end is None:
-                return UsageTable(rows, "")
-            if deadline.is_over():
-                break
+                days.setdefault(day, Usage()).add(usage)
+            if start is None:
+                return UsageTable(rows, days, "", left)
+            period = Period(period.since, start)
+            left, size = left - size, min(size * 2, _LARGEST_PIECE)
     except sqlite3.OperationalError as error:
         if str(error) != "interrupted":
             raise
-    return UsageTable(rows, place.start_time if place else "")
+    return UsageTable(rows, days, period.until, 0)
 
 
-def _piece(
-    connection: sqlite3.Connection,
-    by: str,
-    scan: Scan,
-    start: Optional[Place],
-    end: Optional[Place],
-) -> list[tuple[str, Usage]]:
-    where, values = scan.window(start, end)
-    # `CROSS` keeps the order of the join: runs of the time first, then their calls.
+def _start_of_piece(connection: sqlite3.Connection, period: Period, size: int) -> Optional[str]:
+    """Return when the call began that so many calls of a period follow; None if there is none."""
     sql = (
-        f"SELECT {_KEYS[by]}, {_SUMS} FROM agent_runs AS runs INDEXED BY agent_runs_by_start"
-        f" CROSS {_SPANS} WHERE {where} GROUP BY 1, 2"
+        f"SELECT spans.start_time FROM {_CALLS} WHERE spans.counted = 1"
+        " AND spans.start_time >= ? AND spans.start_time < ?"
+        " ORDER BY spans.start_time DESC LIMIT 1 OFFSET ?"
     )
-    return [(_key(by, row[0], row[1]), Usage(*row[2:])) for row in connection.execute(sql, values)]
+    row = connection.execute(sql, (*period, size)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _sums(
+    connection: sqlite3.Connection, by: str, period: Period
+) -> Iterator[tuple[str, str, Usage]]:
+    columns, join = _KEYS[by]
+    sql = (
+        f"SELECT substr(spans.start_time, 1, 13), {columns}, {_SUMS} FROM {_CALLS}{join}"
+        " WHERE spans.counted = 1 AND spans.start_time >= ? AND spans.start_time < ?"
+        " GROUP BY 1, 2, 3"
+    )
+    for row in connection.execute(sql, period):
+        day = _local_day(row[0])
+        yield day, day if by == "day" else _key(by, row[1], row[2]), Usage(*row[3:])
 
 
 def _key(by: str, first: Any, second: Any) -> str:
-    if by == "day":
-        return _local_day(first)
     if by == "model":
         return str(second or UNKNOWN)
     return str(first) if first is not None else UNKNOWN
 
 
+@lru_cache(maxsize=10_000)
 def _local_day(hour: Any) -> str:
     try:
         return f"{parse_time(f'{hour}:00:00Z').astimezone():%Y-%m-%d}"

@@ -214,6 +214,7 @@ def test_what_sqlite_undid_already_is_not_undone_again(tmp_path: Path) -> None:
 
 _POWERLESS = """
     import os, stat, sys
+    import urllib.parse  # Path.as_uri imports it when nobody else may read Python's files
     from contextlib import closing
     from pathlib import Path
     from indexer.store.connection import open_writer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -39,10 +39,11 @@ def _row(run_id: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def _with(*rows: dict[str, Any]) -> sqlite3.Connection:
-    connection = empty_database()
-    save_runs(connection, rows)
-    return connection
+def _ask(sql: str, *rows: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What a query gives where these are the runs."""
+    with closing(empty_database()) as connection:
+        save_runs(connection, rows)
+        return connection.execute(sql).fetchall()
 
 
 @pytest.mark.parametrize("view", sorted(VIEWS))
@@ -55,8 +56,7 @@ def test_no_value_breaks_a_view(view: str, hostile: Any) -> None:
         for number, start in enumerate((hostile, "2026-01-01T00:00:00.000000Z") * 2)
     ]
     good = _row("good", agent_name="other", start_time="2026-01-02T00:00:00.000000Z")
-    connection = _with(*bad, good)
-    found = connection.execute(f"SELECT * FROM {view}").fetchall()
+    found = _ask(f"SELECT * FROM {view}", *bad, good)
     if view == "runs_by_day":
         assert "2026-01-02" in [row[0] for row in found]
     if view == "runs_by_agent":
@@ -67,9 +67,8 @@ def test_no_value_breaks_a_view(view: str, hostile: Any) -> None:
 
 def test_percentiles_are_of_numbers_only() -> None:
     """A text sorts after every number, and would be the p95."""
-    connection = _with(_row("a", duration_ms=10), _row("b", duration_ms="words"))
-    found = connection.execute("SELECT p50_duration_ms, p95_duration_ms FROM runs_by_agent")
-    assert found.fetchall() == [(10, 10)]
+    rows = _row("a", duration_ms=10), _row("b", duration_ms="words")
+    assert _ask("SELECT p50_duration_ms, p95_duration_ms FROM runs_by_agent", *rows) == [(10, 10)]
 
 
 def _tree(*parents: tuple[str, Any]) -> dict[str, tuple[str, int]]:
@@ -77,7 +76,7 @@ def _tree(*parents: tuple[str, Any]) -> dict[str, tuple[str, int]]:
         _row(run, parent_run_id=parent, start_time=f"2026-01-01T00:00:{number:02d}.000000Z")
         for number, (run, parent) in enumerate(parents)
     ]
-    found = _with(*rows).execute("SELECT run_id, root_run_id, depth FROM run_tree").fetchall()
+    found = _ask("SELECT run_id, root_run_id, depth FROM run_tree", *rows)
     assert len(found) == len(parents), "every run once"
     return {run: (root, depth) for run, root, depth in found}
 
@@ -105,9 +104,6 @@ def test_a_deep_chain_is_shown_whole() -> None:
         _row(f"r{number:03d}", parent_run_id=f"r{number - 1:03d}" if number else None)
         for number in range(300)
     ]
-    connection = _with(*rows)
-    found = connection.execute(
-        "SELECT depth, length(path) FROM run_tree ORDER BY run_id"
-    ).fetchall()
+    found = _ask("SELECT depth, length(path) FROM run_tree ORDER BY run_id", *rows)
     assert [depth for depth, _ in found] == [min(number, 100) for number in range(300)]
     assert max(length for _, length in found) < 5_000

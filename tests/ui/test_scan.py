@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -16,17 +18,17 @@ _RUNS = 3_000
 
 
 @pytest.fixture(scope="module")
-def connection() -> sqlite3.Connection:
+def connection() -> Iterator[sqlite3.Connection]:
     """Runs of which many began at the same moment."""
-    database = empty_database()
     rows = [
         (f"run-{number:05d}", f"2026-01-01T00:{number // 40 % 60:02d}:00.000000Z", number % 7)
         for number in range(_RUNS)
     ]
-    database.executemany(
-        "INSERT INTO agent_runs (run_id, start_time, items_failed) VALUES (?, ?, ?)", rows
-    )
-    return database
+    with closing(empty_database()) as database:
+        database.executemany(
+            "INSERT INTO agent_runs (run_id, start_time, items_failed) VALUES (?, ?, ?)", rows
+        )
+        yield database
 
 
 def _ids(connection: sqlite3.Connection, scan: Scan, limit: int = 10_000) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -17,6 +18,14 @@ from tests.support.forward import a_target
 
 # A socket that asyncio had just connected when it was cancelled is closed by its deallocation.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> Iterator[None]:
+    """Have such sockets deallocated here, not in the middle of a later test."""
+    yield
+    gc.collect()
+
 
 _PARCEL = Parcel("api", "run", 2, "run:2", b'{"run_id":"run"}', 1)
 _MAX_SECONDS = 30.0

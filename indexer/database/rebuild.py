@@ -15,6 +15,7 @@ from typing import Callable
 
 from indexer.database.lost_rows import check_nothing_lost
 from indexer.database.pricing.calls import price_calls
+from indexer.database.search_index import SearchIndex, prepare
 from indexer.database.swap import page_size_of, put_in_place
 from indexer.errors import DatabaseDamaged, Interrupted, OutOfMemory
 from indexer.ingest.ingest import Ingest, PassResult
@@ -50,8 +51,8 @@ def rebuild(
         try:
             connection = _open_shadow(shadow, page_size_of(base.database_path))
             with closing(connection), translated(shadow):
-                ingest = Ingest(connection, base.log_directory, omit)
-                first = _build(connection, ingest, on_progress, should_stop)
+                ingest = _empty(connection, base, omit)
+                first = _build(ingest, on_progress, should_stop)
                 # From here on nobody else writes the live database; little came in the meantime.
                 with base.write_lease():
                     last = ingest.run_pass(on_progress=on_progress)
@@ -66,13 +67,19 @@ def rebuild(
             database.remove_database(shadow)
 
 
+def _empty(connection: sqlite3.Connection, base: Base, omit: Collection[str]) -> Ingest:
+    """Create all tables, and return what fills them."""
+    create_schema(connection)
+    prepare(connection, base)
+    listeners = [SearchIndex(connection).update]
+    return Ingest(connection, base.log_directory, omit, listeners)
+
+
 def _build(
-    connection: sqlite3.Connection,
     ingest: Ingest,
     on_progress: Progress,
     should_stop: ShouldStop,
 ) -> PassResult:
-    create_schema(connection)
     try:
         first = ingest.run_pass(should_stop, on_progress)
     except MemoryError as error:

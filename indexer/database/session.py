@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 from indexer.database.gone_processes import refresh_gone_processes
 from indexer.database.pricing.calls import price_calls
+from indexer.database.search_index import SearchIndex, prepare
 from indexer.database.session_checks import SessionChecks
 from indexer.errors import DatabaseDamaged, OutOfMemory
 from indexer.ingest.ingest import Ingest, Listener, PassResult
@@ -58,6 +59,7 @@ class Session:
         self._lease = base.write_lease()
         self._checks = SessionChecks(base.database_path, connection)
         self._outbox = _outbox_of(connection, base)
+        self._search = SearchIndex(connection)
         self._is_read = False
         self._ingest = Ingest(connection, base.log_directory, listeners=self._listeners())
 
@@ -75,6 +77,7 @@ class Session:
         with database.closed_on_error(connection):
             with base.write_lease(), translated(base.database_path):
                 set_stale_after(connection, base.config.stale_after)
+                prepare(connection, base)
             return cls(base, connection, on_progress, should_stop)
 
     def run_pass(self) -> PassResult:
@@ -88,6 +91,7 @@ class Session:
             price_calls(self.connection, self._base.directory)
             if result.is_complete and self._outbox is not None:
                 self._outbox.catch_up(self._should_stop)
+            self._search.fill(self._should_stop)
             return result
 
     @property
@@ -133,7 +137,7 @@ class Session:
 
     def _listeners(self) -> Sequence[Listener]:
         outbox = self._forget_queue if self._outbox is None else self._outbox.update
-        return (outbox, self._settle_alerts)
+        return (outbox, self._settle_alerts, self._search.update)
 
     def _settle_alerts(self, stored: StoreResult) -> None:
         """Remove messages of alerts from the outbox whose receipt was read."""

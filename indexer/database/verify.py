@@ -26,6 +26,7 @@ from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED
 from indexer.store.events.codec import EventRow, StoredEvent, alternative_id
 from indexer.store.events.table import find_event, rows_not_stored
 from indexer.store.quarantine import Fault
+from indexer.store.search.query import is_indexed, missing_events
 from indexer.system.base import Base
 from indexer.system.callbacks import Progress, no_progress
 
@@ -231,6 +232,9 @@ class _Comparison:
         """Spans, claims and metrics have to be what the stored events come to."""
         for difference in differences(self._connection, whole_runs(self._connection)):
             self._differ(difference)
+        missing = missing_events(self._connection) if is_indexed(self._connection) else 0
+        if missing:
+            self._differ(f"the search index lacks {missing} events")
 
     def _differ(self, difference: str) -> None:
         if len(self._differences) < MAX_DIFFERENCES:

@@ -17,6 +17,7 @@ from indexer.mcp.bounds import answer
 from indexer.store import answers
 from indexer.store.query import Query
 from indexer.store.run_queries import RunFilter, find_run, select_runs
+from indexer.store.search.query import events_with
 from indexer.store.spans.usage import GROUPINGS, usage_by, usage_of_run, usage_total
 from indexer.system.base import Base
 from telemetry_core.duration import parse_duration
@@ -82,7 +83,7 @@ class Tools:
     ) -> dict[str, Any]:
         """Find the latest events whose type or payload contains a text, in any case."""
         with self._open() as connection:
-            found = answers.events_with(connection, text, _since(since), run_id, _bounded(limit))
+            found = events_with(connection, text, _since(since), run_id, _bounded(limit))
             return answer(events=found)
 
     def what_failed(

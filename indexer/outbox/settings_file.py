@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 KINDS = ("http", "sheets", "file", "otlp")
-_SECTIONS = ("targets", "channels", "alerts", "heartbeat", "import", "receive")
+_SECTIONS = ("targets", "channels", "alerts", "heartbeat", "import", "receive", "search")
 """All but the targets are read by their own rooms."""
 _FIELDS = ("known", "all")
 _WORDS = {
@@ -83,6 +83,11 @@ def read_tables(path: Path) -> tuple[dict[str, Any], list[str]]:
         for name in document
         if name not in _SECTIONS
     ]
+    search = document.get("search", {})
+    if not isinstance(search, dict) or any(
+        name != "index" or type(value) is not bool for name, value in search.items()
+    ):
+        problems.append(f"{path}: write [search] with nothing but `index = true` or `false`")
     tables = document.get("targets", {})
     if not isinstance(tables, dict):
         return {}, [

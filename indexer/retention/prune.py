@@ -15,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import NamedTuple, Optional
 
 from indexer.database.rebuild import rebuild
+from indexer.database.search_index import SearchIndex
 from indexer.errors import DatabaseUnusable
 from indexer.ingest.apply import refold_runs
 from indexer.ingest.ingest import Ingest
@@ -35,6 +36,8 @@ from indexer.store import connection as database
 from indexer.store import cursors
 from indexer.store.events.table import has_alternative_ids
 from indexer.store.schema.check import has_our_schema
+from indexer.store.search.index import remove_segments
+from indexer.store.search.tables import has_tables
 from indexer.store.sqlite_errors import translated
 from indexer.system.base import Base
 from indexer.system.callbacks import ShouldStop, never_stop
@@ -161,7 +164,8 @@ def _look(
 ) -> tuple[list[Segment], dict[str, str]]:
     """Index what is new; return the segments that may be deleted, and why others may not."""
     due = OutboxProjection(connection, load_targets(base).targets)
-    Ingest(connection, base.log_directory, listeners=[due.update]).run_pass()
+    listeners = [due.update, SearchIndex(connection).update]
+    Ingest(connection, base.log_directory, listeners=listeners).run_pass()
     named = [file for file in list_segments(base.log_directory) if file.name in names]
     return _indexed_files(connection, named)
 
@@ -217,6 +221,8 @@ def _cut_out(connection: sqlite3.Connection, files: list[Segment]) -> bool:
         return False
     with database.transaction(connection):
         cursors.drop_segments(connection, names)
+        if has_tables(connection):
+            remove_segments(connection, [file_id(file.name) for file in files])
         connection.execute(f"DELETE FROM run_events WHERE file_id IN ({_numbers(files)})")
         refold_runs(connection, runs)
     return True

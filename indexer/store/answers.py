@@ -85,25 +85,6 @@ def spans(connection: sqlite3.Connection, run_id: str, limit: int) -> list[Row]:
     )
 
 
-def events_with(
-    connection: sqlite3.Connection,
-    text: str,
-    since: str,
-    run_id: Optional[str],
-    limit: int,
-) -> list[Row]:
-    """Return the latest events whose type or payload contains a text, in any case."""
-    return _rows(
-        connection,
-        "SELECT timestamp, run_id, event_type, substr(payload_json, 1, 2000) AS payload"
-        " FROM run_events WHERE timestamp >= :since AND (:run IS NULL OR run_id = :run)"
-        " AND run_id NOT LIKE 'telemetry.%'"
-        " AND (payload_json LIKE :like ESCAPE '\\' OR event_type LIKE :like ESCAPE '\\')"
-        " ORDER BY timestamp DESC LIMIT :limit",
-        {"since": since, "run": run_id, "limit": limit, "like": f"%{_escaped(text)}%"},
-    )
-
-
 def outcomes(connection: sqlite3.Connection, since: str, until: str) -> list[Row]:
     """Return runs, failures and durations by agent and job, of runs that began in a period."""
     return _rows(
@@ -131,9 +112,3 @@ def _rows(connection: sqlite3.Connection, sql: str, values: dict[str, Any]) -> l
     cursor = connection.execute(sql, values)
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row)) for row in cursor]
-
-
-def _escaped(text: str) -> str:
-    for character in "\\%_":
-        text = text.replace(character, "\\" + character)
-    return text

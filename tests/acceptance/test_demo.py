@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -213,11 +214,14 @@ def test_a_signal_in_the_middle_of_a_start_leaves_nothing_running(base, monkeypa
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
-    processes = Processes(Base.at(base, os.environ))
-    for start in (partial(processes.start_researcher, "one", {}), processes.ensure_daemon):
-        with pytest.raises(KeyboardInterrupt):
-            start()
-    processes.close()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with closing(Processes(Base.at(base, os.environ))) as processes:
+            for start in (partial(processes.start_researcher, "one", {}), processes.ensure_daemon):
+                with pytest.raises(KeyboardInterrupt):
+                    start()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert [one.returncode is not None for one in started] == [True, True]
 
 

@@ -287,3 +287,19 @@ def _add_alert(base: Path, kind: str, number: int, item: dict[str, str]) -> None
     with open(base / "raw" / "events_20260101.ndjson", "ab") as log:
         log.write(encode(event))
     index_once(Base.at(base, {}))
+
+
+def test_a_run_is_found_by_what_its_events_say(base: Path, client: TelemetryClient) -> None:
+    """Where the indexer keeps an index of them; words that no run has leave none."""
+    (base / "config").mkdir(parents=True)
+    (base / "config" / "telemetry.toml").write_text("[search]\nindex = true\n")
+    with client.track_run("wanted", "job") as run:
+        run.log_event("e", {"text": "a needle"})
+    with client.track_run("other", "job"):
+        pass
+    index_once(Base.at(base, {}))
+    with visiting(base) as visitor:
+        found = visitor.get("/runs.json?q=needle").json()["runs"]
+        assert [one["agent_name"] for one in found] == ["wanted"]
+        assert visitor.get("/runs.json?q=needle+nothing").json()["runs"] == []
+        assert "wanted" in visitor.get("/runs?q=need").text

@@ -17,6 +17,7 @@ NAMES = (
     "processes",
     "imports",
     "indexing",
+    "searching",
     "replay",
     "growth",
     "latency",

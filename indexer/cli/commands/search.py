@@ -10,7 +10,8 @@ import click
 from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.cli.exit_codes import OK
 from indexer.errors import QueryFailed
-from indexer.store.answers import events_with, time_limit
+from indexer.store.answers import time_limit
+from indexer.store.search.query import events_with
 from indexer.terminal.format import local_time, plain
 from indexer.terminal.json_output import print_json
 from indexer.terminal.runs_table import short_id
@@ -61,7 +62,8 @@ def command(
 ) -> int:
     """Find the latest events whose type or payload contains TEXT, in any case.
 
-    It reads the events one by one: --since and --run make it quick where there are many.
+    It reads the events one by one: --since and --run make it quick where there are many, and so
+    does an index, which `index = true` in [search] of config/telemetry.toml has the indexer keep.
     """
     if not text.strip():
         raise click.UsageError("the text is empty: every event contains it")
@@ -93,5 +95,5 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 def _too_slow(timeout: float) -> QueryFailed:
     failed = QueryFailed(f"the search took longer than {timeout:g} s")
-    failed.hint = "Use --since or --run, or allow more with --timeout"
+    failed.hint = "Use --since or --run, allow more with --timeout, or have an index kept (--help)"
     return failed

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
+from indexer.store.search.query import runs_with
 from indexer.terminal.format import count, many
 from indexer.ui.pages.words import PERIODS, day, period_in_words
 from indexer.ui.queries.filters import STALE, Place, RunFilter, parse_filter
@@ -31,6 +33,8 @@ from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, csv, html, json
 from telemetry_core.status import STATUSES
 
 _MOST_IDS = 100
+_MOST_WORDS = 5
+_MOST_FOUND = 200
 COLUMNS = {
     "started": "Started",
     "duration": "Duration",
@@ -49,6 +53,7 @@ def runs(site: Site, asked: Asked) -> Reply:
     """Return the list of runs."""
     wanted = parse_filter(asked.last, asked.lists)
     with site.readers.connection(PAGE_SECONDS) as connection:
+        wanted = _with_events(connection, wanted)
         if asked.get("part") == "rows":
             return _rows(site, asked, matching_rows(connection, wanted, _ids(asked)))
         page = _page(connection, asked, wanted)
@@ -77,6 +82,14 @@ def runs(site: Site, asked: Asked) -> Reply:
         sort=_sort(asked),
         searched=day(page.searched_to) if page.searched_to else "",
         query=asked.query,
+    )
+
+
+def _with_events(connection: sqlite3.Connection, wanted: RunFilter) -> RunFilter:
+    """Return the filter with the runs whose events have its words, as the search index says."""
+    words = wanted.text.split()[:_MOST_WORDS]
+    return replace(
+        wanted, in_events={word: runs_with(connection, word, _MOST_FOUND) for word in words}
     )
 
 

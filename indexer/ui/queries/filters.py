@@ -108,6 +108,8 @@ class RunFilter:
     """Words to be found, and comparisons such as `duration>2m`."""
     show: str = ""
     """`roots`, `all`, or empty: roots only where nothing is filtered."""
+    in_events: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
+    """By word, runs that have an event with it."""
     problems: tuple[str, ...] = field(default=(), compare=False)
     """What of the address was not understood."""
 
@@ -146,7 +148,7 @@ def parse_filter(query: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -
         until,
         query.get("q", "").strip(),
         query.get("show", ""),
-        tuple(problems),
+        problems=tuple(problems),
     )
 
 
@@ -161,7 +163,7 @@ def condition_of(runs: RunFilter) -> Condition:
             parts.append(f"({' OR '.join(sql for sql, _ in options)})")
             values += [value for _, given in options for value in given]
     for word in runs.text.split():
-        sql, given = _word(word)
+        sql, given = _word(word, runs.in_events.get(word, ()))
         parts.append(sql)
         values += given
     if runs.has_roots_only:
@@ -179,7 +181,7 @@ def _matches(name: str, wanted: str) -> tuple[str, list[Any]]:
     return f"{_COLUMNS[name]} = ?", [wanted]
 
 
-def _word(word: str) -> tuple[str, list[Any]]:
+def _word(word: str, in_events: Sequence[str]) -> tuple[str, list[Any]]:
     """Return the condition of one word: a comparison if it is one, else text to be found."""
     found = _COMPARISON.fullmatch(word)
     if found is not None:
@@ -193,7 +195,9 @@ def _word(word: str) -> tuple[str, list[Any]]:
             return f"{_TEXTS[name]} {sign} ?", [value]
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     options = " OR ".join(f"runs.{name} LIKE ? ESCAPE '\\'" for name in _SEARCHED)
-    return f"({options})", [f"%{escaped}%"] * len(_SEARCHED)
+    if in_events:
+        options += f" OR runs.run_id IN ({', '.join('?' * len(in_events))})"
+    return f"({options})", [f"%{escaped}%"] * len(_SEARCHED) + list(in_events)
 
 
 def _number(text: str) -> Union[float, int, None]:

@@ -91,7 +91,7 @@ def test_every_run_is_held_however_the_receiver_fails(
         story.lose_database()
         story.finish()
         assert len(receiver.order) == sent, (where, "sent again after a rebuild")
-        story.queue.connection.close()
+        story.close()
         shutil.rmtree(scratch / str(number))
 
 
@@ -109,6 +109,7 @@ def test_a_run_that_breaks_its_receiver_keeps_nobody_back(tmp_path: Path) -> Non
     for _ in range(200):
         story.tick()
     assert receiver.held.keys() == {f"{run}:2" for run in runs}
+    story.close()
 
 
 def test_nothing_more_is_sent_while_receipts_can_not_be_written(
@@ -140,6 +141,7 @@ def test_nothing_more_is_sent_while_receipts_can_not_be_written(
     story._receipts.has_news = True
     story.finish()
     assert sorted(receiver.order) == [f"{run}:2" for run in runs], "each once"
+    story.close()
 
 
 def test_a_database_that_fails_as_outcomes_are_noted_stops_nothing_for_good(
@@ -165,6 +167,7 @@ def test_a_database_that_fails_as_outcomes_are_noted_stops_nothing_for_good(
                 story.tick()
     story.finish()
     assert receiver.held.keys() == {f"{run}:2" for run in runs}
+    story.close()
 
 
 @pytest.mark.parametrize("block", _blocks(_REAL_BLOCKS))
@@ -197,7 +200,7 @@ def test_every_run_reaches_a_real_server_however_it_fails(
             assert _last_keys(story, poison) <= held["held"].keys(), (block, number)
             assert held["faults"] == [], (block, number)
             assert _in_order(held["order"]), (block, number)
-            story.queue.connection.close()
+            story.close()
             shutil.rmtree(scratch / str(number))
         sender.close()
     assert set(TAKEN_IN) < set(WAYS)

@@ -83,7 +83,7 @@ def test_a_run_that_is_accepted_at_its_nth_attempt_gets_there(
                 story.add_run()
             story.tick()
         assert wanted <= receiver.held, receiver.tries
-        story.queue.connection.close()
+        story.close()
 
 
 def test_a_receiver_that_loses_its_first_answer_to_each_key_gets_all(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_receiver_that_loses_its_first_answer_to_each_key_gets_all(tmp_path: P
     assert receiver.held == set(story.revisions)
     assert max(receiver.tries.values()) <= 10
     assert story.now - began < 3 * 3600
-    story.queue.connection.close()
+    story.close()
 
 
 @pytest.mark.parametrize("waiting", [1, 3, 20])

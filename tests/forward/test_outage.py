@@ -68,6 +68,7 @@ def test_runs_of_an_outage_of_three_days_drain_in_order_at_a_bounded_rate(tmp_pa
     story.lose_database()
     story.finish()
     assert len(receiver.order) == _RUNS, "a rebuild sends nothing again"
+    story.close()
 
 
 def _judge_drain(came: list[tuple[float, str]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import weakref
 import subprocess
 import sys
 from contextlib import closing
@@ -90,7 +89,6 @@ class Queue:
             with closing(sqlite3.connect(path)) as connection, closing(empty_database()) as empty:
                 empty.backup(connection)
         self.connection = open_writer(path, "TRUNCATE")
-        weakref.finalize(self, self.connection.close)
         # Neither is this database what survives anything here: the log is.
         self.connection.execute("PRAGMA synchronous = OFF")
         self.due = OutboxProjection(self.connection, targets)

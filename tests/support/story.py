@@ -140,11 +140,15 @@ class Story:
             [self.target], self._receipts, self._sender, lambda: self.now, self._rng.random
         )
 
-    def lose_database(self) -> None:
-        """Delete `db/`."""
+    def close(self) -> None:
+        """Close the database."""
         assert self.queue is not None
         self.queue.connection.close()
         self.queue = None
+
+    def lose_database(self) -> None:
+        """Delete `db/`."""
+        self.close()
         remove_database(self._directory / "view.sqlite")
         self.be_born()
 

@@ -47,6 +47,24 @@ def test_it_answers_without_importing_what_it_does_not_need(argument):
 
 
 @pytest.mark.parametrize(
+    "how", [("-m", "indexer"), (str(Path(sys.executable).parent / "telemetry"),)]
+)
+def test_a_module_of_the_users_does_not_shadow_it_in_isolated_mode(how, tmp_path):
+    """A package `indexer` in PYTHONPATH, as a crontab or a shell profile may have it."""
+    (tmp_path / "indexer").mkdir()
+    (tmp_path / "indexer" / "__init__.py").write_text("raise SystemExit('not ours')")
+    ran = subprocess.run(
+        [sys.executable, "-I", *how, "--version"],
+        env=environment(PYTHONPATH=str(tmp_path)),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
     ("command", "needed"),
     # `shutil` tells the status how much room the disk has, and brings `lzma` along.
     [("runs", []), ("stats", []), ("status", ["lzma", "shutil"]), ("show latest", [])],

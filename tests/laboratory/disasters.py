@@ -35,6 +35,8 @@ from indexer.database.verify import verify
 from indexer.log.names import parse_segment_name
 from indexer.log.streams import StreamBroken, StreamUnfinished, open_stream, read_chunk
 from indexer.store import connection as database
+from indexer.store.connection import open_reader
+from indexer.store.schema.check import is_empty
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from telemetry_core.errors import TelemetryError
@@ -42,7 +44,7 @@ from telemetry_core.line import encode
 from tests.laboratory.experiment import Bench, scratch_root
 from tests.laboratory.lines import EVENTS, LINES
 from tests.support.batches import small_batches
-from tests.support.database import indexed_from_scratch, tables
+from tests.support.database import Table, indexed_from_scratch, tables
 
 _NAMES = st.sampled_from(["events_1", "events_2", "a", "z"])
 _ANY = st.integers(0, 10**6)
@@ -222,14 +224,21 @@ class Disasters(RuleBasedStateMachine):
 
     @rule(after=st.integers(0, 600))
     def rebuild_and_break(self, after: int) -> None:
-        before = tables(self.database) if self.database.exists() else None
+        before = self._tables()
         try:
             with breaking(rebuild_module, "_open_shadow", after):
                 rebuild(Base(self.config), force=True)
             self.removed = False
         except TelemetryError:
-            assert before == (tables(self.database) if self.database.exists() else None)
+            assert before == self._tables()
         assert not Base(self.config).shadow_path.exists()
+
+    def _tables(self) -> dict[str, Table] | None:
+        """What the view holds; None where it is missing, or was left before it had a table."""
+        if not self.database.exists():
+            return None
+        with closing(open_reader(self.database)) as connection:
+            return None if is_empty(connection) else tables(self.database)
 
     @rule(everything=st.booleans())
     def delete_the_database(self, everything: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -22,64 +24,66 @@ _LETTERS = "abcABCäÄßß%_\\\"'é1. 日本"
 _TEXTS = st.text(_LETTERS, max_size=12)
 
 
-def _stored(payloads: list[Any], *, indexed: bool) -> sqlite3.Connection:
-    connection = empty_database()
+@contextmanager
+def _stored(payloads: list[Any], *, indexed: bool) -> Iterator[sqlite3.Connection]:
+    """A database with events of these payloads, of three runs."""
     rows = [
         row_of_event(event(n, "run.event", f"run-{n % 3}", payload=one), 1, n * 100, 100)
         for n, one in enumerate(payloads)
     ]
-    insert_events(connection, rows)
-    if indexed:
-        create_tables(connection)
-        connection.execute("UPDATE search_state SET is_complete = 1")
-        add_events(connection, rows)
-    return connection
+    with closing(empty_database()) as connection:
+        insert_events(connection, rows)
+        if indexed:
+            create_tables(connection)
+            connection.execute("UPDATE search_state SET is_complete = 1")
+            add_events(connection, rows)
+        yield connection
 
 
 @given(payloads=st.lists(_TEXTS, max_size=12), text=_TEXTS.filter(bool))
 @settings(max_examples=150)
 def test_it_finds_what_a_scan_finds(payloads: list[str], text: str) -> None:
     """Inside words, in any case, with quotes and wildcards, shorter than three characters."""
-    scanned, indexed = _stored(payloads, indexed=False), _stored(payloads, indexed=True)
-    expected = events_with(scanned, text, "", None, 50)
-    assert events_with(indexed, text, "", None, 50) == expected
-    if len(text) >= 3:
-        assert set(runs_with(indexed, text, 50)) == {row["run_id"] for row in expected}
-    assert missing_events(indexed) == 0
+    with _stored(payloads, indexed=False) as scanned, _stored(payloads, indexed=True) as indexed:
+        expected = events_with(scanned, text, "", None, 50)
+        assert events_with(indexed, text, "", None, 50) == expected
+        if len(text) >= 3:
+            assert set(runs_with(indexed, text, 50)) == {row["run_id"] for row in expected}
+        assert missing_events(indexed) == 0
 
 
 def test_the_index_is_what_is_asked() -> None:
     """An event that the index does not have is not found, so the answer is the index's own."""
-    connection = _stored(["a needle"], indexed=True)
-    connection.execute("DELETE FROM search_events")
-    assert events_with(connection, "needle", "", None, 9) == []
-    assert missing_events(connection) == 1
-    connection.execute("UPDATE search_state SET is_complete = 0")
-    assert not is_indexed(connection)
-    assert len(events_with(connection, "needle", "", None, 9)) == 1
+    with _stored(["a needle"], indexed=True) as connection:
+        connection.execute("DELETE FROM search_events")
+        assert events_with(connection, "needle", "", None, 9) == []
+        assert missing_events(connection) == 1
+        connection.execute("UPDATE search_state SET is_complete = 0")
+        assert not is_indexed(connection)
+        assert len(events_with(connection, "needle", "", None, 9)) == 1
 
 
 def test_one_run_and_a_time_narrow_it() -> None:
     """As they do without an index."""
-    connection = _stored(["needle"] * 9, indexed=True)
-    assert len(events_with(connection, "needle", "", "run-1", 50)) == 3
-    everything = events_with(connection, "needle", "", None, 50)
-    later = events_with(connection, "needle", everything[2]["timestamp"], None, 50)
-    assert later == everything[:3]
+    with _stored(["needle"] * 9, indexed=True) as connection:
+        assert len(events_with(connection, "needle", "", "run-1", 50)) == 3
+        everything = events_with(connection, "needle", "", None, 50)
+        later = events_with(connection, "needle", everything[2]["timestamp"], None, 50)
+        assert later == everything[:3]
 
 
 def test_an_event_that_became_another_is_found_by_its_new_text() -> None:
     """And no longer by the old one."""
-    connection = _stored(["before"], indexed=True)
-    connection.execute("UPDATE run_events SET payload_json = '\"afterwards\"'")
-    add_runs_again(connection, {"run-0"})
-    assert events_with(connection, "before", "", None, 9) == []
-    assert len(events_with(connection, "afterwards", "", None, 9)) == 1
-    assert missing_events(connection) == 0
+    with _stored(["before"], indexed=True) as connection:
+        connection.execute("UPDATE run_events SET payload_json = '\"afterwards\"'")
+        add_runs_again(connection, {"run-0"})
+        assert events_with(connection, "before", "", None, 9) == []
+        assert len(events_with(connection, "afterwards", "", None, 9)) == 1
+        assert missing_events(connection) == 0
 
 
 def test_of_a_huge_event_the_beginning_is_found() -> None:
     """Its end is not: to index megabytes of one event would take seconds."""
-    connection = _stored(["first " + "x " * MOST_CHARACTERS + "last"], indexed=True)
-    assert len(events_with(connection, "first", "", None, 9)) == 1
-    assert events_with(connection, "last", "", None, 9) == []
+    with _stored(["first " + "x " * MOST_CHARACTERS + "last"], indexed=True) as connection:
+        assert len(events_with(connection, "first", "", None, 9)) == 1
+        assert events_with(connection, "last", "", None, 9) == []

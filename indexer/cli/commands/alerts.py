@@ -9,22 +9,21 @@ from typing import Any, Optional
 
 import click
 
-from indexer.alerts.message import title_of
 from indexer.alerts.queueing import PREFIX
-from indexer.alerts.settings.load import AlertSettings, load_alerts
-from indexer.alerts.state import ALL_RULES, AlertState, Message, read_state
+from indexer.alerts.settings.load import load_alerts
+from indexer.alerts.state import ALL_RULES, AlertState, read_state
+from indexer.cli.alert_tables import message_row, print_messages, print_open, print_rules
 from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.cli.exit_codes import DEGRADED, FAILED, OK
 from indexer.errors import NoSuchTarget
-from indexer.health.alert_rules import FIRING, RuleReport, open_alerts, report_rule
+from indexer.health.alert_rules import FIRING, open_alerts, report_rule
 from indexer.health.health import problems_of
 from indexer.outbox.attempt import DELIVERED
 from indexer.outbox.receipts import EventParts, Receipts
 from indexer.store.alerts.events import alert_events
 from indexer.system.base import Base
-from indexer.terminal.format import ago, count, local_time, many, plain, warn
+from indexer.terminal.format import local_time, many, plain, warn
 from indexer.terminal.json_output import print_json
-from indexer.terminal.table import Column, print_table
 from telemetry_core.duration import parse_duration
 from telemetry_core.event import ALERT_SILENCED, ALERT_SUBJECT
 from telemetry_core.timestamp import format_time
@@ -39,8 +38,6 @@ Examples:
 
 Rules and channels are in config/telemetry.toml: see `telemetry docs alerts`.
 """
-
-_STYLES = {"firing": "red", "ok": "green", "silenced": "yellow", "quiet": "dim", "new": "dim"}
 
 
 @click.group("alerts", epilog=EXAMPLES, invoke_without_command=True)
@@ -72,50 +69,12 @@ def _show(base: Base, as_json: bool) -> int:
         rows = [{**asdict(one), "alerts": alerts[one.name]} for one in reports]
         print_json({"rules": rows, "problems": list(settings.problems)})
     else:
-        _print_rules(reports)
-        _print_open(settings, state)
+        print_rules(reports)
+        print_open(settings, state)
     for problem in settings.problems:
         warn(plain(problem))
     is_bad = settings.problems or any(one.state == FIRING for one in reports)
     return DEGRADED if is_bad else OK
-
-
-def _print_rules(reports: list[RuleReport]) -> None:
-    if not reports:
-        click.echo("no alert rules: see `telemetry docs alerts`", err=True)
-        return
-    columns = [
-        Column("RULE"),
-        Column("KIND"),
-        Column("STATE", styles=_STYLES),
-        Column("FIRING", right=True),
-        Column("MESSAGES", right=True),
-        Column("LAST MESSAGE"),
-        Column("CHANNELS", cut=True),
-    ]
-    print_table(columns, [_cells(one) for one in reports])
-
-
-def _cells(one: RuleReport) -> list[str]:
-    return [
-        plain(one.name),
-        one.kind,
-        one.state,
-        count(len(one.firing)),
-        count(one.messages),
-        ago(one.last_message) if one.last_message else "",
-        plain(", ".join(one.channels)),
-    ]
-
-
-def _print_open(settings: AlertSettings, state: AlertState) -> None:
-    for rule in settings.rules:
-        for one in open_alerts(rule, state):
-            measured = one.item.get("measured", "")
-            click.echo(
-                f"{plain(rule.name)}: {plain(one.subject)}: {plain(measured)}"
-                f" (since {local_time(one.since, short=True)})"
-            )
 
 
 @command.command("check", epilog=EXAMPLES)
@@ -183,47 +142,14 @@ def _history(settings: Settings, *, name: Optional[str], limit: int, as_json: bo
         one for rule in state.rules.values() for one in rule.messages if name in (None, one.rule)
     ]
     messages.sort(key=lambda one: (one.time, one.rule, one.number), reverse=True)
-    rows = [_row(one, state) for one in messages[:limit]]
+    rows = [message_row(one, state) for one in messages[:limit]]
     if as_json:
         print_json(rows)
     elif rows:
-        columns = [
-            Column("WHEN"),
-            Column("MESSAGE", cut=True),
-            Column("SUBJECTS", right=True),
-            Column("CHANNELS", cut=True),
-        ]
-        print_table(columns, [_history_cells(row) for row in rows])
+        print_messages(rows)
     else:
         click.echo("no messages", err=True)
     return OK
-
-
-def _row(message: Message, state: AlertState) -> dict[str, Any]:
-    channels = message.data.get("channels") or []
-    return {
-        "rule": message.rule,
-        "number": message.number,
-        "change": message.type.partition(".")[2],
-        "time": message.time,
-        "title": title_of(message),
-        "count": message.data.get("count"),
-        "channels": {
-            str(one): state.settled.get((f"{PREFIX}{one}", message.rule, message.number), "waiting")
-            for one in channels
-        },
-        "alerts": message.data.get("items"),
-    }
-
-
-def _history_cells(row: dict[str, Any]) -> list[str]:
-    channels = ", ".join(f"{name} {outcome}" for name, outcome in row["channels"].items())
-    return [
-        local_time(row["time"], short=True),
-        plain(row["title"]),
-        count(row["count"] or 0),
-        plain(channels or "silenced"),
-    ]
 
 
 @command.command("silence", epilog=EXAMPLES)

@@ -7,6 +7,7 @@ from typing import Any, Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.exit_codes import DEGRADED, FAILED, OK
 from indexer.errors import NoSuchTarget
 from indexer.forward.circuit_breaker import DOWN, OPEN, PAUSED
 from indexer.health.deliveries import OFF, UNKNOWN, TargetHealth, read_deliveries
@@ -31,7 +32,6 @@ Examples:
   telemetry forward backfill api --since 7d    send older runs as well
 """
 
-_DEGRADED = 3
 _NOT_WRITTEN = (
     "the log cannot be written to: free some space or fix its permissions, then try again"
 )
@@ -99,7 +99,7 @@ def _show(base: Base, as_json: bool, is_rest_bad: bool = False) -> int:
         or (is_rest_bad and one.waiting and one.state == OPEN)
         for one in found.targets
     )
-    return _DEGRADED if bad or found.problems else 0
+    return DEGRADED if bad or found.problems else OK
 
 
 def _print_targets(targets: list[TargetHealth]) -> None:
@@ -155,7 +155,7 @@ def _test(settings: Settings, *, name: str, as_json: bool) -> int:
         print_json({"target": name, "outcome": result.outcome, "reason": result.reason})
     else:
         click.echo(f"{name}: {result.outcome} ({plain(result.reason)})")
-    return 0 if result.outcome == DELIVERED else 1
+    return OK if result.outcome == DELIVERED else FAILED
 
 
 @command.command("dead", epilog=EXAMPLES)
@@ -168,7 +168,7 @@ def _dead(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
     letters = _letters(settings.base(), name)
     if as_json:
         print_json([letter._asdict() for letter in letters])
-        return 0
+        return OK
     columns = [
         Column("TARGET"),
         Column("RUN", style="dim"),
@@ -179,7 +179,7 @@ def _dead(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
     if letters:
         print_table(columns, [_letter_cells(letter) for letter in letters])
     click.echo(many(len(letters), "dead letter"), err=True)
-    return 0
+    return OK
 
 
 def _letter_cells(letter: DeadLetter) -> list[str]:
@@ -213,7 +213,7 @@ def _retry(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
         click.echo(f"{many(len(letters), 'dead letter')} will be sent again")
     if not written:
         warn(_NOT_WRITTEN)
-    return 0 if written else 1
+    return OK if written else FAILED
 
 
 @command.command("backfill", epilog=EXAMPLES)
@@ -242,7 +242,7 @@ def _backfill(settings: Settings, *, name: str, since: Optional[str], as_json: b
         click.echo(f"{name}: finished runs {f'since {since}' if since else 'of all time'} are due")
     if not written:
         warn(_NOT_WRITTEN)
-    return 0 if written else 1
+    return OK if written else FAILED
 
 
 def _letters(base: Base, name: Optional[str]) -> list[DeadLetter]:

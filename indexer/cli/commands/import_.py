@@ -13,6 +13,7 @@ from typing import Optional
 import click
 
 from indexer.cli.context import Settings, base_option, json_option
+from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.importers.importer import FULL, NONE, Imported, Importer, Wanted
 from indexer.importers.rounds import Rounds
 from indexer.importers.settings import ALL
@@ -79,10 +80,10 @@ def command(
     if watch:
         settings.log_to_stderr()
         _watch(importer)
-        return 0
+        return OK
     done = importer.run()
     _print(done, as_json=as_json, is_of_paths=bool(paths))
-    return 3 if done.problems else 0
+    return DEGRADED if done.problems else OK
 
 
 def _seconds(since: Optional[str]) -> Optional[float]:

@@ -10,6 +10,7 @@ import os
 import click
 
 from indexer.cli.context import Settings, base_option
+from indexer.cli.exit_codes import OK
 
 EXAMPLES = """\b
 Examples:
@@ -56,4 +57,4 @@ def command(settings: Settings, *, host: str, port: int) -> int:
         raise click.UsageError(str(error)) from None
     click.echo(f"receiving at http://{host}:{server.port}", err=True)
     server.serve_here()
-    return 0
+    return OK

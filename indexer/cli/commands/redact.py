@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
+from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.retention.redact import Redacted, redact
 from indexer.retention.scan import redactor_for_scan, scan
 from indexer.terminal.confirmation import confirm
@@ -56,4 +57,4 @@ def command(settings: Settings, *, dry_run: bool, yes: bool, as_json: bool) -> i
         click.echo(f"replaced in {many(result.lines, 'line')}: {kinds}")
     for name, reason in result.skipped.items():
         warn(plain(f"{name}: {reason}"))
-    return 3 if result.skipped else 0
+    return DEGRADED if result.skipped else OK

@@ -10,6 +10,7 @@ from collections import Counter
 import click
 
 from indexer.cli.context import Settings, base_option, is_recorded, json_option
+from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.retention.scan import Place, Scan, redactor_for_scan, scan
 from indexer.terminal.format import count, many, plain, warn
 from indexer.terminal.json_output import print_json
@@ -51,7 +52,7 @@ def command(settings: Settings, *, as_json: bool) -> int:
         _say(result)
     for problem in result.problems:
         warn(plain(problem))
-    return 3 if result.places or result.problems else 0
+    return DEGRADED if result.places or result.problems else OK
 
 
 def _say(result: Scan) -> None:

@@ -82,7 +82,7 @@ def command(settings: Settings, *, chosen: RunFilter, nested: bool, as_json: boo
 def _count_nested(connection: sqlite3.Connection, chosen: RunFilter) -> int:
     """Return how many runs are not counted because they are nested in another."""
     if not chosen.is_root:
-        return 0
+        return OK
     everything = sum(count_runs(connection, replace(chosen, is_root=False)))
     return everything - sum(count_runs(connection, chosen))
 

@@ -13,6 +13,7 @@ from typing import Optional
 import click
 
 from indexer.cli.context import Settings, base_option
+from indexer.cli.exit_codes import OK
 from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
 
@@ -60,9 +61,9 @@ def command(
     base = settings.base()
     if link:
         click.echo(import_page().link_to(base))
-        return 0
+        return OK
     serve_page(base, host, port, opens=opens, indexes=indexes)
-    return 0
+    return OK
 
 
 def serve_page(

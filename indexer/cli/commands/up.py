@@ -12,6 +12,7 @@ import click
 
 from indexer.cli.commands.ui import import_page, say
 from indexer.cli.context import Settings, base_option
+from indexer.cli.exit_codes import OK
 
 EXAMPLES = """\b
 Examples:
@@ -55,7 +56,7 @@ def command(
         children.append(("receive", "--port", str(receive_port)))
         click.echo(f"OpenTelemetry: http://127.0.0.1:{receive_port}", err=True)
     launch.serve(settings.base(), launch.Serving(host, port, opens, children), say)
-    return 0
+    return OK
 
 
 def _is_receiver_installed() -> bool:

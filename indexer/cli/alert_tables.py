@@ -5,10 +5,11 @@ Used by `telemetry alerts`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import click
 
+from indexer.alerts.alerting import INTERVAL_SECONDS
 from indexer.alerts.message import title_of
 from indexer.alerts.queueing import PREFIX
 from indexer.alerts.settings.load import AlertSettings
@@ -58,6 +59,14 @@ def print_open(settings: AlertSettings, state: AlertState) -> None:
                 f"{plain(rule.name)}: {plain(one.subject)}: {plain(measured)}"
                 f" (since {local_time(one.since, short=True)})"
             )
+
+
+def evaluation_in_words(is_watched: bool, last_seen: Optional[str]) -> str:
+    """Say who evaluates the rules; `last_seen` is when a daemon last reported, if one ever did."""
+    if is_watched:
+        return f"the daemon evaluates the rules every {INTERVAL_SECONDS:g} seconds"
+    last = f"; a daemon last did so {ago(last_seen)}" if last_seen else ""
+    return f"no daemon is running: only `telemetry alerts check` evaluates the rules{last}"
 
 
 def print_messages(rows: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from telemetry_core import TelemetryClient
 from tests.support.alerts import rule
 from tests.support.cli import Cli
-from tests.support.daemon import eventually, start_daemon
+from tests.support.daemon import eventually, running_daemon, start_daemon
 
 _WRITE = (
     "import sys, pathlib; f = open(sys.argv[1], 'ab'); f.write(sys.stdin.buffer.read() + b'\\n')"
@@ -90,6 +90,17 @@ def test_check_evaluates_and_sends_without_a_daemon(
         ("fired", {"hook": "delivered"})
     ]
     assert history[0]["alerts"][0]["run_id"] == run_id
+
+
+def test_who_evaluates_the_rules_is_said(base: Path, tmp_path: Path, cli: Cli) -> None:
+    """Without a daemon nothing does so by itself, however well the rules look."""
+    _configure(base, tmp_path / "out", rule("failures", "failed"))
+    assert "no daemon is running: only `telemetry alerts check`" in cli("alerts").err
+    with running_daemon(base):
+        eventually(lambda: cli("alerts", "--json").json["evaluation"]["daemon"])
+        assert "the daemon evaluates the rules every 5 seconds" in cli("alerts").err
+    assert "a daemon last did so" in cli("alerts").err
+    assert cli("alerts", "--json").json["evaluation"]["last_seen"]
 
 
 def test_a_silence_shows_and_ends(base: Path, tmp_path: Path, cli: Cli) -> None:

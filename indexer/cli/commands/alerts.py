@@ -12,7 +12,13 @@ import click
 from indexer.alerts.queueing import PREFIX
 from indexer.alerts.settings.load import load_alerts
 from indexer.alerts.state import ALL_RULES, AlertState, read_state
-from indexer.cli.alert_tables import message_row, print_messages, print_open, print_rules
+from indexer.cli.alert_tables import (
+    evaluation_in_words,
+    message_row,
+    print_messages,
+    print_open,
+    print_rules,
+)
 from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.cli.exit_codes import DEGRADED, FAILED, OK
 from indexer.errors import NoSuchTarget
@@ -21,6 +27,7 @@ from indexer.health.health import problems_of
 from indexer.outbox.attempt import DELIVERED
 from indexer.outbox.receipts import EventParts, Receipts
 from indexer.store.alerts.events import alert_events
+from indexer.store.status import read_status
 from indexer.system.base import Base
 from indexer.terminal.format import local_time, many, plain, warn
 from indexer.terminal.json_output import print_json
@@ -61,16 +68,20 @@ def _show(base: Base, as_json: bool) -> int:
     settings, state = load_alerts(base), _state(base)
     now = datetime.now(timezone.utc)
     reports = [report_rule(rule, state, now) for rule in settings.rules]
+    is_watched, last_seen = base.is_daemon_running(), _daemon_last_seen(base)
     if as_json:
         alerts = {
             rule.name: [one._asdict() for one in open_alerts(rule, state)]
             for rule in settings.rules
         }
         rows = [{**asdict(one), "alerts": alerts[one.name]} for one in reports]
-        print_json({"rules": rows, "problems": list(settings.problems)})
+        evaluation = {"daemon": is_watched, "last_seen": last_seen}
+        print_json({"rules": rows, "problems": list(settings.problems), "evaluation": evaluation})
     else:
         print_rules(reports)
         print_open(settings, state)
+        if reports:
+            click.echo(evaluation_in_words(is_watched, last_seen), err=True)
     for problem in settings.problems:
         warn(plain(problem))
     is_bad = settings.problems or any(one.state == FIRING for one in reports)
@@ -217,3 +228,9 @@ def _suggest(settings: Settings, *, as_json: bool) -> int:
 def _state(base: Base) -> AlertState:
     with open_database(base) as connection:
         return read_state(alert_events(connection))
+
+
+def _daemon_last_seen(base: Base) -> Optional[str]:
+    with open_database(base) as connection:
+        status = read_status(connection)
+    return status.get("stopped_at") or status.get("heartbeat")

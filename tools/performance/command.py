@@ -10,7 +10,7 @@ import tempfile
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import click
 import orjson
@@ -28,6 +28,7 @@ from tools.performance.table import WIDTH, print_table
 @click.option("--quick", is_flag=True, help="A tenth of the repetitions: a glance, no result.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--peers", is_flag=True, help="Also what others take; installs them, elsewhere.")
+@click.option("--sessions", type=int, default=0, help="Import so many session files of 1 MB.")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -48,6 +49,7 @@ def main(
     quick: bool,
     as_json: bool,
     peers: bool,
+    sessions: int,
     directory: Optional[Path],
     source: Optional[Path],
     write_docs: bool,
@@ -62,7 +64,10 @@ def main(
     names = [name for name in present() if name in chosen or (peers and name == "peers")]
     screen = Console(stderr=as_json)
     screen.width = max(screen.width, WIDTH)
-    record = _measured(names, quick, directory, screen) if source is None else _read(source, screen)
+    if source is None:
+        record = _measured(names, _Effort(quick, sessions), directory, screen)
+    else:
+        record = _read(source, screen)
     if write_docs:
         write_page(record)
     if as_json:
@@ -76,28 +81,39 @@ def _read(source: Path, screen: Console) -> dict[str, Any]:
     return record
 
 
+class _Effort(NamedTuple):
+    """How much of everything to measure."""
+
+    quick: bool
+    sessions: int
+
+
 def _measured(
-    names: list[str], quick: bool, directory: Optional[Path], screen: Console
+    names: list[str], effort: _Effort, directory: Optional[Path], screen: Console
 ) -> dict[str, Any]:
     work = Path(tempfile.mkdtemp(prefix="performance-", dir=directory))
     try:
         return {
             "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "quick": quick,
+            "quick": effort.quick,
             "machine": describe(work),
-            "sections": [_section(name, work / name, quick, screen) for name in names],
+            "sections": [_section(name, work / name, effort, screen) for name in names],
         }
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _section(name: str, directory: Path, quick: bool, screen: Console) -> dict[str, Any]:
+def _section(name: str, directory: Path, effort: _Effort, screen: Console) -> dict[str, Any]:
     """Measure one section, show its table, and return it for the record."""
     directory.mkdir()
     chosen = section(name)
     begun = time.monotonic()
     with screen.status(f"{chosen.title} ...") as status:
-        bench = Bench(directory, quick, lambda text: status.update(f"{chosen.title}: {text} ..."))
+
+        def say(text: str) -> None:
+            status.update(f"{chosen.title}: {text} ...")
+
+        bench = Bench(directory, effort.quick, say, effort.sessions)
         figures = list(chosen.run(bench))
     shutil.rmtree(directory)
     print_table(screen, chosen.title, figures)

@@ -20,6 +20,7 @@ NAMES = (
     "searching",
     "replay",
     "growth",
+    "sessions",
     "latency",
     "idle",
     "reading",
@@ -38,6 +39,8 @@ class Bench(NamedTuple):
     """Whether a glance is enough: a tenth of the repetitions."""
     say: Callable[[str], None]
     """Shows what is being done, at a terminal."""
+    sessions: int = 0
+    """How many session files to import; 0 for the usual number."""
 
     def rounds(self, usual: int) -> int:
         """Return how often to repeat what is usually repeated `usual` times."""

@@ -26,7 +26,7 @@ def _run(bench: Bench) -> Iterator[Figure]:
         with daemon(base) as pid:
             # What it does at first it does once: the first look, and a last heartbeat after it.
             time.sleep(1.5 * HEARTBEAT_SECONDS)
-            share, written = _taken(pid, seconds)
+            share, written = taken(pid, seconds)
         goal = Goal(0.1, of="ours") if days == 0 else None
         note = f"over {seconds:.0f} s"
         yield Figure(f"processor, {name}", "% of a core", share * 100, goal=goal, note=note)
@@ -44,7 +44,7 @@ def _record(base: Path, days: int) -> None:
         (today.parent / f"events_{name:%Y%m%d}.ndjson").write_bytes(line)
 
 
-def _taken(pid: int, seconds: float) -> tuple[float, int]:
+def taken(pid: int, seconds: float) -> tuple[float, int]:
     """Return the share of a core that a process had meanwhile, and the bytes it had written."""
     begun, ran, wrote = time.monotonic(), _ran(pid), _wrote(pid)
     time.sleep(seconds)

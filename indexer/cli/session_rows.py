@@ -8,18 +8,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, NamedTuple, Optional
 
-from indexer.semantics.run_ids import CLAUDE_CODE, CODEX, GEMINI
-
-# What a person said, as each tool writes it; the rest are answers, and results of tools.
-_IS_TURN = """CASE type
-    WHEN 'session.claude-code' THEN
-        json_extract(payload_json, '$.line.type') = 'user'
-        AND coalesce(json_extract(payload_json, '$.line.isMeta'), 0) = 0
-        AND (json_type(payload_json, '$.line.message.content') = 'text'
-             OR json_extract(payload_json, '$.line.message.content[0].type') = 'text')
-    WHEN 'session.codex' THEN
-        json_extract(payload_json, '$.line.payload.type') = 'user_message'
-    ELSE json_extract(payload_json, '$.line.type') = 'user' END"""
+from indexer.semantics.sessions.tools import tool_names, tool_of_type
+from indexer.ui.queries.run.transcript import session_lines
 
 
 class SessionFilter(NamedTuple):
@@ -36,19 +26,17 @@ def session_rows(connection: sqlite3.Connection, wanted: SessionFilter) -> list[
 
     A subagent is a run of its own and no row here.
     """
+    names = ", ".join(f"'{name}'" for name in tool_names())
     runs = connection.execute(
         "SELECT run_id, agent_name AS tool, start_time, end_time, duration_ms,"
         " coalesce(json_extract(context_json, '$.project'), json_extract(context_json, '$.cwd'))"
         " AS project FROM agent_runs"
-        " WHERE agent_name IN (:claude, :codex, :gemini) AND job_type = 'session'"
+        f" WHERE agent_name IN ({names}) AND job_type = 'session'"
         " AND (:tool IS NULL OR agent_name = :tool)"
         " AND (:since IS NULL OR end_time >= :since)"
         " AND (:project IS NULL OR instr(project, :project))"
         " ORDER BY start_time DESC, run_id LIMIT :limit",
         {
-            "claude": CLAUDE_CODE,
-            "codex": CODEX,
-            "gemini": GEMINI,
             "tool": wanted.tool,
             "since": wanted.since,
             "project": wanted.project,
@@ -60,10 +48,6 @@ def session_rows(connection: sqlite3.Connection, wanted: SessionFilter) -> list[
 
 def _with_counts(connection: sqlite3.Connection, run: dict[str, Any]) -> dict[str, Any]:
     run_id = run["run_id"]
-    (turns,) = connection.execute(
-        f"SELECT sum({_IS_TURN}) FROM run_events WHERE run_id = ? AND type LIKE 'session.%'",
-        (run_id,),
-    ).fetchone()
     usage = connection.execute(
         "WITH RECURSIVE below (run_id) AS ("
         " SELECT :run UNION SELECT child.run_id FROM agent_runs AS child JOIN below"
@@ -79,4 +63,11 @@ def _with_counts(connection: sqlite3.Connection, run: dict[str, Any]) -> dict[st
         " FROM run_spans WHERE run_id IN (SELECT run_id FROM below)",
         {"run": run_id},
     ).fetchone()
-    return {**run, "turns": turns or 0, **dict(usage)}
+    return {**run, "turns": _turns(connection, run_id), **dict(usage)}
+
+
+def _turns(connection: sqlite3.Connection, run_id: str) -> int:
+    """Count what a person said."""
+    return sum(
+        tool_of_type(kind).is_turn(line.line) for kind, line in session_lines(connection, run_id)
+    )

@@ -14,9 +14,9 @@ from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.open_database import reading_without_trace
 from indexer.doctor.subject import Subject
 from indexer.importers.settings import load_settings
-from indexer.importers.tool import Tool
-from indexer.importers.tools import all_tools
 from indexer.outbox.settings_file import read_document, settings_path
+from indexer.semantics.sessions.tool import Tool
+from indexer.semantics.sessions.tools import all_tools
 from telemetry_core.errors import TelemetryError
 
 _LOOKED_AT = 20_000

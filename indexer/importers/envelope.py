@@ -14,7 +14,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 import orjson
 
-from indexer.importers.tool import Owner
+from indexer.semantics.sessions.tool import Owner
 from telemetry_core.degrade import degraded
 from telemetry_core.line import MAX_LINE_BYTES
 from telemetry_core.timestamp import canonical_time
@@ -83,6 +83,8 @@ class Envelope(NamedTuple):
         """Return the line of the event that holds what a file's path says of a run."""
         raw = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
         event_id = _digest(self.kind, owner.run_id, b"file:" + raw)
+        if self.without_content is not None:
+            raw = orjson.dumps(self.without_content(facts))
         return self._closed(self._head(owner, time, event_id, {}), b"file", self.redact(raw))
 
     def _head(self, owner: Owner, time: str, event_id: str, data: dict[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from indexer.importers.tool import PACKED, Tool, plain_name
+from indexer.semantics.sessions.tool import PACKED, Tool, plain_name
 
 _SETTLED_NANOSECONDS = 5_000_000_000
 """A folder that was changed more recently may change again without its time changing."""
@@ -80,14 +80,10 @@ class Folders:
 def look_at(tool: Tool, path: str) -> Found:
     """Return a session file as it is now, with its sidecar. Raises OSError."""
     status = os.stat(path)
-    sidecar = ""
-    name = os.path.basename(path)
-    if name.startswith("agent-"):
+    path_of_sidecar, sidecar = tool.sidecar(plain_name(Path(path))), ""
+    if path_of_sidecar is not None:
         try:
-            status_of_sidecar = os.stat(
-                os.path.join(os.path.dirname(path), name.split(".")[0] + ".meta.json")
-            )
-            sidecar = f" {status_of_sidecar.st_mtime_ns}"
+            sidecar = f" {os.stat(path_of_sidecar).st_mtime_ns}"
         except OSError:
             # Most files have none.
             pass

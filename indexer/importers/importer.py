@@ -17,7 +17,7 @@ from indexer.importers.cursors import CursorFile
 from indexer.importers.envelope import Envelope
 from indexer.importers.folders import Folders, Found, look_at
 from indexer.importers.reader import read_session
-from indexer.importers.tool import Tool, plain_name
+from indexer.semantics.sessions.tool import Tool, plain_name
 from indexer.system.base import Base
 from telemetry_core.clock import CLOCK
 from telemetry_core.errors import TelemetryError

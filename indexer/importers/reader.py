@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 
 from indexer.importers.cursors import Cursor
 from indexer.importers.envelope import Envelope, Parsed, own_time, parse
+from indexer.importers.neighbours import NeighbourFiles
 from indexer.importers.source import (
     GUARD_BYTES,
     go_to,
@@ -22,9 +23,9 @@ from indexer.importers.source import (
     read_head,
     rewound,
 )
-from indexer.importers.tool import SessionFile, Tool, plain_name
 from indexer.log.lines import Line, read_lines, text_of_line
 from indexer.log.streams import open_stream
+from indexer.semantics.sessions.tool import SessionFile, Tool, plain_name
 
 _BATCH_BYTES = 1024 * 1024
 _BATCH_EVENTS = 2_000
@@ -75,7 +76,7 @@ def _read_document(tool: Tool, path: Path, start: Cursor, envelope: Envelope) ->
     session = tool.open(plain_name(path), [document.object])
     moment = own_time(session.time(document.object)) or session.fallback_time
     lines = [envelope.line_event(document, session.owner(document.object), 0, moment)]
-    facts = session.facts()
+    facts = session.facts(NeighbourFiles())
     if facts is not None:
         lines.append(envelope.file_event(facts.facts, facts.owner, moment))
     yield Batch(b"".join(lines), len(lines), 0, start)
@@ -156,7 +157,7 @@ class _Reading:
 
     def _add_facts(self) -> None:
         """Say what the file says of its run, unless that was said before."""
-        facts = self._session.facts()
+        facts = self._session.facts(NeighbourFiles())
         if facts is None or self._first_time is None:
             return
         event = self._envelope.file_event(facts.facts, facts.owner, self._first_time)

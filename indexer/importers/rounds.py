@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Callable
 
 from indexer.importers.importer import Imported, Importer
-from indexer.importers.tool import Tool
+from indexer.semantics.sessions.tool import Tool
 
 ALL_SECONDS = 30.0
 """Between two looks at all files."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from indexer.importers.importer import FULL, NONE, Wanted
-from indexer.importers.tools import all_tools
 from indexer.outbox.settings_file import read_document
+from indexer.semantics.sessions.tools import all_tools
 
 ALL = "all"
 _KNOWN = ("tools", "content", "paths")

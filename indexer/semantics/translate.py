@@ -12,9 +12,7 @@ from indexer.semantics import native
 from indexer.semantics.event_types import (
     OTEL_LOG,
     OTEL_SPAN,
-    SESSION_CLAUDE_CODE,
-    SESSION_CODEX,
-    SESSION_GEMINI,
+    SESSION_EVENTS,
     SPAN_EVENTS,
 )
 from indexer.semantics.facts import RunFacts, SpanFacts, Translation
@@ -24,16 +22,10 @@ from indexer.semantics.otel.record import Record, read_record
 from indexer.semantics.otel.span import call_log_facts, span_facts
 from indexer.semantics.otel.trace import run_of_trace
 from indexer.semantics.run_ids import CODEX, UNASSIGNED, session_of, tool_of
-from indexer.semantics.sessions import claude_code, codex, gemini
 from indexer.semantics.sessions.line import SessionLine, read_line
+from indexer.semantics.sessions.tools import tool_of_type
 from indexer.semantics.values import mapping
 from telemetry_core.event import SPAN_STARTED, Event
-
-_SESSIONS = {
-    SESSION_CLAUDE_CODE: claude_code.translate,
-    SESSION_CODEX: codex.translate,
-    SESSION_GEMINI: gemini.translate,
-}
 
 
 class Translated(NamedTuple):
@@ -57,11 +49,11 @@ def translate(events: Iterable[Event]) -> Translated:
             add_half(halves, event)
         elif event.type in (OTEL_SPAN, OTEL_LOG):
             telemetry.add(event)
-        elif event.type in _SESSIONS:
+        elif event.type in SESSION_EVENTS:
             lines.setdefault(event.type, []).append(read_line(event.id, mapping(event.data)))
     # What a file says of itself is no run while none of its lines is of that run.
     said = {kind: some for kind, some in lines.items() if any(one.line for one in some)}
-    sessions = [_SESSIONS[kind](said[kind]) for kind in sorted(said)]
+    sessions = [tool_of_type(kind).translate(said[kind]) for kind in sorted(said)]
     facts = [native.span_facts(span_id, one) for span_id, one in halves.items()]
     facts += telemetry.spans
     facts += [fact for one in sessions for fact in one.spans]

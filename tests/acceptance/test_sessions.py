@@ -16,10 +16,10 @@ import zstandard
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.importers.importer import Importer, Wanted
-from indexer.importers.tools import all_tools
+from indexer.semantics.sessions.tools import all_tools
 from indexer.system.base import Base
 from tests.support.oracle import judge
-from tests.support.sessions import trap_tree
+from tests.support.sessions import SESSION, trap_tree
 
 _QUERIES = (
     "SELECT * FROM agent_runs ORDER BY run_id",
@@ -76,7 +76,11 @@ def test_totals_are_exact_per_session(home: Path, base: Path) -> None:
                 " FROM run_usage"
             )
         }
+        parents = dict(connection.execute("SELECT run_id, parent_run_id FROM agent_runs"))
     assert found == expected
+    outer = f"claude-code-{SESSION}-agent-outer"
+    assert parents[f"claude-code-{SESSION}-agent-inner"] == outer, "which made the call"
+    assert parents[outer] == f"claude-code-{SESSION}"
     judge(made.config)
 
 

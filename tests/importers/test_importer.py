@@ -12,7 +12,7 @@ import pytest
 import zstandard
 
 from indexer.importers.importer import Imported, Importer, LogNotWritable, Wanted
-from indexer.importers.tools import all_tools
+from indexer.semantics.sessions.tools import all_tools
 from indexer.system.base import Base
 from telemetry_core.event import Event
 from tests.support.cli import Cli
@@ -85,7 +85,7 @@ def test_every_line_is_an_event_of_its_run_with_its_own_bytes(base, log, home):
 def test_what_the_path_says_is_an_event_of_its_own(base, log, home):
     """The project, the parent, and the sidecar of a subagent; once."""
     _import(base)
-    facts = {e.run_id: e.data["file"] for e in log.events() if "file" in e.data}
+    facts = {event.run_id: event.data["file"] for event in _files(log)}
     assert facts == {
         f"claude-code-{SESSION}": {"project": "-home-user-app"},
         f"claude-code-{SESSION}-agent-{AGENT}": {
@@ -97,6 +97,28 @@ def test_what_the_path_says_is_an_event_of_its_own(base, log, home):
         "gemini-9e9e0000-agent-helper-1": {"project": "my-app", "parent_session_id": "9e9e0000"},
         "gemini-old-1": {"project": "my-app"},
     }
+
+
+def test_a_subagent_belongs_to_whoever_made_its_call(base, log, tmp_path):
+    """The session before an aside that repeats the call; else the agent whose line has it."""
+    session = tmp_path / "projects" / "p" / f"{SESSION}.jsonl"
+    call = [{"type": "tool_use", "id": "toolu_x", "name": "Task", "input": {}}]
+    side = {"isSidechain": True, "agentId": "aside"}
+    folder = session.with_suffix("") / "subagents"
+    write(folder / "agent-aside.jsonl", [assistant(2, "m1", content=call, **side)])
+    for agent in ("early", "late"):
+        lines = [user(3, isSidechain=True, agentId=agent)]
+        path = write(folder / f"agent-{agent}.jsonl", lines)
+        path.with_name(f"agent-{agent}.meta.json").write_text('{"toolUseId": "toolu_x"}')
+        _import(base, path)
+        write(session, [user(1), assistant(2, "m1", content=call)])
+    callers = {event.run_id: event.data["file"].get("parent_agent_id") for event in _files(log)}
+    prefix = f"claude-code-{SESSION}-agent-"
+    assert callers == {prefix + "early": "aside", prefix + "late": None}
+
+
+def _files(log: Log) -> list[Event]:
+    return [event for event in log.events() if "file" in event.data]
 
 
 def test_a_line_without_a_time_has_that_of_its_neighbour(base, log, home):

@@ -192,6 +192,7 @@ def trap_tree(home: Path) -> dict[str, tuple[int, int, int, int]]:
         projects / SESSION / "subagents" / "agent-aside.jsonl",
         [again, assistant(6, "m6", 3, **side)],
     )
+    _nested_agents(projects / SESSION / "subagents")
     # The same session below another project: a worktree.
     write(projects.parent / "-home-user-other" / f"{SESSION}.jsonl", old)
     fork = "88888888-8888-4888-8888-888888888888"
@@ -209,11 +210,28 @@ def trap_tree(home: Path) -> dict[str, tuple[int, int, int, int]]:
         "claude-code-moved": (*each, 8),
         "claude-code-forked": (*each, 9),
         f"claude-code-{SESSION}-agent-aside": (*each, 3),
+        f"claude-code-{SESSION}-agent-outer": (*each, 11),
+        f"claude-code-{SESSION}-agent-inner": (*each, 12),
         f"codex-{THREAD}": (1000, 2000, 0, 50),
         "gemini-9e9e0000": (500, 1000, 0, 100),
         "gemini-9e9e0000-agent-helper-1": (500, 1000, 0, 100),
         "gemini-old-1": (500, 1000, 0, 100),
     }
+
+
+def _nested_agents(folder: Path) -> None:
+    """An agent called by another one, both of whose files lie in the session's folder."""
+    call = [{"type": "tool_use", "id": "toolu_inner", "name": "Task", "input": {}}]
+    outer = {"isSidechain": True, "agentId": "outer"}
+    calling = assistant(7, "m7", 11, content=call, **outer)
+    write(folder / "agent-outer.jsonl", [calling])
+    inner = {"isSidechain": True, "agentId": "inner"}
+    path = write(folder / "agent-inner.jsonl", [assistant(8, "m8", 12, **inner)])
+    path.with_name("agent-inner.meta.json").write_text(json.dumps({"toolUseId": "toolu_inner"}))
+    # The session's own file echoes what its agents say.
+    echo = {**user(7), "type": "progress", "data": {"type": "agent_progress", "message": calling}}
+    with open(folder.parent.with_name(f"{SESSION}.jsonl"), "ab") as session:
+        session.write(json.dumps(echo).encode() + b"\n")
 
 
 def _renamed(lines: list[Any], session: str, **more: Any) -> list[Any]:

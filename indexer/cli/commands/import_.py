@@ -17,7 +17,7 @@ from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.importers.importer import FULL, NONE, Imported, Importer, Wanted
 from indexer.importers.rounds import Rounds
 from indexer.importers.settings import ALL
-from indexer.importers.tools import all_tools
+from indexer.semantics.sessions.tools import all_tools
 from indexer.terminal.format import many, plain, size, warn
 from indexer.terminal.json_output import print_json
 from indexer.terminal.time_options import moment

@@ -9,7 +9,7 @@ import click
 from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.cli.exit_codes import OK
 from indexer.cli.session_rows import SessionFilter, session_rows
-from indexer.importers.tools import all_tools
+from indexer.semantics.sessions.tools import all_tools
 from indexer.terminal.format import count, duration, local_time, plain
 from indexer.terminal.json_output import print_json
 from indexer.terminal.table import Column, print_table

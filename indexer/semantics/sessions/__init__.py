@@ -1,1 +1,1 @@
-"""Translate the lines of coding agents' own session files, one file per tool."""
+"""Read the lines of coding agents' own session files: one folder or file per tool in `tools/`."""

@@ -1,31 +1,26 @@
 """The transcript of a run that was imported from a session file.
 
-Called by the page of a run.
+Called by the page of a run, and by `telemetry show --transcript`.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Optional
 
 import orjson
 
+from indexer.semantics.event_types import SESSION_EVENTS
+from indexer.semantics.sessions.entry import Entry
 from indexer.semantics.sessions.line import SessionLine, read_line
+from indexer.semantics.sessions.tools import tool_of_type
 from indexer.semantics.values import mapping
-from indexer.ui.transcript import claude_code, codex, gemini
-from indexer.ui.transcript.entry import Entry
 
 PAGE_ENTRIES = 200
 _MOST_LINES = 20_000
 
-_READERS: dict[str, Callable[[list[SessionLine]], Iterator[Optional[Entry]]]] = {
-    "session.claude-code": claude_code.entries,
-    "session.codex": codex.entries,
-    "session.gemini": gemini.entries,
-}
-_TYPES = ", ".join(f"'{name}'" for name in _READERS)
+_TYPES = ", ".join(f"'{name}'" for name in sorted(SESSION_EVENTS))
 
 
 @dataclass(frozen=True)
@@ -46,18 +41,31 @@ def is_session(connection: sqlite3.Connection, run_id: str) -> bool:
 
 def transcript_of(connection: sqlite3.Connection, run_id: str, start: int) -> Transcript:
     """Return the entries of a session from a number on."""
+    lines = session_lines(connection, run_id, _MOST_LINES + 1)
+    found = list(entries_of(lines[:_MOST_LINES]))
+    return Transcript(found[start : start + PAGE_ENTRIES], len(found), len(lines) > _MOST_LINES)
+
+
+def session_lines(
+    connection: sqlite3.Connection, run_id: str, limit: int = -1
+) -> list[tuple[str, SessionLine]]:
+    """Return the lines of a session, each with the type of its event, the oldest first."""
     rows = connection.execute(
         f"SELECT event_id, type, payload_json FROM run_events WHERE run_id = ? AND type IN"
         f" ({_TYPES}) ORDER BY timestamp, event_id LIMIT ?",
-        (run_id, _MOST_LINES + 1),
-    ).fetchall()
-    lines: dict[str, list[SessionLine]] = {}
-    for event_id, kind, payload in rows[:_MOST_LINES]:
-        lines.setdefault(kind, []).append(
-            read_line(event_id, mapping(orjson.loads(payload or "{}")))
-        )
-    found: list[Entry] = []
-    for kind, some in lines.items():
+        (run_id, limit),
+    )
+    return [
+        (kind, read_line(event_id, mapping(orjson.loads(payload or "{}"))))
+        for event_id, kind, payload in rows
+    ]
+
+
+def entries_of(lines: Iterable[tuple[str, SessionLine]]) -> Iterator[Entry]:
+    """Yield what was said and done in a session, in the order of its lines."""
+    by_type: dict[str, list[SessionLine]] = {}
+    for kind, line in lines:
+        by_type.setdefault(kind, []).append(line)
+    for kind, some in by_type.items():
         some.sort(key=lambda line: line.place)
-        found += [entry for entry in _READERS[kind](some) if entry is not None]
-    return Transcript(found[start : start + PAGE_ENTRIES], len(found), len(rows) > _MOST_LINES)
+        yield from (entry for entry in tool_of_type(kind).entries(some) if entry is not None)

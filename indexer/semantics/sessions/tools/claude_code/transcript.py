@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-from indexer.semantics.sessions.line import SessionLine
-from indexer.semantics.values import mapping
-from indexer.ui.transcript.entry import (
+from indexer.semantics.sessions.entry import (
     ASSISTANT,
     THOUGHT,
     USER,
@@ -19,6 +17,8 @@ from indexer.ui.transcript.entry import (
     message,
     result,
 )
+from indexer.semantics.sessions.line import SessionLine
+from indexer.semantics.values import mapping
 
 _ROLES = {"user": USER, "assistant": ASSISTANT}
 
@@ -36,6 +36,16 @@ def entries(lines: list[SessionLine]) -> Iterator[Optional[Entry]]:
             continue
         for block in content if isinstance(content, list) else ():
             yield _entry(role, mapping(block), line.time, tools)
+
+
+def is_turn(line: Mapping[str, Any]) -> bool:
+    """Whether a line is what a person said: results of tools are of type `user` as well."""
+    if line.get("type") != "user" or line.get("isMeta"):
+        return False
+    content = mapping(line.get("message")).get("content")
+    if isinstance(content, list):
+        return mapping(content[0]).get("type") == "text" if content else False
+    return isinstance(content, str)
 
 
 def _entry(

@@ -23,9 +23,9 @@ from indexer.semantics.facts import (
     usage_of_inclusive,
 )
 from indexer.semantics.run_ids import CODEX, codex_run_id
-from indexer.semantics.sessions.codex_thread import Thread, read_thread
 from indexer.semantics.sessions.line import SessionLine, span_of_times
-from indexer.semantics.sessions.token_totals import TokenTotals
+from indexer.semantics.sessions.tools.codex.thread import Thread, read_thread
+from indexer.semantics.sessions.tools.codex.token_totals import TokenTotals
 from indexer.semantics.values import count, first_line, mapping, text
 
 _TOOL_CALLS = (

@@ -56,7 +56,9 @@ def _run(lines: list[SessionLine]) -> RunFacts:
 
 
 def _parent(session_id: str, file: Mapping[str, Any]) -> str:
-    parent = text(mapping(file.get("sidecar")).get("parentAgentId"))
+    parent = text(mapping(file.get("sidecar")).get("parentAgentId")) or text(
+        file.get("parent_agent_id")
+    )
     return session_run_id(CLAUDE_CODE, session_id, parent)
 
 

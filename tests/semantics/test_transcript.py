@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Python 3.10")
-
+from indexer.semantics.sessions.entry import Block, Entry, message
 from indexer.semantics.sessions.line import SessionLine, read_line
-from indexer.ui.transcript import claude_code, codex, gemini
-from indexer.ui.transcript.entry import Block, Entry, message
+from indexer.semantics.sessions.tools import all_tools
 
+CLAUDE_CODE, CODEX, GEMINI = all_tools().values()
 TIME = "2026-08-01T09:00:00.000Z"
 
 
@@ -50,7 +49,7 @@ def test_a_claude_code_session() -> None:
             },
         },
     )
-    entries = [one for one in claude_code.entries(lines) if one]
+    entries = [one for one in CLAUDE_CODE.entries(lines) if one]
     assert _told(entries) == [
         ("user", "", "Change it"),
         ("thought", "", "hm"),
@@ -80,7 +79,7 @@ def test_a_codex_session() -> None:
             )
         ),
     )
-    assert _told(codex.entries(lines)) == [
+    assert _told(CODEX.entries(lines)) == [
         ("user", "", "List"),
         ("thought", "", "think"),
         ("tool call", "shell ls", "ls"),
@@ -101,7 +100,7 @@ def test_a_gemini_session() -> None:
         answer,
         {**answer, "content": "Here", "toolCalls": [call]},
     )
-    assert _told(gemini.entries(lines)) == [
+    assert _told(GEMINI.entries(lines)) == [
         ("user", "", "List"),
         ("assistant", "", "Here"),
         ("tool call", "list .", '{\n  "path": "."\n}'),
@@ -109,7 +108,7 @@ def test_a_gemini_session() -> None:
     ]
 
 
-@pytest.mark.parametrize("reader", [claude_code.entries, codex.entries, gemini.entries])
+@pytest.mark.parametrize("reader", [CLAUDE_CODE.entries, CODEX.entries, GEMINI.entries])
 @pytest.mark.parametrize(
     "line",
     [

@@ -6,12 +6,24 @@ of before 2026 are one JSON document each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from indexer.importers.tool import FileFacts, Owner, SessionFile, Tool, folder_after
+from indexer.semantics.facts import Translation
 from indexer.semantics.run_ids import GEMINI, gemini_run_id
+from indexer.semantics.sessions.entry import Entry
+from indexer.semantics.sessions.line import SessionLine
+from indexer.semantics.sessions.tool import (
+    FileFacts,
+    Neighbours,
+    Owner,
+    SessionFile,
+    Tool,
+    folder_after,
+)
+from indexer.semantics.sessions.tools.gemini.transcript import entries, is_turn
+from indexer.semantics.sessions.tools.gemini.translate import translate
 
 _NO_SESSIONS = ("checkpoint", "logs.json")
 _KNOWN = frozenset(("user", "gemini", "info", "warning", "error"))
@@ -36,7 +48,8 @@ class _File(SessionFile):
         updated = changed.get("lastUpdated") if isinstance(changed, dict) else None
         return line.get("timestamp") or line.get("startTime") or line.get("lastUpdated") or updated
 
-    def facts(self) -> Optional[FileFacts]:
+    def facts(self, neighbours: Neighbours) -> Optional[FileFacts]:
+        del neighbours
         facts = {"project": _project(self._path), "parent_session_id": None}
         if self._owner.agent_id:
             facts["parent_session_id"] = self._owner.session_id
@@ -81,6 +94,18 @@ class Gemini(Tool):
     def open(self, path: Path, head: Sequence[Mapping[str, Any]]) -> SessionFile:
         """Return a file of the session that its first line names."""
         return _File(path, head)
+
+    def translate(self, lines: list[SessionLine]) -> Translation:
+        """Return the spans of one run, and what its lines say of the run."""
+        return translate(lines)
+
+    def entries(self, lines: list[SessionLine]) -> Iterator[Optional[Entry]]:
+        """Yield what was said and done, for the transcript."""
+        return entries(lines)
+
+    def is_turn(self, line: Mapping[str, Any]) -> bool:
+        """Whether a line is what a person said."""
+        return is_turn(line)
 
 
 TOOL = Gemini()

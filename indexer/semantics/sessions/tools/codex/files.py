@@ -7,12 +7,17 @@ same file are copies of ancestors' lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from indexer.importers.tool import EPOCH, Owner, SessionFile, Tool
+from indexer.semantics.facts import Translation
 from indexer.semantics.run_ids import CODEX, codex_run_id
+from indexer.semantics.sessions.entry import Entry
+from indexer.semantics.sessions.line import SessionLine
+from indexer.semantics.sessions.tool import EPOCH, Owner, SessionFile, Tool
+from indexer.semantics.sessions.tools.codex.transcript import entries, is_turn
+from indexer.semantics.sessions.tools.codex.translate import translate
 
 _NAME = re.compile(
     r"rollout-(?P<day>\d{4}-\d\d-\d\d)T(?P<hour>\d\d)-(?P<minute>\d\d)-(?P<second>\d\d)"
@@ -94,6 +99,18 @@ class Codex(Tool):
     def open(self, path: Path, head: Sequence[Mapping[str, Any]]) -> SessionFile:
         """Return a file of the thread that its first session_meta names."""
         return _File(path, head)
+
+    def translate(self, lines: list[SessionLine]) -> Translation:
+        """Return the spans of one run, and what its lines say of the run."""
+        return translate(lines)
+
+    def entries(self, lines: list[SessionLine]) -> Iterator[Optional[Entry]]:
+        """Yield what was said and done, for the transcript."""
+        return entries(lines)
+
+    def is_turn(self, line: Mapping[str, Any]) -> bool:
+        """Whether a line is what a person said."""
+        return is_turn(line)
 
 
 TOOL = Codex()

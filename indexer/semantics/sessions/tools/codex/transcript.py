@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-from indexer.semantics.sessions.line import SessionLine
-from indexer.semantics.values import mapping
-from indexer.ui.transcript.entry import (
+from indexer.semantics.sessions.entry import (
     ASSISTANT,
     THOUGHT,
     USER,
@@ -19,6 +17,8 @@ from indexer.ui.transcript.entry import (
     message,
     result,
 )
+from indexer.semantics.sessions.line import SessionLine
+from indexer.semantics.values import mapping
 
 _CALLS = ("function_call", "custom_tool_call", "local_shell_call", "web_search_call")
 
@@ -29,6 +29,11 @@ def entries(lines: list[SessionLine]) -> Iterator[Optional[Entry]]:
     for line in lines:
         if line.line.get("type") == "response_item":
             yield _entry(mapping(line.line.get("payload")), line.time, tools)
+
+
+def is_turn(line: Mapping[str, Any]) -> bool:
+    """Whether a line is what a person said."""
+    return mapping(line.get("payload")).get("type") == "user_message"
 
 
 def _entry(item: Mapping[str, Any], time: Optional[str], tools: dict[Any, Any]) -> Optional[Entry]:

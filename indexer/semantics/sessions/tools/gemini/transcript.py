@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional
 
-from indexer.semantics.sessions.line import SessionLine
-from indexer.semantics.values import mapping, text
-from indexer.ui.transcript.entry import (
+from indexer.semantics.sessions.entry import (
     ASSISTANT,
     THOUGHT,
     USER,
@@ -20,6 +18,8 @@ from indexer.ui.transcript.entry import (
     message,
     result,
 )
+from indexer.semantics.sessions.line import SessionLine
+from indexer.semantics.values import mapping, text
 
 
 def entries(lines: list[SessionLine]) -> Iterator[Optional[Entry]]:
@@ -31,6 +31,11 @@ def entries(lines: list[SessionLine]) -> Iterator[Optional[Entry]]:
                 messages[str(one["id"])] = one
     for one in messages.values():
         yield from _of_message(one)
+
+
+def is_turn(line: Mapping[str, Any]) -> bool:
+    """Whether a line is what a person said."""
+    return line.get("type") == "user"
 
 
 def _messages(line: Mapping[str, Any]) -> list[Mapping[str, Any]]:

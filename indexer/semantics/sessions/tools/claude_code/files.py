@@ -6,14 +6,25 @@ another one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-import orjson
-
-from indexer.importers.tool import FileFacts, Owner, SessionFile, Tool, folder_after
+from indexer.semantics.facts import Translation
 from indexer.semantics.run_ids import CLAUDE_CODE, claude_code_run_id, session_run_id
+from indexer.semantics.sessions.entry import Entry
+from indexer.semantics.sessions.line import SessionLine
+from indexer.semantics.sessions.tool import (
+    FileFacts,
+    Neighbours,
+    Owner,
+    SessionFile,
+    Tool,
+    folder_after,
+)
+from indexer.semantics.sessions.tools.claude_code.transcript import entries, is_turn
+from indexer.semantics.sessions.tools.claude_code.translate import translate
+from indexer.semantics.values import mapping, sequence
 
 _NO_SESSIONS = frozenset(("history.jsonl", "journal.jsonl"))
 _NO_SESSION_FOLDERS = frozenset(("tool-results", "file-history", "plugins", "todos"))
@@ -40,8 +51,7 @@ _KNOWN = frozenset(
         "pr-link",
     )
 )
-_AGENT = "agent-"
-_MOST_SIDECAR_BYTES = 1024 * 1024
+_AGENT, _SUBAGENTS = "agent-", "subagents"
 
 
 class _File(SessionFile):
@@ -52,45 +62,70 @@ class _File(SessionFile):
         session = line.get("sessionId")
         if not isinstance(session, str) or not session:
             return Owner(claude_code_run_id({}))
-        agent = line.get("agentId") if line.get("isSidechain") is True else None
-        return Owner(claude_code_run_id(line), session, agent if isinstance(agent, str) else None)
+        return Owner(claude_code_run_id(line), session, _agent_of(line))
 
     def time(self, line: Mapping[str, Any]) -> Any:
         return line.get("timestamp")
 
-    def facts(self) -> Optional[FileFacts]:
+    def facts(self, neighbours: Neighbours) -> Optional[FileFacts]:
         agent = self._agent()
         session = self._session() if agent else self._path.stem
         project = folder_after(self._path, "projects")
         if not session or (project is None and not agent):
             return None
+        sidecar = neighbours.object(_sidecar(self._path)) if agent else {}
         facts = {
             "project": project,
             "parent_session_id": session if agent else None,
-            "sidecar": _sidecar(self._path) if agent else None,
+            "parent_agent_id": self._caller(agent, sidecar, neighbours) if agent else None,
+            "sidecar": sidecar,
         }
         owner = Owner(session_run_id(CLAUDE_CODE, session, agent), session, agent)
         return FileFacts(owner, {name: value for name, value in facts.items() if value})
+
+    def _caller(
+        self, agent: str, sidecar: Mapping[str, Any], neighbours: Neighbours
+    ) -> Optional[str]:
+        """Return which subagent made the call that the sidecar names; None if the session did."""
+        call, folder = sidecar.get("toolUseId"), self._folder()
+        if not isinstance(call, str) or not call or folder is None:
+            return None
+        # The session first: an aside's file repeats its calls.
+        own = folder.with_name(f"{folder.name}.jsonl")
+        for path in (own, *neighbours.files(folder / _SUBAGENTS, f"{_AGENT}*.jsonl")):
+            for line in neighbours.lines_with(path, call):
+                if _has_call(line, call) and _agent_of(line) != agent:
+                    return _agent_of(line)
+        return None
 
     def _agent(self) -> Optional[str]:
         name = self._path.stem
         return name[len(_AGENT) :] if name.startswith(_AGENT) else None
 
     def _session(self) -> Optional[str]:
-        """The session in whose folder a subagent's file lies."""
-        parts = self._path.parts
-        below = [index for index, part in enumerate(parts) if part == "subagents"]
-        return parts[below[-1] - 1] if below and below[-1] > 0 else None
+        folder = self._folder()
+        return None if folder is None else folder.name
+
+    def _folder(self) -> Optional[Path]:
+        """The folder of the session that a subagent's file belongs to."""
+        below = [one for one in self._path.parents if one.name == _SUBAGENTS]
+        return below[0].parent if below and below[0].parent.name else None
 
 
-def _sidecar(path: Path) -> Any:
-    """Return a subagent's sidecar, None if it is not a JSON object."""
-    try:
-        with open(path.with_name(path.stem + ".meta.json"), "rb") as file:
-            sidecar = orjson.loads(file.read(_MOST_SIDECAR_BYTES))
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return sidecar if isinstance(sidecar, dict) else None
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.stem + ".meta.json")
+
+
+def _agent_of(line: Mapping[str, Any]) -> Optional[str]:
+    agent = line.get("agentId") if line.get("isSidechain") is True else None
+    return agent if isinstance(agent, str) else None
+
+
+def _has_call(line: Mapping[str, Any], call: str) -> bool:
+    blocks = sequence(mapping(line.get("message")).get("content"))
+    return any(
+        mapping(one).get("type") == "tool_use" and mapping(one).get("id") == call for one in blocks
+    )
 
 
 class ClaudeCode(Tool):
@@ -113,6 +148,10 @@ class ClaudeCode(Tool):
             and not {*_NO_SESSION_FOLDERS, _FOREIGN_FOLDER} & set(path.parts[-4:-1])
         )
 
+    def sidecar(self, path: Path) -> Optional[Path]:
+        """Return the sidecar of a subagent's file."""
+        return _sidecar(path) if path.name.startswith(_AGENT) else None
+
     def knows(self, line: Mapping[str, Any]) -> bool:
         """Whether it is of a known type, and an answer of the model has its id and its usage."""
         message = line.get("message")
@@ -124,6 +163,18 @@ class ClaudeCode(Tool):
         """Return a file; nothing need be known of its lines."""
         del head
         return _File(path)
+
+    def translate(self, lines: list[SessionLine]) -> Translation:
+        """Return the spans of one run, and what its lines say of the run."""
+        return translate(lines)
+
+    def entries(self, lines: list[SessionLine]) -> Iterator[Optional[Entry]]:
+        """Yield what was said and done, for the transcript."""
+        return entries(lines)
+
+    def is_turn(self, line: Mapping[str, Any]) -> bool:
+        """Whether a line is what a person said."""
+        return is_turn(line)
 
 
 TOOL = ClaudeCode()

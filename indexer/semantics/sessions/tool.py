@@ -1,15 +1,19 @@
 """Define what an importer has to know about one coding agent's session files.
 
-Implemented once per agent, in `importers/tools/`. It looks at names and at lines; it writes
-nothing and decides nothing about the meaning of a line.
+Implemented once per agent, in `tools/`. Pure: the importer finds and reads the files, the fold
+brings the lines back.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
+
+from indexer.semantics.facts import Translation
+from indexer.semantics.sessions.entry import Entry
+from indexer.semantics.sessions.line import SessionLine
 
 PACKED = ".zst"
 EPOCH = "1970-01-01T00:00:00.000000Z"
@@ -31,6 +35,22 @@ class FileFacts(NamedTuple):
     facts: dict[str, Any]
 
 
+class Neighbours(ABC):
+    """Reads what lies next to a session file. What cannot be read says nothing."""
+
+    @abstractmethod
+    def object(self, path: Path) -> Mapping[str, Any]:
+        """Return the JSON object that a small file is; an empty one if it is none."""
+
+    @abstractmethod
+    def files(self, folder: Path, pattern: str) -> list[Path]:
+        """Return the session files of a name below a folder, in order, as if none was packed."""
+
+    @abstractmethod
+    def lines_with(self, path: Path, text: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the lines of a session file that are JSON objects and contain a text."""
+
+
 class SessionFile(ABC):
     """One session file, opened: its first lines are known."""
 
@@ -47,8 +67,9 @@ class SessionFile(ABC):
     def time(self, line: Mapping[str, Any]) -> Any:
         """Return the line's own time as it gives it; anything that is no time for none."""
 
-    def facts(self) -> Optional[FileFacts]:
+    def facts(self, neighbours: Neighbours) -> Optional[FileFacts]:
         """Return what the lines do not say; None for nothing."""
+        del neighbours
         return None
 
 
@@ -74,6 +95,11 @@ class Tool(ABC):
         The suffix `.zst` of a compressed file is not on it.
         """
 
+    def sidecar(self, path: Path) -> Optional[Path]:
+        """Return the file that says more about a session's, and may change without it."""
+        del path
+        return None
+
     def is_document(self, path: Path) -> bool:
         """Whether a file is one JSON document, rather than a line for each step."""
         del path
@@ -86,6 +112,18 @@ class Tool(ABC):
     @abstractmethod
     def knows(self, line: Mapping[str, Any]) -> bool:
         """Whether a line is of a kind that this version has seen: others are kept, and no spans."""
+
+    @abstractmethod
+    def translate(self, lines: list[SessionLine]) -> Translation:
+        """Return the spans of one run, and what its lines say of the run; in any order."""
+
+    @abstractmethod
+    def entries(self, lines: list[SessionLine]) -> Iterator[Optional[Entry]]:
+        """Yield what was said and done, in order; None for what says nothing."""
+
+    @abstractmethod
+    def is_turn(self, line: Mapping[str, Any]) -> bool:
+        """Whether a line is what a person said."""
 
     @abstractmethod
     def open(self, path: Path, head: Sequence[Mapping[str, Any]]) -> SessionFile:

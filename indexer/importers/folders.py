@@ -80,7 +80,7 @@ class Folders:
 def look_at(tool: Tool, path: str) -> Found:
     """Return a session file as it is now, with its sidecar. Raises OSError."""
     status = os.stat(path)
-    path_of_sidecar, sidecar = tool.sidecar(plain_name(Path(path))), ""
+    path_of_sidecar, sidecar = tool.sidecar(path), ""
     if path_of_sidecar is not None:
         try:
             sidecar = f" {os.stat(path_of_sidecar).st_mtime_ns}"

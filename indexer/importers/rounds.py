@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from typing import Callable
+from heapq import nlargest
+from operator import attrgetter
+from typing import Callable, NamedTuple
 
 from indexer.importers.importer import Imported, Importer
 from indexer.semantics.sessions.tool import Tool
@@ -20,6 +22,8 @@ ALL_SECONDS = 30.0
 LIVE_SECONDS = 1.0
 """Between two looks at the files that are being written."""
 _LIVELY_SECONDS = 600.0
+_MOST_LIVELY = 200
+"""Of more, as after a backup was restored, those written to last are looked at every second."""
 _SLICE_SECONDS = 0.5
 """What the daemon's loop gives a round at a time, for its passes must not wait."""
 
@@ -30,7 +34,7 @@ class Rounds:
     def __init__(self, importer: Importer, should_stop: Callable[[], bool]) -> None:
         self._importer = importer
         self._should_stop = should_stop
-        self._lively: list[tuple[Tool, str]] = []
+        self._lively: list[_Lively] = []
         self._next_all = 0.0
         self._next_lively = 0.0
         self._rest: Iterator[tuple[Tool, str]] = iter(())
@@ -64,7 +68,7 @@ class Rounds:
             self._lively = []
             self._rest = self._noting_lively()
         elif self._lively and now >= self._next_lively:
-            self._rest = iter(list(self._lively))
+            self._rest = iter([(one.tool, one.path) for one in self._lively])
         else:
             return False
         self._next_lively = now + LIVE_SECONDS
@@ -73,9 +77,19 @@ class Rounds:
     def _noting_lively(self) -> Iterator[tuple[Tool, str]]:
         since = time.time() - _LIVELY_SECONDS
         for tool, path in self._importer.candidates():
-            if _written_since(path, since):
-                self._lively.append((tool, path))
+            written = _written(path)
+            if written >= since:
+                self._lively.append(_Lively(tool, path, written))
             yield tool, path
+        self._lively = nlargest(_MOST_LIVELY, self._lively, key=attrgetter("written"))
+
+
+class _Lively(NamedTuple):
+    """A file that was written to lately."""
+
+    tool: Tool
+    path: str
+    written: float
 
 
 class _Taken:
@@ -96,8 +110,8 @@ class _Taken:
             raise
 
 
-def _written_since(path: str, since: float) -> bool:
+def _written(path: str) -> float:
     try:
-        return os.stat(path).st_mtime >= since
+        return os.stat(path).st_mtime
     except OSError:
-        return False
+        return 0.0

@@ -5,6 +5,7 @@ Called by the section that measures importing. The same bytes every time; no cal
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import orjson
 
 SESSION_BYTES = 1_000_000
+_WRITTEN = 1_760_000_000
 _A_PROJECT = 50
 """Sessions in one folder."""
 _WORDS = "read the file, change it; run the tests again, and say what failed. def f(self): return"
@@ -26,7 +28,10 @@ def write_sessions(top: Path, sessions: int) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         name = f"00000000-0000-4000-8000-{number:012d}"
         content = b"".join(_lines(name, number))
-        (folder / f"{name}.jsonl").write_bytes(content)
+        path = folder / f"{name}.jsonl"
+        path.write_bytes(content)
+        # Old, as all but a few sessions are.
+        os.utime(path, (_WRITTEN, _WRITTEN))
         total += len(content)
     return total
 

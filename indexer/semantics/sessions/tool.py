@@ -95,8 +95,11 @@ class Tool(ABC):
         The suffix `.zst` of a compressed file is not on it.
         """
 
-    def sidecar(self, path: Path) -> Optional[Path]:
-        """Return the file that says more about a session's, and may change without it."""
+    def sidecar(self, path: str) -> Optional[str]:
+        """Return the file that says more about a session's, and may change without it.
+
+        Asked of every file at every look, by its path as it is, compressed or not.
+        """
         del path
         return None
 

@@ -6,6 +6,7 @@ another one.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -113,7 +114,7 @@ class _File(SessionFile):
 
 
 def _sidecar(path: Path) -> Path:
-    return path.with_name(path.stem + ".meta.json")
+    return path.with_name(path.name.partition(".")[0] + ".meta.json")
 
 
 def _agent_of(line: Mapping[str, Any]) -> Optional[str]:
@@ -148,9 +149,9 @@ class ClaudeCode(Tool):
             and not {*_NO_SESSION_FOLDERS, _FOREIGN_FOLDER} & set(path.parts[-4:-1])
         )
 
-    def sidecar(self, path: Path) -> Optional[Path]:
+    def sidecar(self, path: str) -> Optional[str]:
         """Return the sidecar of a subagent's file."""
-        return _sidecar(path) if path.name.startswith(_AGENT) else None
+        return str(_sidecar(Path(path))) if os.path.basename(path).startswith(_AGENT) else None
 
     def knows(self, line: Mapping[str, Any]) -> bool:
         """Whether it is of a known type, and an answer of the model has its id and its usage."""

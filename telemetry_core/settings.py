@@ -158,6 +158,18 @@ SETTINGS: tuple[Setting, ...] = (
         "what senders have to show to `telemetry receive`; never logged, stored or shown",
     ),
     Setting(
+        "TELEMETRY_FLEET_USER",
+        TEXT,
+        None,
+        "who this host is to the central ClickHouse; the target's `user` comes first",
+    ),
+    Setting(
+        "TELEMETRY_FLEET_TOKEN",
+        SECRET,
+        None,
+        "the password for the central ClickHouse; never logged, stored or shown",
+    ),
+    Setting(
         "TELEMETRY_POLL_INTERVAL",
         NUMBER,
         1.0,

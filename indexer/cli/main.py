@@ -59,6 +59,7 @@ COMMANDS = {
     "export": Entry("export", "Export runs, events, spans or metrics as CSV, JSON or Parquet."),
     "report": Entry("report", "Write a report on a period as HTML and Markdown."),
     "forward": Entry("forward", "Send finished runs to an API, a sheet or a file."),
+    "fleet": Entry("fleet", "Ship to a central ClickHouse that many hosts share."),
     "alerts": Entry("alerts", "Show alert rules, and silence, test or suggest them."),
     "mcp": Entry("mcp", "Answer agents that ask about their own past (MCP)."),
     "skill": Entry("skill", "Print instructions for agents."),

@@ -11,7 +11,7 @@ from telemetry_core.run_fields import RUN_FIELDS
 
 # An integer field has no declared type: SQLite would turn the text "007" into 7.
 _FIELD_TYPES = {"text": " TEXT", "time": " TEXT", "json": " TEXT", "integer": ""}
-_COUNTED = frozenset(
+COUNTED_COLUMNS = frozenset(
     (
         "schema_version",
         "event_count",
@@ -22,6 +22,7 @@ _COUNTED = frozenset(
         "foreign_events",
     )
 )
+"""The columns beyond the fields that are whole numbers."""
 
 
 def _run_column(name: str) -> str:
@@ -30,7 +31,7 @@ def _run_column(name: str) -> str:
         return "run_id TEXT NOT NULL PRIMARY KEY"
     if name in kinds:
         return name + _FIELD_TYPES[kinds[name]]
-    return f"{name} INTEGER" if name in _COUNTED else f"{name} TEXT"
+    return f"{name} INTEGER" if name in COUNTED_COLUMNS else f"{name} TEXT"
 
 
 AGENT_RUNS = (

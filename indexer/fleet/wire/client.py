@@ -1,0 +1,185 @@
+"""Make requests of one ClickHouse server: statements, rows in, rows out.
+
+One connection, used by one thread. Credentials go into headers and nowhere else; redirects are
+not followed, and no error repeats what the server said.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Optional
+
+import httpx
+import orjson
+
+from indexer.fleet.errors import FleetError, FleetUnreachable
+from indexer.fleet.schema.layout import quoted
+from indexer.fleet.schema.tables import Table
+from indexer.fleet.wire.address import FleetAddress
+from indexer.fleet.wire.answer import CODE_HEADER, error_of, is_too_large
+from indexer.fleet.wire.rowbinary import Row, encode_rows
+from indexer.outbox.backoff import parse_retry_after
+from telemetry_core import __version__
+
+# They log the whole address of each request, and headers with their values.
+for _chatty in ("httpx", "httpcore"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+
+_ALWAYS = {
+    # Keys recognise what was sent before; the server's own memory of inserts would also swallow
+    # rows that were deleted and are sent again.
+    "insert_deduplicate": "0",
+    "async_insert": "0",
+    # Of a sharded table, an insert is acknowledged when the shards have it.
+    "insert_distributed_sync": "1",
+    "output_format_json_quote_64bit_integers": "0",
+    "output_format_json_quote_denormals": "0",
+    # An error in the middle of a result is the status, rather than text inside the result.
+    "wait_end_of_query": "1",
+}
+
+
+class FleetClient:
+    """A connection to the centre."""
+
+    def __init__(self, address: FleetAddress) -> None:
+        """Make no request yet. Raises FleetUnreachable if no client can be made here."""
+        self.address = address
+        headers = {"User-Agent": f"local-telemetry/{__version__}", "Accept-Encoding": "gzip"}
+        if address.user:
+            headers["X-ClickHouse-User"] = address.user
+        if address.token:
+            headers["X-ClickHouse-Key"] = address.token
+        try:
+            self._http = httpx.Client(
+                headers=headers, timeout=address.timeout, follow_redirects=False
+            )
+        except Exception as error:
+            raise FleetUnreachable(
+                f"no HTTP client can be made ({type(error).__name__}): check HTTP_PROXY,"
+                " HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR"
+            ) from None
+
+    def __enter__(self) -> FleetClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def run(self, sql: str, *, in_database: bool = True, **settings: str) -> None:
+        """Run one statement that gives no rows. Raises FleetError."""
+        self._post(self._address(settings, in_database=in_database), sql.encode())
+
+    def select(
+        self, sql: str, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[list[str], list[list[Any]]]:
+        """Return the names of a query's columns, and its rows. Raises FleetError.
+
+        Parameters are written `{name:Type}` in the query.
+        """
+        values = {f"param_{name}": _written(one) for name, one in (parameters or {}).items()}
+        body = f"{sql}\nFORMAT JSONCompactEachRowWithNames".encode()
+        answer = self._post(self._address(values), body)
+        names, *rows = [orjson.loads(line) for line in answer.splitlines() if line] or [[]]
+        return names, rows
+
+    def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows of a table; halved where they are too many for one request.
+
+        Raises FleetError; some of the rows may be stored then. An insert is visible once this
+        returns.
+        """
+        if not rows:
+            return
+        columns = ", ".join(quoted(column.name) for column in table.sent)
+        query = f"INSERT INTO {quoted(table.name)} ({columns}) FORMAT RowBinary"
+        body = gzip.compress(encode_rows(table, rows), compresslevel=1, mtime=0)
+        status, error, _ = self._answer(
+            self._address({"query": query}), body, {"Content-Encoding": "gzip"}
+        )
+        if is_too_large(status) and len(rows) > 1:
+            middle = len(rows) // 2
+            self.insert(table, rows[:middle])
+            self.insert(table, rows[middle:])
+        elif error is not None:
+            raise error
+
+    def _address(self, extra: Mapping[str, str], *, in_database: bool = True) -> dict[str, str]:
+        database = {"database": self.address.database} if in_database else {}
+        return {**_ALWAYS, **database, **extra}
+
+    def _post(self, parameters: Mapping[str, str], body: bytes) -> bytes:
+        _, error, content = self._answer(parameters, body, {})
+        if error is not None:
+            raise error
+        return content
+
+    def _answer(
+        self, parameters: Mapping[str, str], body: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, Optional[FleetError], bytes]:
+        try:
+            answer = self._http.post(
+                self.address.url, params=dict(parameters), content=body, headers=dict(headers)
+            )
+        except httpx.HTTPError as error:
+            raise _no_answer(error) from None
+        retry_after = parse_retry_after(answer.headers.get("Retry-After"), time.time())
+        code = answer.headers.get(CODE_HEADER, "")
+        return (
+            answer.status_code,
+            error_of(answer.status_code, code, retry_after),
+            answer.content,
+        )
+
+
+def _written(value: Any) -> str:
+    """Return a parameter as ClickHouse reads it: texts with escapes, lists in brackets."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_quoted, value))}]"
+    if isinstance(value, str):
+        return _escaped(value)
+    return str(value)
+
+
+def _quoted(value: Any) -> str:
+    return f"'{_escaped(value)}'" if isinstance(value, str) else str(value)
+
+
+def _escaped(value: str) -> str:
+    plain = value.replace("\\", "\\\\").replace("'", "\\'")
+    return plain.replace("\t", "\\t").replace("\n", "\\n")
+
+
+def _no_answer(error: httpx.HTTPError) -> FleetUnreachable:
+    """Say what failed by the names of errors alone: a library's message may repeat a header."""
+    cause: Optional[BaseException] = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return FleetUnreachable(
+                f"the centre's certificate is not valid: {cause.verify_message}"
+            )
+        if isinstance(cause, OSError) and cause.strerror:
+            return FleetUnreachable(f"the centre cannot be reached: {cause.strerror}")
+        cause = cause.__cause__ or cause.__context__
+    return FleetUnreachable(f"the centre cannot be reached ({type(error).__name__})")
+
+
+def rows_as_dicts(answer: tuple[list[str], list[list[Any]]]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an answer by the names of its columns."""
+    names, rows = answer
+    for row in rows:
+        yield dict(zip(names, row))

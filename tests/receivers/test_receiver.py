@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -231,7 +231,7 @@ def test_a_body_is_bounded_before_and_after_it_is_decompressed(send: Sender, mon
     monkeypatch.setattr(app_module, "MOST_BYTES", 1000)
     assert send("/v1/traces", b" " * 1001, JSON).status == 413
     monkeypatch.setattr(body_module, "MOST_BYTES", 1000)
-    assert send("/v1/traces", [b" " * 600, b" " * 600] and b" " * 1001, JSON).status == 413
+    assert send("/v1/traces", iter([b" " * 600, b" " * 600]), JSON).status == 413
 
 
 def test_all_bodies_together_are_bounded(base: Path, monkeypatch) -> None:
@@ -327,30 +327,66 @@ def test_many_at_once_in_any_order_give_the_same_rows(base: Path, send: Sender, 
     assert judge(TelemetryConfig.for_base(base)) == len({event.id for event in log.events()}) == 41
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills a process")
-def test_kill_after_the_answer_loses_nothing(base: Path, log: Log) -> None:
-    """What was answered is in the log, though the receiver was killed at that moment."""
+@contextlib.contextmanager
+def _receiver(base: Path) -> Iterator[tuple[Sender, int]]:
+    """A receiver in a process of its own, killed at the end of the block, and its pid."""
     process = subprocess.Popen(
         [sys.executable, "-m", "indexer", "--base", str(base), "receive", "--port", "0"],
         stderr=subprocess.PIPE,
         env=environment(PYTHONWARNINGS="default"),
     )
     assert process.stderr is not None
-    line = process.stderr.readline().decode()
     sender = Sender.__new__(Sender)
-    sender.port = int(line.rsplit(":", 1)[1])
+    sender.port = int(process.stderr.readline().decode().rsplit(":", 1)[1])
+
+    def answers() -> bool:
+        with contextlib.suppress(ConnectionError):
+            return sender("/v1/traces", traces()).status == 200
+        return False
+
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                assert sender("/v1/traces", traces(span(9))).status == 200
-                break
-            except ConnectionError:
-                assert time.monotonic() < deadline
+        eventually(answers)
+        yield sender, process.pid
     finally:
         process.send_signal(signal.SIGKILL)
         process.stderr.close()
         process.wait(30)
+
+
+def _peak_megabytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) // 1024 for line in status.splitlines() if "VmHWM" in line)
+
+
+@pytest.mark.needs("proc")
+def test_two_hundred_slow_connections_and_bombs_take_bounded_memory(base: Path) -> None:
+    """200 MB offered and never finished, and bombs of 1 GB: what is allowed to bodies, no more."""
+    bomb = zlib.compressobj(9, wbits=31)
+    packed = b"".join(bomb.compress(b" " * 1024 * 1024) for _ in range(1024)) + bomb.flush()
+    with _receiver(base) as (send, pid), contextlib.ExitStack() as slow:
+        before = _peak_megabytes(pid)
+        head = (
+            b"POST /v1/traces HTTP/1.1\r\nHost: localhost:%d\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 2000000\r\n\r\n" % send.port
+        )
+        for _ in range(200):
+            address = ("127.0.0.1", send.port)
+            connection = slow.enter_context(socket.create_connection(address, timeout=30))
+            connection.sendall(head)
+            with contextlib.suppress(ConnectionError):  # one of those that are sent away
+                connection.sendall(b" " * 1_000_000)
+        for _ in range(3):
+            assert send("/v1/traces", packed, {**JSON, "content-encoding": "gzip"}).status != 200
+        assert _peak_megabytes(pid) - before < 64 + 90
+        slow.close()
+        eventually(lambda: send("/v1/traces", traces(span())).status == 200)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process")
+def test_kill_after_the_answer_loses_nothing(base: Path, log: Log) -> None:
+    """What was answered is in the log, though the receiver was killed at that moment."""
+    with _receiver(base) as (sender, _):
+        assert sender("/v1/traces", traces(span(9))).status == 200
     assert [event.id for event in log.events()] == [f"otel-{TRACE}-{9:016x}"]
 
 

@@ -45,8 +45,8 @@ class Sender:
         headers: Optional[dict[str, str]] = None,
         method: str = "POST",
     ) -> Answer:
-        """Make one request; a value is sent as JSON."""
-        if not isinstance(body, bytes):
+        """Make one request; a value is sent as JSON, and of an iterator each part as a chunk."""
+        if not isinstance(body, (bytes, Iterator)):
             body, headers = orjson.dumps(body), {**JSON, **(headers or {})}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:

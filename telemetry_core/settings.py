@@ -130,6 +130,12 @@ SETTINGS: tuple[Setting, ...] = (
         "lock_budget_ms",
     ),
     Setting(
+        "TELEMETRY_PURE",
+        FLAG,
+        False,
+        "nothing compiled is used: agents record by the code in Python alone",
+    ),
+    Setting(
         "TELEMETRY_GIT",
         FLAG,
         True,

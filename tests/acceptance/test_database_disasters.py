@@ -25,7 +25,7 @@ from indexer.store.connection import open_reader, open_writer
 from indexer.store.status import read_status
 from indexer.system.base import DAEMON, Base
 from telemetry_core import TelemetryClient, TelemetryConfig
-from telemetry_core.clock import CLOCK
+from telemetry_core.clock import CLOCK, Clock
 from telemetry_core.line import encode
 from telemetry_core.timestamp import format_time, parse_time
 from tests.support.daemon import eventually, running_daemon, start_daemon
@@ -362,7 +362,10 @@ def test_a_clock_set_back_does_not_stop_the_heart(
 ) -> None:
     """Its beats had times that only rise: a daemon that hung then was said to be alive."""
     ahead = int((datetime.now(timezone.utc).timestamp() + 2 * 86_400) * 1_000_000)
-    monkeypatch.setattr(CLOCK, "_last", ahead)
+    clock = Clock()
+    clock._last = ahead
+    monkeypatch.setattr(CLOCK, "next", clock.next)
+    monkeypatch.setattr(CLOCK, "ticker", None)
     daemon = Daemon(Base(client.config))
     monkeypatch.setattr(daemon, "_wait", daemon.stop)
     client.start_run("agent", "job")

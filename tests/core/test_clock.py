@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import sys
 import threading
 import time
@@ -9,8 +10,17 @@ import uuid
 
 import pytest
 
-from telemetry_core.clock import Clock, Tick
+from telemetry_core import speed
+from telemetry_core.clock import Clock, Tick, new_clock
 from tests.support.process import run
+
+
+@pytest.fixture(params=["python", "c"])
+def make(request):
+    """What makes a clock, in Python and by the extension."""
+    if request.param == "c" and speed.WHY_PURE:
+        pytest.skip(f"the extension: {speed.WHY_PURE}")
+    return Clock if request.param == "python" else new_clock
 
 
 def assert_rise(ticks):
@@ -19,10 +29,10 @@ def assert_rise(ticks):
         assert before.id < after.id
 
 
-def test_ids_are_uuid_version_7_of_their_time():
+def test_ids_are_uuid_version_7_of_their_time(make):
     """The id is an RFC 9562 UUIDv7 whose milliseconds are those of the time next to it."""
     before = time.time_ns() // 1_000_000
-    tick = Clock().tick()
+    tick = make().tick()
     parsed = uuid.UUID(tick.id)
     assert str(parsed) == tick.id
     assert (parsed.version, parsed.variant) == (7, uuid.RFC_4122)
@@ -30,30 +40,30 @@ def test_ids_are_uuid_version_7_of_their_time():
     assert tick.day == tick.time[:10].replace("-", "")
 
 
-def test_the_quick_way_gives_what_a_tick_has():
+def test_the_quick_way_gives_what_a_tick_has(make):
     """Id, time and day in this order, and never one that a tick was given before."""
-    clock = Clock()
+    clock = make()
     first, second = clock.tick(), Tick(*clock.next())
     assert_rise([first, second, clock.tick()])
     assert uuid.UUID(second.id).version == 7
     assert second.day == second.time[:10].replace("-", "")
 
 
-def test_ids_and_times_rise_when_the_wall_clock_steps_back(monkeypatch):
+def test_ids_and_times_rise_when_the_wall_clock_steps_back(make, monkeypatch):
     """An hour back, over midnight, or standing still: the next tick is later all the same."""
     midnight = 1_795_305_600 * 10**9
     steps = [midnight + 5, midnight - 3600 * 10**9, midnight - 1, midnight + 5, midnight + 5]
     wall = itertools.cycle(steps)
-    clock = Clock()
+    clock = make()
     monkeypatch.setattr(time, "time_ns", lambda: next(wall))
     ticks = [clock.tick() for _ in range(200)]
     assert_rise(ticks)
     assert {tick.day for tick in ticks} == {ticks[0].time[:10].replace("-", "")}
 
 
-def test_ids_and_times_rise_in_every_thread_and_are_shared_by_none():
+def test_ids_and_times_rise_in_every_thread_and_are_shared_by_none(make):
     """Eight threads of one clock never get the same id or the same time."""
-    clock, found, start = Clock(), [], threading.Barrier(8)
+    clock, found, start = make(), [], threading.Barrier(8)
 
     def take():
         start.wait()
@@ -99,12 +109,13 @@ def test_forked_children_share_no_id():
 
 
 @pytest.mark.needs("signals")
-def test_a_storm_of_signal_handlers_gets_no_tick_twice():
+def test_a_storm_of_signal_handlers_gets_no_tick_twice(make):
     """Handlers that tick in the middle of a tick leave all ids and times distinct and rising."""
-    out = run("""
+    out = run(
+        """
         import signal
-        from telemetry_core.clock import Clock, Tick
-        clock, handled = Clock(), []
+        from telemetry_core.clock import Clock, Tick, new_clock
+        clock, handled = MAKE(), []
         def handle(*_):
             handled.append(clock.tick())
             signal.setitimer(signal.ITIMER_REAL, 0.00002)
@@ -121,13 +132,14 @@ def test_a_storm_of_signal_handlers_gets_no_tick_twice():
         by_time = sorted(ticks, key=lambda t: t.time)
         assert by_time == sorted(ticks, key=lambda t: (t.time, t.id))
         print("ok")
-    """)
+    """.replace("MAKE", make.__name__)
+    )
     assert out == "ok\n"
 
 
-def test_a_handler_between_reading_and_keeping_the_time_gets_another(monkeypatch):
+def test_a_handler_between_reading_and_keeping_the_time_gets_another(make, monkeypatch):
     """A tick that happens inside another, while that one reads the wall clock, is not repeated."""
-    clock = Clock()
+    clock = make()
     inner = []
 
     def interrupted():
@@ -164,12 +176,12 @@ def test_a_lock_that_a_stopped_thread_left_does_not_hang_the_ending_interpreter(
     assert ticked
 
 
-def test_the_bits_of_an_id_stand_where_they_should(monkeypatch):
+def test_the_bits_of_an_id_stand_where_they_should(make, monkeypatch):
     """Milliseconds, version, microsecond, variant, counter and process, each in its place."""
     micros = 1_795_305_600_123_456
     monkeypatch.setattr(os, "urandom", lambda count: bytes(range(1, count + 1)))
     monkeypatch.setattr(time, "time_ns", lambda: micros * 1_000 + 999)
-    clock = Clock()
+    clock = make()
     for number in range(3):
         tick = clock.tick()
         bits = uuid.UUID(tick.id).int
@@ -182,9 +194,25 @@ def test_the_bits_of_an_id_stand_where_they_should(monkeypatch):
         assert (tick.time, tick.day) == (f"2026-11-22T00:00:00.{123_456 + number}Z", "20261122")
 
 
-def test_the_counter_begins_anew_and_touches_nothing_beside_it(monkeypatch):
+def test_the_counter_begins_anew_and_touches_nothing_beside_it(make, monkeypatch):
     """It runs over every million of events, and the process's bits stay what they are."""
     monkeypatch.setattr(os, "urandom", lambda count: b"\xff" * count)
-    clock = Clock()
+    clock = make()
     ends = [clock.tick().id[19:] for _ in range(2)]
     assert ends == ["bfff-ffffffffffff", "8000-03ffffffffff"]
+
+
+def test_both_clocks_tick_alike(monkeypatch):
+    """The same wall clock and the same random bits give the same ids, times and days."""
+    if speed.WHY_PURE:
+        pytest.skip(f"the extension: {speed.WHY_PURE}")
+    rng = random.Random(4711)
+    seed = iter(rng.randbytes(11) * 2)
+    monkeypatch.setattr(os, "urandom", lambda count: bytes(itertools.islice(seed, count)))
+    one, other = Clock(), new_clock()
+    for _ in range(20_000):
+        # From before 1970 to the last nanosecond that 64 bits hold, now and then much the same.
+        now = rng.choice([rng.randrange(-(10**18), 2**63), one._last * 1000 + rng.randrange(3000)])
+        now = min(now, 2**63 - 1)
+        monkeypatch.setattr(time, "time_ns", lambda now=now: now)
+        assert one.next() == other.next()

@@ -67,6 +67,7 @@ def test_what_the_image_is_built_from_is_enough(tmp_path):
     source.mkdir()
     for name in allowed:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (source / name).parent.mkdir(exist_ok=True)
         copy(ROOT / name, source / name)
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],

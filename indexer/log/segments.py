@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from errno import ENOTDIR
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -68,7 +69,7 @@ class Listing(NamedTuple):
 def list_segments(directory: Path) -> list[Segment]:
     """Return the segments in order of name; none if the directory does not exist.
 
-    Raises OSError where the directory exists but cannot be read.
+    Raises OSError where the directory exists but cannot be read, or a file is in its place.
     """
     return list_log(directory).segments
 
@@ -89,7 +90,11 @@ def list_log(directory: Path) -> Listing:
                 # Our own locks, notes and temporary files begin with a dot.
                 elif not entry.name.startswith("."):
                     unread.append(UnreadFile(_storable(entry.name), "its name is not a segment's"))
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if directory.parent.is_file():
+            # Windows says only that there is no such path.
+            path = os.fspath(directory)
+            raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR), path) from error
         return Listing([], [])
     return Listing(sorted(segments), sorted(unread))
 

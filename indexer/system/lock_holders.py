@@ -6,11 +6,14 @@ Reads the kernel's list of locks; where there is none, nobody is named.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 
 def lock_holders(*paths: Path) -> list[str]:
     """Return the processes that hold a lock on one of the files, as `process PID (NAME)`."""
+    if sys.platform != "linux":
+        return []
     inodes = set()
     for path in paths:
         try:

@@ -50,9 +50,9 @@ def test_agents_may_be_called_whatever_windows_reserves(base: Path) -> None:
     """No file is named by an agent: what it calls itself is only data."""
     _record(base, *_NAMES)
     listed = in_process(base, "runs", "--json").json
-    assert {run["agent_name"] for run in listed["runs"]} == set(_NAMES)
+    assert {run["agent_name"] for run in listed} == set(_NAMES)
     assert in_process(base, "show", "latest", "--json").code == 0
-    exported = _raw(base, "export", "--format", "ndjson").splitlines()
+    exported = _raw(base, "export", "runs", "--format", "ndjson").splitlines()
     assert {json.loads(line)["agent_name"] for line in exported} == set(_NAMES)
     assert in_process(base, "verify").code == 0
 
@@ -103,4 +103,4 @@ def test_a_base_is_the_same_however_it_is_spelled(tmp_path: Path, spelled) -> No
     if not other.exists():
         pytest.skip("this machine has no such spelling of a temporary directory")
     ran = in_process(other, "runs", "--json")
-    assert [run["agent_name"] for run in ran.json["runs"]] == ["agent"]
+    assert [run["agent_name"] for run in ran.json] == ["agent"]

@@ -164,10 +164,10 @@ def test_what_is_redacted_leaves_the_index(base: Path, monkeypatch: pytest.Monke
     _on(base)
     monkeypatch.setenv("TELEMETRY_REDACT", "off")
     secret = SECRETS[0][1]
-    with TelemetryClient(TelemetryConfig.for_base(base, {"TELEMETRY_REDACT": "off"})).track_run(
-        "agent", "job"
-    ) as run:
+    client = TelemetryClient(TelemetryConfig.for_base(base, {"TELEMETRY_REDACT": "off"}))
+    with client.track_run("agent", "job") as run:
         run.log_event("e", {"text": f"before {secret} behind"})
+    client.close()
     index_once(Base.at(base, {}))
     before = _terms(base)
     assert len(_found(base, secret)) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -66,24 +65,27 @@ def _story(directory: Path, receiver: Choosy, seed: int, in_flight: int = 4) -> 
     seed=st.integers(0, 2**32),
 )
 def test_a_run_that_is_accepted_at_its_nth_attempt_gets_there(
-    accepts_at: list[int], otherwise: int, every: int, seed: int
+    tmp_path_factory: pytest.TempPathFactory,
+    accepts_at: list[int],
+    otherwise: int,
+    every: int,
+    seed: int,
 ) -> None:
     """With runs that never are, and while new ones arrive all the time."""
-    with tempfile.TemporaryDirectory() as directory:
-        receiver = Choosy()
-        receiver.otherwise = otherwise
-        story = _story(Path(directory), receiver, seed)
-        runs = [story.add_run() for _ in accepts_at]
-        receiver.accepts_at = dict(zip(runs, accepts_at))
-        wanted = {run for run, number in receiver.accepts_at.items() if number != _NEVER}
-        for tick in range(_MOST_TICKS):
-            if wanted <= receiver.held:
-                break
-            if tick % every == 0:
-                story.add_run()
-            story.tick()
-        assert wanted <= receiver.held, receiver.tries
-        story.close()
+    receiver = Choosy()
+    receiver.otherwise = otherwise
+    story = _story(tmp_path_factory.mktemp("story"), receiver, seed)
+    runs = [story.add_run() for _ in accepts_at]
+    receiver.accepts_at = dict(zip(runs, accepts_at))
+    wanted = {run for run, number in receiver.accepts_at.items() if number != _NEVER}
+    for tick in range(_MOST_TICKS):
+        if wanted <= receiver.held:
+            break
+        if tick % every == 0:
+            story.add_run()
+        story.tick()
+    assert wanted <= receiver.held, receiver.tries
+    story.close()
 
 
 def test_a_receiver_that_loses_its_first_answer_to_each_key_gets_all(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from indexer.store.cursors import Tally, advance, all_cursors
 from telemetry_core.line import encode
 from tests.support.batches import small_batches
 from tests.support.database import Passes, event, legacy_line, lines_of, tables
+from tests.support.needs import fifo
 
 _RUN = [
     event(1, "run.started", agent_name="a"),
@@ -357,7 +358,7 @@ def test_a_line_of_any_length_passes_in_bounded_memory(
 def test_what_is_not_a_log_file_is_left_alone(raw: Path, passes: Passes) -> None:
     """Directories, FIFOs, dot files and other names are no part of the log."""
     (raw / "events_20260101.ndjson").mkdir()
-    os.mkfifo(raw / "events_20260102.ndjson")
+    fifo(raw / "events_20260102.ndjson")
     (raw / ".hidden.ndjson").write_bytes(lines_of(_RUN))
     (raw / "notes.txt").write_bytes(lines_of(_RUN))
     assert passes.run().lines == {}
@@ -544,6 +545,7 @@ def test_a_receipt_for_a_revision_beyond_all_numbers_is_nothing(
     assert passes.run_row("run")["api_posted_revision"] == 0
 
 
+@pytest.mark.needs("paths")
 def test_a_file_whose_name_is_no_text_is_read_like_any_other(
     raw: Path, passes: Passes, same_as_new: None
 ) -> None:
@@ -555,6 +557,7 @@ def test_a_file_whose_name_is_no_text_is_read_like_any_other(
     assert passes.all("SELECT count(DISTINCT file_id) FROM run_events") == [(3,)]
 
 
+@pytest.mark.needs("symlinks")
 def test_a_file_out_of_reach_is_not_taken_for_gone(
     raw: Path, passes: Passes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

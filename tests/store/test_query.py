@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import threading
@@ -284,7 +283,7 @@ def test_every_failure_says_what_to_do(statement, step, ask):
 
 def test_ctrl_c_ends_a_query_that_gives_no_row(ask):
     """It is heard at once inside SQLite too, and is not taken for the time limit."""
-    timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
     timer.start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):

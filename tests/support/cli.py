@@ -63,8 +63,7 @@ def at_terminal(
     base: Path, *arguments: str, columns: int = 80, typed: str = "", **variables: str
 ) -> str:
     """Run a command at a terminal of a width; return all that appeared there."""
-    import pty
-
+    pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
     ours, theirs = pty.openpty()
     os.write(ours, typed.encode())
     process = subprocess.Popen(

@@ -28,12 +28,20 @@ _WITHOUT_COPYFILE2 = "import _winapi; vars(_winapi).pop('CopyFile2', None)"
 """Wine lacks the function, by which Python copies files if it is there; asking ends the process."""
 
 _WANTED = {
+    "apprise",
+    "cronsim",
     "hypothesis",
     "jinja2",
+    "opentelemetry-exporter-otlp-json-http",
+    "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry-proto",
+    "opentelemetry-sdk",
     "prometheus-client",
+    "protobuf",
     "pytest",
     "pyyaml",
     "starlette",
+    "tzdata",
     "uvicorn",
     "zstandard",
 }

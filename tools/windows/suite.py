@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 from xml.etree import ElementTree as ET
 
 from tools.windows.interpreter import ROOT
@@ -44,8 +46,13 @@ ELSEWHERE = {
 _BATCH_BYTES = 30_000
 """Of test files; a batch of that size takes about a quarter of a minute."""
 _BATCH_SECONDS = 600.0
+_MEMORY = "/dev/shm"  # noqa: S108  # directories of our own are made in it
+_ROOM_BYTES = 4 * 1024**3
 _LEFT_OVER_SECONDS = 5.0
 """How long a child that left its process group may keep the output open."""
+_LAST_LINES = 60
+"""Shown of a batch that came to no end."""
+_WINES_COMPLAINT = "wine: Read access denied for device"
 _OPTIONS = (
     "-p",
     "no:xdist",
@@ -53,8 +60,8 @@ _OPTIONS = (
     "no:cacheprovider",
     "-o",
     "addopts=",
-    "-q",
-    "-rfE",
+    # Where an interpreter dies, the last line names the test.
+    "-v",
     "--tb=short",
     "--continue-on-collection-errors",
 )
@@ -146,7 +153,7 @@ def output_of(wine: Wine, python: Path, script: str) -> str:
 def _run_batch(wine: Wine, python: Path, batch: list[Path]) -> Outcome:
     started = time.monotonic()
     names = [path.relative_to(ROOT).as_posix() for path in batch]
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory(dir=_in_memory()) as work:
         report = Path(work) / "report.xml"
         command = [
             str(python),
@@ -158,18 +165,28 @@ def _run_batch(wine: Wine, python: Path, batch: list[Path]) -> Outcome:
         command += [f"--junitxml={windows_path(report)}", "-m", "not laboratory", *names]
         process = wine.start(command, subprocess.PIPE, ROOT)
         output = _until_end(process)
-        outcome = _read(report) if report.exists() else Outcome(failed=[f"{names}\n{output}"])
+        end = "".join(output.splitlines(keepends=True)[-_LAST_LINES:])
+        outcome = _read(report) if report.exists() else Outcome(failed=[f"{names}\n{end}"])
     if process.returncode not in (0, 5) and not outcome.failed:
-        outcome.failed.append(f"{' '.join(names)}: exit code {process.returncode}\n{output}")
+        outcome.failed.append(f"{' '.join(names)}: exit code {process.returncode}\n{end}")
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _in_memory() -> Optional[str]:
+    """Return where files need no disk, if there is room: flushes take half of the time on one."""
+    with suppress(OSError):
+        if shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES:
+            return _MEMORY
+    return None
 
 
 def _until_end(process: subprocess.Popen[str]) -> str:
     """Return what a process and its children printed; none of them is left when it has ended."""
     assert process.stdout is not None
     lines: list[str] = []
-    reader = threading.Thread(target=lines.extend, args=(process.stdout,), daemon=True)
+    heard = (line for line in process.stdout if _WINES_COMPLAINT not in line)
+    reader = threading.Thread(target=lines.extend, args=(heard,), daemon=True)
     reader.start()
     with suppress(subprocess.TimeoutExpired):
         process.wait(_BATCH_SECONDS)

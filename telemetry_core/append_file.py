@@ -47,7 +47,8 @@ class AppendFile:
         status = _prepared(self.fd, path)
         self.path = path
         self._device, self._inode = status.st_dev, status.st_ino
-        self._name_is_synced = False
+        self.name_is_synced = False
+        """Whether the disk has the directory's entry, once it was asked for."""
         self._owners: list[Descriptor] = [] if owners is None else owners
         self._descriptor = weakref.ref(descriptor)
         self._owners.append(descriptor)
@@ -65,6 +66,11 @@ class AppendFile:
         if status.st_ino != self._inode or status.st_dev != self._device or status.st_nlink == 0:
             return None
         return status.st_size
+
+    @property
+    def identity(self) -> tuple[int, int, int]:
+        """The descriptor, and the device and inode of the file that was opened."""
+        return self.fd, self._device, self._inode
 
     def is_at_its_path(self) -> bool:
         """Whether the path still leads to this file."""
@@ -88,11 +94,11 @@ class AppendFile:
     def sync(self) -> None:
         """Have the disk hold what the kernel holds, the directory entry included."""
         getattr(os, "fdatasync", os.fsync)(self.fd)
-        if not self._name_is_synced:
+        if not self.name_is_synced:
             # The directory may be as new as the file, so its own name is synced as well.
             sync_path(self.path.parent)
             sync_path(self.path.parent.parent)
-            self._name_is_synced = True
+            self.name_is_synced = True
 
     def _is(self, status: os.stat_result) -> bool:
         """Whether this is the status of the file that was opened."""

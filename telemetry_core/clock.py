@@ -104,7 +104,7 @@ class CompiledClock(Clock):
 
     def reseed(self) -> None:
         """Start over as a process of its own."""
-        self.ticker.seed(*_random_bits())  # type: ignore[union-attr]  # it has one
+        self.ticker.seed(time, "time_ns", *_random_bits())  # type: ignore[union-attr]  # it has one
 
     def next(self) -> tuple[str, str, str]:
         """Return id, time and day."""

@@ -104,6 +104,11 @@ class SidecarLock:
         if self._file is not None:
             unlock(self._file.fd)
 
+    @property
+    def identity(self) -> Optional[tuple[int, int, int]]:
+        """The descriptor, device and inode of the file that is locked; None if it is not open."""
+        return None if self._file is None else self._file.identity
+
     def is_current(self) -> bool:
         """Whether the file locked is still the one that others would lock."""
         return self._file is not None and self._file.is_at_its_path()

@@ -15,6 +15,7 @@ from typing import Optional
 
 from telemetry_core.secret_names import NameFinder, names_of
 from telemetry_core.secret_prefilter import Prefilter
+from telemetry_core.secret_screen import screen_of
 from telemetry_core.secret_shapes import Found, compiled, find_shapes
 
 VARIABLES = ("TELEMETRY_REDACT", "TELEMETRY_REDACT_NAMES", "TELEMETRY_REDACT_PATTERNS")
@@ -37,7 +38,7 @@ class Redactor:
 
         Raises ValueError for a pattern that is none.
         """
-        own = names_of(names)
+        self._own = own = names_of(names)
         self._names = NameFinder(own)
         self._patterns = [_compiled(pattern) for pattern in patterns]
         self.surely_harmless = _never if self._patterns else Prefilter(own).is_harmless
@@ -61,6 +62,13 @@ class Redactor:
             found += [_inside_text(match) for match in pattern.finditer(lines)]
         return _apart(found)
 
+    def screen(self) -> Optional[bytes]:
+        """Return the table by which the extension in C looks for secrets first.
+
+        None if it can't: what patterns of a configuration match is not known beforehand.
+        """
+        return None if self._patterns else screen_of(self._own)
+
     def is_harmless(self, raw: bytes) -> bool:
         """Return whether bytes of JSON have no secret; for nearly all of them, quickly."""
         return self.surely_harmless(raw) or not self.find(raw)
@@ -68,7 +76,8 @@ class Redactor:
 
 _DATA = b',"data":'
 _settings: tuple[str, ...] = ("", "", "")
-_active: Optional[Redactor] = Redactor()
+active: Optional[Redactor] = Redactor()
+"""What redacts the lines of this process; None for not at all."""
 
 
 def configure(environ: Mapping[str, str]) -> None:
@@ -76,26 +85,26 @@ def configure(environ: Mapping[str, str]) -> None:
 
     A pattern that is no regular expression is left out: the configuration's check names it.
     """
-    global _settings, _active  # one for the process, as the environment is
+    global _settings, active  # one for the process, as the environment is
     settings = tuple(environ.get(name, "") for name in VARIABLES)
     if settings != _settings:
-        _active, _settings = redactor_of(environ), settings
+        active, _settings = redactor_of(environ), settings
 
 
 def redacted(line: bytes) -> bytes:
     """Return the line of an event without the secrets of its data."""
-    active = _active
-    if active is None:
+    redactor = active
+    if redactor is None:
         return line
     data = line[line.find(_DATA) :]
-    if active.surely_harmless(data) or not active.find(data):
+    if redactor.surely_harmless(data) or not redactor.find(data):
         return line
-    return active(line)
+    return redactor(line)
 
 
 def is_harmless(raw: bytes) -> bool:
     """Whether bytes, of any number of lines, surely have nothing that `redacted` replaces."""
-    return _active is None or _active.is_harmless(raw)
+    return active is None or active.is_harmless(raw)
 
 
 def data_of(line: bytes) -> bytes:
@@ -118,12 +127,12 @@ def after_torn_secret(text: str, start: int) -> str:
 
 def _secret_around(text: str, at: int) -> tuple[int, int]:
     """Return where the secret at `at` begins and ends; `at` twice if there is none."""
-    if _active is None or not 0 < at < len(text):
+    if active is None or not 0 < at < len(text):
         return at, at
     first = max(0, at - AROUND_CUT)
     before = _escaped(text[first:at])
     around = before + _escaped(text[at : at + AROUND_CUT])
-    for one in _active.find(around):
+    for one in active.find(around):
         if one.start < len(before) < one.end:
             start, end = (len(json.loads(b'"%s"' % around[:to])) for to in one[:2])
             return first + start, first + end

@@ -33,9 +33,9 @@ _NO_SECRET = (
     rb"(?<!cls_)(?<!mask_)(?<!stop_)(?<!cancel_)(?<!cancellation)(?<!cancellation_)"
     rb"(?<!continuation)(?<!continuation_)(?<!sync_)(?<!per_)"
 )
-_KEY_OF = (
-    rb"(?<=api)|(?<=access)|(?<=secret)|(?<=private)|(?<=account)|(?<=signing)|(?<=encryption)"
-)
+KEY_OWNERS = (b"api", b"access", b"secret", b"private", b"account", b"signing", b"encryption")
+"""Whose key is a secret: the word before it."""
+_KEY_OF = b"|".join(b"(?<=%s)" % owner for owner in KEY_OWNERS)
 
 NAMES: tuple[Name, ...] = (
     Name("password", b"passw", rb"(?:or)?d"),

@@ -37,10 +37,10 @@ class Shape(NamedTuple):
 
 
 # No letter or digit before it, unless that is the end of an escape: a line may begin with it.
-_BOUNDARY = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))"
+BOUNDARY = rb"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))"
 
 
-def _shape(kind: str, anchor: bytes, rest: bytes, before: bytes = _BOUNDARY) -> Shape:
+def _shape(kind: str, anchor: bytes, rest: bytes, before: bytes = BOUNDARY) -> Shape:
     return Shape(kind, anchor, before + rb"(" + re.escape(anchor) + rest + rb")")
 
 

@@ -15,6 +15,7 @@ from typing import Optional
 from telemetry_core.append_file import AppendFile, write_whole
 from telemetry_core.descriptor import Descriptor
 from telemetry_core.errors import AppendFailed, LockTimeout
+from telemetry_core.fast_append import FastAppend, Turn
 from telemetry_core.lock import LOCK_NAME, SidecarLock
 
 _PATH_CHECK_SECONDS = 1.0
@@ -25,8 +26,10 @@ _MOST_WRITES = 10
 class SharedLog:
     """Appends under the sidecar lock; opens, reopens and changes files by itself."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, fast: Optional[FastAppend] = None) -> None:
+        """Append in `directory`; what is open may be handed to `fast` between two appends."""
         self._directory = directory
+        self._fast = fast
         self._owners: list[Descriptor] = []
         self._lock = SidecarLock(directory / LOCK_NAME, self._owners)
         self._file: Optional[AppendFile] = None
@@ -36,14 +39,18 @@ class SharedLog:
         self._path_checked_at = -math.inf
         self._appends_unchecked = 0
 
-    def append(self, lines: bytes, day: str, budget: float, sync: bool) -> None:
+    def append(
+        self, lines: bytes, day: str, budget: float, sync: bool, *, hand_over: bool = False
+    ) -> None:
         """Put `lines` at the end of the day's file; on return the kernel has every byte.
 
         A tail that somebody left without its newline is sealed in the same write, also one that
         a program without the lock left just now. With `sync` the disk has the bytes too. Raises
         AppendFailed, LockTimeout or OSError; part of the lines may then stand unsealed at the
-        end, and the caller writes them all elsewhere.
+        end, and the caller writes them all elsewhere. With `hand_over` the extension may make the
+        next appends.
         """
+        self._take_over()
         try:
             self._lock.acquire(budget)
             file = self._append_locked(lines, day)
@@ -56,8 +63,27 @@ class SharedLog:
             # closes all and so gives the lock back; the next append trusts nothing that it finds.
             self._owners.clear()
             raise
+        if hand_over:
+            self._hand_over(file, day)
         if sync:
             file.sync()
+
+    def _take_over(self) -> None:
+        """Go on where the extension has stopped."""
+        if self._fast is not None:
+            done = self._fast.take_over()
+            if done.appends:
+                self._appends_unchecked += done.appends
+                self._known_end = done.end
+                self._size_seen = self._size_seen if done.end < 0 else done.end
+
+    def _hand_over(self, file: AppendFile, day: str) -> None:
+        """Let the extension go on, until the paths are to be looked at again."""
+        lock = self._lock.identity
+        if self._fast is not None and lock is not None:
+            seconds = _PATH_CHECK_SECONDS - (time.monotonic() - self._path_checked_at)
+            turn = Turn(seconds, _PATH_CHECK_APPENDS - self._appends_unchecked)
+            self._fast.hand_over(lock, file, day, self._known_end, turn)
 
     def _has_grown(self) -> bool:
         """Whether others wrote since this was last known: then the lock is busy, not stuck."""
@@ -130,6 +156,7 @@ class SharedLog:
     def forget(self) -> None:
         """Close every descriptor; the next append opens them again. A forked child must."""
         try:
+            self._take_over()
             self._lock.forget()
             self._close_file()
         finally:

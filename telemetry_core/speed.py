@@ -11,12 +11,12 @@ import sys
 from typing import TYPE_CHECKING, Optional
 
 if TYPE_CHECKING:
-    from telemetry_core._speed import Ticker
+    from telemetry_core._speed import Appender, Ticker
 
 PURE_VARIABLE = "TELEMETRY_PURE"
 """Set to anything but 0: nothing compiled is used. Read once, at the first import."""
 _OLDEST = (3, 10)
-_INTERFACE = 1
+_INTERFACE = 2
 """What the extension has to have; one that was built of other sources is not used."""
 
 
@@ -48,3 +48,12 @@ def new_ticker() -> Optional[Ticker]:
     from telemetry_core._speed import Ticker
 
     return Ticker()
+
+
+def new_appender() -> Optional[Appender]:
+    """Return what appends in C for one writer, None where the extension is not used."""
+    if WHY_PURE:
+        return None
+    from telemetry_core._speed import Appender
+
+    return Appender()

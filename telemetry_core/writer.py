@@ -17,6 +17,7 @@ from telemetry_core.backlog import Backlog, Waiting
 from telemetry_core.clock import CLOCK
 from telemetry_core.errors import BacklogFull, LockTimeout
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT, Event
+from telemetry_core.fast_append import new_fast_append
 from telemetry_core.guard import is_foreign
 from telemetry_core.line import encode
 from telemetry_core.process import own_source
@@ -36,7 +37,9 @@ class Writer:
     def __init__(self, directory: Path, host: str) -> None:
         self.directory = directory
         self._host = host
-        self._shared = SharedLog(directory)
+        self.fast = new_fast_append()
+        """The way by the extension in C, to be tried first; None where it is not used."""
+        self._shared = SharedLog(directory, self.fast)
         self._spill = SpillFile(directory, host)
         self.after_fork()
 
@@ -45,7 +48,7 @@ class Writer:
         with self._mutex:
             self._shared.forget()
             self.directory = directory
-            self._shared = SharedLog(directory)
+            self._shared = SharedLog(directory, self.fast)
             self._spill = SpillFile(directory, self._host)
 
     def after_fork(self) -> None:
@@ -61,6 +64,8 @@ class Writer:
         self._said: set[tuple[type[Exception], Any]] = set()
         self._drops_recorded = 0
         self._shared.forget()
+        if self.fast is not None:
+            self.fast.begin(self._mutex)
 
     def write(self, lines: bytes, day: str, events: int, sync: bool, budget: float) -> bool:
         """Write `lines`, and first what waits; return whether the log has them now.
@@ -76,11 +81,25 @@ class Writer:
         except BaseException:
             # Whether they were written is not known. Twice in the log is once in the database,
             # and not at all is lost.
-            self._backlog.keep(Waiting(lines, day, events, sync))
+            self._keep(Waiting(lines, day, events, sync))
             raise
-        if not self._backlog.keep(Waiting(lines, day, events, sync)):
+        if not self._keep(Waiting(lines, day, events, sync)):
             self._note(BacklogFull(f"{self._backlog.dropped} events were dropped so far"))
         return False
+
+    def _keep(self, waiting: Waiting) -> bool:
+        """Have lines wait; until they are written, nothing goes past them by the extension."""
+        is_kept = self._backlog.keep(waiting)
+        if self.fast is not None:
+            self.fast.take_over()
+        return is_kept
+
+    def _has_all(self) -> bool:
+        """Whether nothing waits to be written, and every drop is recorded."""
+        backlog = self._backlog
+        return not backlog.was_used or (
+            not len(backlog) and backlog.dropped == self._drops_recorded
+        )
 
     def flush(self, budget: float) -> bool:
         """Try to write what waits, oldest first; return whether nothing waits any longer."""
@@ -163,7 +182,8 @@ class Writer:
                 # Else a signal handler interrupted this very thread's append: out of its way.
                 try:
                     self._appending = True
-                    self._shared.append(lines, day, budget, sync)
+                    has_all = self._has_all()
+                    self._shared.append(lines, day, budget, sync, hand_over=has_all)
                 finally:
                     self._appending = False
                 return True

@@ -51,6 +51,7 @@ _PURE = {
     "redaction",
     "secret_names",
     "secret_prefilter",
+    "secret_screen",
     "secret_shapes",
     "spelling",
     "status",

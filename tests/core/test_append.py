@@ -236,7 +236,7 @@ def test_a_write_cut_short_by_an_error_leaves_the_event_whole_elsewhere(client, 
 
 def test_the_own_log_starts_over_after_a_short_write(client, log, monkeypatch):
     """Its fragments stand apart; twice short is a failure, and then the event waits."""
-    monkeypatch.setattr(SharedLog, "append", lambda *_: full_disk(0, 0))
+    monkeypatch.setattr(SharedLog, "append", lambda *_, **__: full_disk(0, 0))
     sizes = iter([10, 10_000, 10, 10])
     monkeypatch.setattr(os, "write", lambda fd, data: REAL_WRITE(fd, data[: next(sizes)]))
     first = client.log_event("run", "e", 1)
@@ -315,7 +315,7 @@ def test_a_logging_handler_that_raises_or_records_does_no_harm(client, log, monk
     logger = logging.getLogger("telemetry_core")
     logger.addHandler(handler)
     try:
-        monkeypatch.setattr(SharedLog, "append", lambda *_: full_disk(0, 0))
+        monkeypatch.setattr(SharedLog, "append", lambda *_, **__: full_disk(0, 0))
         assert client.log_event("run", "e", 1)
     finally:
         logger.removeHandler(handler)
@@ -416,7 +416,7 @@ def test_a_waiting_event_survives_an_interrupt_while_it_is_written(client, log, 
         patch.setattr(os, "open", lambda *_: full_disk(0, 0))
         client.log_event("run", "e", 1)
 
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

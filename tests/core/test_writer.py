@@ -27,7 +27,7 @@ class Lock:
     def __init__(self):
         self.budgets, self.is_stuck, self.forgotten = [], None, 0
 
-    def append(self, lines, day, budget, sync):
+    def append(self, lines, day, budget, sync, *, hand_over=False):
         self.budgets.append(budget)
         if self.is_stuck is not None:
             error = LockTimeout("held")
@@ -106,8 +106,8 @@ def test_writing_what_waited_is_taken_off_the_budget(one, lock, clock, monkeypat
     """The event that is new waits for what is left."""
     append = lock.append
 
-    def slow(*arguments):
-        append(*arguments)
+    def slow(*arguments, **named):
+        append(*arguments, **named)
         clock.seconds += 0.02
 
     one._backlog.keep(entry())

@@ -35,8 +35,10 @@ class Descriptor:
     __slots__ = ("__weakref__", "_numbers")
 
     def __init__(self) -> None:
-        for closer in [closer for closer in _closers if closer() is None]:
-            _closers.discard(closer)
+        # In one step, for another thread may open a file meanwhile.
+        for closer in tuple(_closers):
+            if closer() is None:
+                _closers.discard(closer)
         self._numbers: list[int] = []
         closer = _Closer(self, _call_close)
         # `closerange` ignores what somebody else has closed already.

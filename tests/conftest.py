@@ -34,6 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--seed", type=int, default=_default_seed(), help="the fault laboratory's seed"
     )
+    parser.addoption(
+        "--fuzz-seconds", type=float, default=2.0, help="how long the extension in C is fuzzed"
+    )
 
 
 def _default_seed() -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+import threading
 
 import pytest
 
@@ -166,3 +168,27 @@ def test_the_number_of_a_closed_standard_descriptor_is_left_alone(path, closed):
         """,
         str(path),
     )
+
+
+def test_threads_that_open_files_at_once_do_not_meet(tmp_path):
+    """Each looks through what all of them have open, while the others add to it."""
+    before, wrong = sys.getswitchinterval(), []
+    sys.setswitchinterval(1e-6)
+
+    def work(name):
+        try:
+            for number in range(300):
+                kept = [AppendFile(tmp_path / f"{name}-{number % 5}") for _ in range(4)]
+                kept[0].close()
+        except RuntimeError as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []

@@ -120,8 +120,7 @@ class TelemetryClient:
         if batch is None:
             return None
         try:
-            for event in batch.checked(events) or ():
-                batch.add(event)
+            batch.take(batch.checked(events) or iter(()))
         finally:
             batch.write()
         return batch.ids

@@ -327,3 +327,25 @@ def test_wrong_arguments_of_the_extension_are_errors(client, tmp_path):
     assert one.disarm() == (5, 0)
     with pytest.raises(TypeError):
         Appender(1)  # type: ignore[call-arg]
+
+
+def test_a_batch_is_encoded_in_c_where_it_can_be(client, log, appends):
+    """Usual events and odd ones side by side: in their order, redacted, with the ids returned."""
+    events = [("e", {"n": 1}), ["e", {"n": 2}], ("e", {3: "n"}), ("e", {"password": "hunter22"})]
+    events += ["alone", ("e", "\ud800"), ("e", {"n": 4})]
+    ids = client.log_events("run", (event for event in events))
+    assert log.ids()[2:] == ids
+    hidden = {"password": "[redacted:password]"}
+    wanted = [{"n": 1}, {"n": 2}, {"3": "n"}, hidden, None, "\\ud800", {"n": 4}]
+    assert log.payloads()[2:] == wanted
+
+    def broken():
+        yield "e", 1
+        yield "e", 2
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        client.log_events("run", broken())
+    with pytest.raises(ValueError, match="invalid"):
+        client.log_events("run", map(int, ["x"]))
+    assert log.payloads()[-2:] == [1, 2]

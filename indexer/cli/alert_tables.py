@@ -16,6 +16,7 @@ from indexer.alerts.settings.load import AlertSettings
 from indexer.alerts.state import AlertState, Message
 from indexer.health.alert_rules import RuleReport, open_alerts
 from indexer.terminal.format import ago, count, local_time, plain
+from indexer.terminal.hyperlink import linked_run, sequence
 from indexer.terminal.table import Column, print_table
 
 _STYLES = {"firing": "red", "ok": "green", "silenced": "yellow", "quiet": "dim", "new": "dim"}
@@ -55,8 +56,10 @@ def print_open(settings: AlertSettings, state: AlertState) -> None:
     for rule in settings.rules:
         for one in open_alerts(rule, state):
             measured = one.item.get("measured", "")
+            run_id = one.item.get("run_id")
+            subject = linked_run(str(run_id), plain(one.subject)) if run_id else plain(one.subject)
             click.echo(
-                f"{plain(rule.name)}: {plain(one.subject)}: {plain(measured)}"
+                f"{plain(rule.name)}: {sequence(subject)}: {plain(measured)}"
                 f" (since {local_time(one.since, short=True)})"
             )
 

@@ -112,6 +112,7 @@ def open_database(base: Base) -> Iterator[sqlite3.Connection]:
     """Yield the database, read-only and up to date; an empty one if nothing was recorded yet."""
     import sqlite3
 
+    _link_to_page(base)
     if not is_recorded(base):
         with schema_only_database() as connection:
             connection.row_factory = sqlite3.Row
@@ -127,6 +128,19 @@ def open_database(base: Base) -> Iterator[sqlite3.Connection]:
         warn(fresh.warning)
         fresh.connection.row_factory = sqlite3.Row
         yield fresh.connection
+
+
+def _link_to_page(base: Base) -> None:
+    """Have run ids be links to the page, where one is served and the terminal knows links."""
+    from indexer.terminal.hyperlink import use_page
+
+    def find() -> str:
+        from indexer.ui.sign_in import load_address
+
+        address = load_address(base)
+        return address.url if address.is_served() else ""
+
+    use_page(find)
 
 
 def is_recorded(base: Base) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Optional
 from indexer.store.run_queries import STALE, stale_reasons
 from indexer.terminal.console import STATUS_STYLES, at_terminal
 from indexer.terminal.format import count, duration, local_time, plain
+from indexer.terminal.hyperlink import linked_run
 from indexer.terminal.json_output import parsed_row
 from indexer.terminal.table import Column, print_table
 
@@ -63,7 +64,7 @@ def short_id(run_id: str) -> str:
 def _cells(run: Mapping[str, Any], nested: int) -> list[str]:
     run_id = run["run_id"]
     return [
-        short_id(run_id) if at_terminal() else plain(run_id),
+        linked_run(run_id, short_id(run_id)) if at_terminal() else plain(run_id),
         "  " * run.get("depth", 0) + plain(run["agent_name"]),
         plain(run["job_type"]),
         shown_status(run),

@@ -14,6 +14,7 @@ import click
 
 from indexer.terminal.console import at_terminal, console
 from indexer.terminal.format import width
+from indexer.terminal.hyperlink import Linked
 
 GAP = 2
 """Blanks between two columns."""
@@ -138,8 +139,16 @@ def _box() -> Any:
 def _cell(text: str, column: Column) -> Any:
     from rich.text import Text
 
-    style = (column.styles or {}).get(text, "")
+    style: Any = (column.styles or {}).get(text, "")
+    if isinstance(text, Linked):
+        style = _link(text, style)
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _link(text: Linked, style: str) -> Any:
+    from rich.style import Style
+
+    return Style.parse(style) + Style(link=text.address)
 
 
 def _print_with_notes(table: Any, notes: Iterable[str]) -> None:

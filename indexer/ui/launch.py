@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Callable, Optional
-from urllib.parse import urlsplit
 
 from indexer.system.base import Base
 from indexer.system.http_server import listen
@@ -72,20 +71,11 @@ def serve(base: Base, serving: Serving, say: Callable[[str], None]) -> None:
 def link_to(base: Base, path: str = "/") -> str:
     """Return an address that opens a page of the server that runs. Raises NotServed."""
     address = load_address(base)
-    if not address.url or not _answers(address.url):
+    if not address.is_served():
         failed = NotServed(f"no page is served for {base.directory}")
         failed.hint = "Start it: `telemetry ui`"
         raise failed
     return address.link(path)
-
-
-def _answers(url: str) -> bool:
-    parts = urlsplit(url)
-    try:
-        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=1.0):
-            return True
-    except OSError:
-        return False
 
 
 def _check_loopback(host: str) -> None:

@@ -20,6 +20,7 @@ from indexer.terminal.runs_table import short_id
 from telemetry_core.timestamp import parse_time
 
 MOST_CHARACTERS = 2_000
+_LONGEST_NAME = 60
 # What turns the direction of the text around it, or hides: shown, so that it can do neither.
 _HIDDEN = (
     *range(0x80, 0xA0),
@@ -76,6 +77,19 @@ def isolated(value: Any) -> Markup:
     return Markup("<bdi>{}</bdi>").format(text(value))
 
 
+def short(value: Any) -> str:
+    """Return a name as it is shown in lists and sentences, where its end matters to nobody."""
+    whole = "" if value is None else str(value)
+    if not whole.strip():
+        return "(blank)"
+    return text(whole if len(whole) <= _LONGEST_NAME else f"{whole[:_LONGEST_NAME]}\u2026")
+
+
+def name(value: Any) -> Markup:
+    """Return a name that an agent gave as an element of its own direction, cut if it is long."""
+    return Markup("<bdi>{}</bdi>").format(short(value))
+
+
 def moment(value: Any) -> Markup:
     """Return a time as an element: local, with UTC where one points at it."""
     try:
@@ -108,7 +122,7 @@ def tokens(value: Any) -> str:
     """Return a number of tokens in short: 41k, 2.1M."""
     if not isinstance(value, (int, float)):
         return ""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return (
                 f"{value / size:.0f}{unit}" if value >= 10 * size else f"{value / size:.1f}{unit}"
@@ -141,6 +155,11 @@ def url(path: str, query: Optional[Mapping[str, Any]] = None) -> str:
         if one not in ("", None)
     ]
     return path + (f"?{urlencode(pairs)}" if pairs else "")
+
+
+def without(query: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the parameters of an address but for one, and for the piece of the list shown."""
+    return {key: value for key, value in query.items() if key not in (name, "before", "after")}
 
 
 def run_url(run_id: Any, query: Optional[Mapping[str, Any]] = None) -> str:
@@ -178,6 +197,8 @@ def make_environment(shared: Mapping[str, Any]) -> Environment:
         lines=lines,
         pretty=pretty,
         value=isolated,
+        name=name,
+        short=short,
         moment=moment,
         status_class=status_class,
         money=money,
@@ -194,6 +215,7 @@ def make_environment(shared: Mapping[str, Any]) -> Environment:
         shared,
         url=url,
         run_url=run_url,
+        without=without,
         many=words.many,
     )
     return environment

@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
+import socket
 import time
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -33,6 +35,17 @@ class Address(NamedTuple):
     def link(self, path: str = "/") -> str:
         """Return an address that opens a page once, by anybody who has it."""
         return f"{self.url}{path}?token={_mint(self.secret)}"
+
+    def is_served(self) -> bool:
+        """Return whether something answers there now."""
+        parts = urlsplit(self.url)
+        if not parts.hostname or not parts.port:
+            return False
+        try:
+            with socket.create_connection((parts.hostname, parts.port), timeout=1.0):
+                return True
+        except OSError:
+            return False
 
 
 def load_address(base: Base) -> Address:

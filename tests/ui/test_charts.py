@@ -35,6 +35,14 @@ def test_a_curve_stays_in_its_picture(values: list[float]) -> None:
     assert len(drawn.y.ticks) <= 22
 
 
+def test_a_single_value_is_drawn() -> None:
+    """As a line to itself, which is a dot."""
+    drawn = curve(Series("loss", [Point(1.0, 2.0)], has_steps=True, is_cut=False))
+    assert drawn is not None
+    first, second = _points(drawn.path)
+    assert first == second
+
+
 def test_a_spike_among_a_hundred_thousand_values_is_drawn() -> None:
     """Each column of pixels keeps its lowest and its highest value."""
     points = [Point(float(step), 0.0) for step in range(100_000)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -169,6 +170,29 @@ def test_a_killed_run_is_stale_in_the_hours_and_among_the_agents(base: Path) -> 
     assert (agent.newest.status, agent.all.ended) == ("stale", 0)
 
 
+def test_long_and_blank_names_take_no_more_room_than_others(
+    base: Path, client: TelemetryClient
+) -> None:
+    """Lists and sentences cut them; what is blank can still be pointed at."""
+    with client.track_run("word " * 400, " "):
+        pass
+    client.start_run("word " * 400, "job")
+    index_once(Base.at(base, {}))
+    with visiting(base) as visitor:
+        for path in ("/", "/runs", "/agents"):
+            seen = re.sub("<[^>]*>", "", visitor.get(path).text)
+            assert "word " * 20 not in seen, path
+        assert "(blank)" in visitor.get("/runs").text
+
+
+def test_a_list_without_runs_says_which_filter_can_go(visitor: Visitor) -> None:
+    """A link for each filter, without it."""
+    page = visitor.get("/runs?agent=nosuch&status=failed").text
+    assert "/runs?status=failed" in page
+    assert "/runs?agent=nosuch" in page
+    assert "of any agent" in page
+
+
 def test_a_run_can_be_opened_by_the_beginning_of_its_id(visitor: Visitor) -> None:
     """As at the command line; `latest` too. One that is not there offers the nearest."""
     run_id = _reporter(visitor)
@@ -268,13 +292,22 @@ def test_alerts_that_fire_are_on_the_overview_until_they_are_resolved(
     """By rule and subject, with what was measured; health has them too."""
     with client.track_run("agent", "job"):
         pass
-    item = {"subject": "crawler <b>", "occurrence": "1", "measured": "3 of 10 failed"}
+    item = {
+        "subject": "crawler <b>",
+        "occurrence": "1",
+        "measured": "3 of 10 failed",
+        "run_id": "run/1",
+    }
     _add_alert(base, "alert.fired", 1, item)
     with visiting(base) as visitor:
         for path in ("/", "/health"):
             page = visitor.get(path).text
             assert "crawler &lt;b&gt;" in page
             assert "3 of 10 failed" in page
+            assert 'href="/runs/run%2F1"' in page
+        assert 'href="/health#alerts"' in visitor.get("/").text
+        assert 'id="alerts"' in visitor.get("/health").text
+        assert visitor.get("/overview.json").json()["alerts"][0]["rule"] == "failures"
     _add_alert(base, "alert.resolved", 2, item)
     with visiting(base) as visitor:
         assert "3 of 10 failed" not in visitor.get("/").text

@@ -13,6 +13,7 @@ from indexer.errors import QueryFailed
 from indexer.store.answers import time_limit
 from indexer.store.search.query import events_with
 from indexer.terminal.format import local_time, plain
+from indexer.terminal.hyperlink import linked_run
 from indexer.terminal.json_output import print_json
 from indexer.terminal.runs_table import short_id
 from indexer.terminal.table import Column, print_table
@@ -87,7 +88,7 @@ def command(
 def _cells(row: dict[str, Any]) -> list[str]:
     return [
         local_time(row["timestamp"], short=True),
-        short_id(row["run_id"]),
+        linked_run(row["run_id"], short_id(row["run_id"])),
         plain(row["event_type"]),
         plain(row["payload"]),
     ]

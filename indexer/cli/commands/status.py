@@ -14,6 +14,7 @@ from indexer.health.prometheus import exposition
 from indexer.health.summary import status_counts
 from indexer.terminal.console import heading, print_fields
 from indexer.terminal.format import ago, count, duration, local_time, many, plain, size
+from indexer.terminal.hyperlink import linked_run
 from indexer.terminal.json_output import print_json
 from indexer.terminal.runs_table import short_id
 from indexer.terminal.table import Column, print_table
@@ -175,7 +176,7 @@ def _print_stale_runs(runs: list[StaleRun]) -> None:
 
 def _stale_cells(run: StaleRun) -> list[str]:
     return [
-        short_id(run.run_id),
+        linked_run(run.run_id, short_id(run.run_id)),
         plain(run.agent_name),
         plain(run.job_type),
         local_time(run.last_event_time),

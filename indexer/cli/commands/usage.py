@@ -15,6 +15,7 @@ from indexer.store.spans.prices import price_version
 from indexer.store.spans.usage import GROUPINGS, usage_by, usage_total
 from indexer.terminal.console import at_terminal
 from indexer.terminal.format import plain
+from indexer.terminal.hyperlink import linked_run
 from indexer.terminal.json_output import print_json
 from indexer.terminal.runs_table import short_id
 from indexer.terminal.spans.usage import USAGE_COLUMNS, notes, usage_cells
@@ -91,5 +92,5 @@ def _print_usage(
 def _names(by: str, row: dict[str, Any]) -> list[str]:
     names = [plain(row[name]) for name in _NAMES[by]]
     if by == "run" and at_terminal():
-        names[0] = short_id(row["run_id"])
+        names[0] = linked_run(row["run_id"], short_id(row["run_id"]))
     return names

@@ -11,6 +11,7 @@ from typing import Any
 
 from indexer.terminal.console import STATUS_STYLES
 from indexer.terminal.format import count, duration, plain
+from indexer.terminal.hyperlink import linked_run
 from indexer.terminal.runs_table import short_id
 from indexer.terminal.spans.tree import Node, lines
 from indexer.terminal.spans.usage import dollars
@@ -44,7 +45,7 @@ def _cells(before: str, node: Node) -> list[str]:
     if node.kind == "run":
         name += f" {short_id(row['run_id'])}"
         return [
-            before + name,
+            linked_run(row["run_id"], before + name),
             plain(row["status"]),
             duration(row["duration_ms"]),
             "",

@@ -80,6 +80,8 @@ def _path(points: Sequence[Point], x: Scale, y: Scale) -> str:
     places = [
         f"{WIDTH * x.share(point.x):.1f} {HEIGHT * (1 - y.share(point.y)):.1f}" for point in points
     ]
+    # A line from one point to itself is drawn as a dot.
+    places *= 2 if len(places) == 1 else 1
     return f"M{'L'.join(places)}" if places else ""
 
 

@@ -14,7 +14,7 @@ from indexer.terminal.format import many
 from indexer.ui.charts.sparkline import Sparkline, sparkline
 from indexer.ui.pages.words import day
 from indexer.ui.queries.agents import Agent, Agents, look_back
-from indexer.ui.rendering import sentence_list
+from indexer.ui.rendering import sentence_list, short
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, csv, html, json
 
 DAYS = 30
@@ -62,7 +62,7 @@ def sentence(found: Agents, days: int) -> str:
     if not found.agents:
         return f"No agent ran in the last {days} days."
     number = many(len(found.agents), "agent")
-    worse = [agent.name for agent in found.agents if agent.is_failing]
+    worse = [short(agent.name) for agent in found.agents if agent.is_failing]
     sentence = f"{number} ran in the last {days} days"
     if not worse:
         return f"{sentence}; none fails more today than it usually does."

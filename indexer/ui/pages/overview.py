@@ -20,7 +20,7 @@ from indexer.ui.queries.day import Hour, last_day
 from indexer.ui.queries.runs import Row, is_recorded, running_runs
 from indexer.ui.queries.usage import Period, Usage, usage_by
 from indexer.ui.readers import Deadline
-from indexer.ui.rendering import money
+from indexer.ui.rendering import money, short
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, html, json
 from telemetry_core.timestamp import format_time
 
@@ -63,7 +63,9 @@ def overview(site: Site, asked: Asked) -> Reply:
         spending = kept.get("spending", lambda: spending_of(connection))
     health = site.health.latest()
     if asked.form == "json":
-        return json(_as_json(running, day, agents, health))
+        return json(
+            {**_as_json(running, day, agents, health), "alerts": [one._asdict() for one in alerts]}
+        )
     return html(
         site,
         asked,
@@ -107,7 +109,7 @@ def spending_of(connection: sqlite3.Connection) -> Optional[Spending]:
 def sentence(running: Sequence[Row], day: Day) -> str:
     """Return how things are, in one sentence."""
     alive = [row for row in running if not row.stale]
-    names = {str(row.run.agent_name) for row in alive}
+    names = {short(row.run.agent_name) for row in alive}
     if not alive:
         now = "Nothing is running."
     elif len(names) == 1:

@@ -13,17 +13,16 @@ from typing import Any, Optional
 from indexer.store.search.query import runs_with
 from indexer.terminal.format import count, many
 from indexer.ui.pages.words import PERIODS, day, period_in_words
+from indexer.ui.queries.count import Count, count_runs
 from indexer.ui.queries.filters import STALE, Place, RunFilter, parse_filter
 from indexer.ui.queries.runs import (
     MOST_ROWS,
     PAGE_ROWS,
     SORTS,
-    Count,
     Row,
     Run,
     RunPage,
     children_of,
-    count_runs,
     matching_rows,
     run_page,
     sorted_page,

@@ -22,13 +22,21 @@ class FiringAlert(NamedTuple):
     measured: str
     """What was measured, in the rule's words."""
     since: str
+    run_id: str
+    """The run that it is about, empty if it is about none."""
 
 
 def firing_alerts(connection: sqlite3.Connection) -> list[FiringAlert]:
     """Return what fired and was not resolved, the newest first."""
     state = read_state(alert_events(connection))
     found = [
-        FiringAlert(name, one.subject, str(one.item.get("measured", "")), one.since)
+        FiringAlert(
+            name,
+            one.subject,
+            str(one.item.get("measured", "")),
+            one.since,
+            str(one.item.get("run_id") or ""),
+        )
         for name, rule in state.rules.items()
         for one in rule.open.values()
     ]

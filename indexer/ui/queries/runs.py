@@ -1,4 +1,4 @@
-"""Query a page of the list of runs, how many there are, and what belongs to a row.
+"""Query a page of the list of runs, and what belongs to a row.
 
 Called by the pages. Pages are cut by the place of a run, never by a number of rows to skip.
 """
@@ -13,14 +13,12 @@ from typing import Any, NamedTuple, Optional
 from indexer.terminal.format import seconds_since
 from indexer.ui.queries.activity import Activity, activities_of
 from indexer.ui.queries.filters import STALE, Place, RunFilter, condition_of
-from indexer.ui.queries.scan import MOST_RUNS, Scan, run_scan
+from indexer.ui.queries.scan import Scan, run_scan
 from indexer.ui.queries.usage import Usage, costs_of
 
 PAGE_ROWS = 50
 MOST_ROWS = 200
-MOST_COUNTED = 1_000
 _SCAN_SECONDS = 0.1
-_COUNT_SECONDS = 0.04
 
 RUNNING = "running"
 
@@ -104,16 +102,6 @@ class RunPage:
     """Up to which time was searched, if the time allowed did not suffice; else empty."""
 
 
-@dataclass(frozen=True)
-class Count:
-    """How many runs match, as far as they were counted."""
-
-    runs: int
-    by_status: dict[str, int]
-    is_more: bool
-    """Whether there are, or may be, more."""
-
-
 SORTS = {
     "duration": "duration_ms",
     "items": "items_succeeded",
@@ -193,19 +181,6 @@ def matching_rows(
     )
     found = [Run(*row) for row in connection.execute(sql, [*run_ids, *values])]
     return with_details(connection, found)
-
-
-def count_runs(connection: sqlite3.Connection, runs: RunFilter) -> Count:
-    """Count the runs that match, to a thousand."""
-    scan = Scan(condition_of(runs))
-    found = run_scan(
-        connection, scan, "runs.status", MOST_COUNTED + 1, _COUNT_SECONDS, most_runs=MOST_RUNS // 3
-    )
-    by_status: dict[str, int] = {}
-    for (status,) in found.rows[:MOST_COUNTED]:
-        by_status[str(status)] = by_status.get(str(status), 0) + 1
-    is_more = len(found.rows) > MOST_COUNTED or found.searched_to is not None
-    return Count(min(len(found.rows), MOST_COUNTED), by_status, is_more)
 
 
 def children_of(connection: sqlite3.Connection, run_id: str, limit: int = MOST_ROWS) -> list[Row]:

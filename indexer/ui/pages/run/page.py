@@ -16,7 +16,7 @@ from indexer.ui.pages.failure import Said, message
 from indexer.ui.pages.run.tabs import TABS, Tab, counts_of
 from indexer.ui.queries.run.fields import fields_of, full_id, near_ids, worth_showing
 from indexer.ui.queries.runs import Row, Run, runs_by_id, with_details
-from indexer.ui.rendering import text
+from indexer.ui.rendering import short, text
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, html, json
 
 _PREFIX = "/runs/"
@@ -36,7 +36,7 @@ class Subject:
         """What a browser's tab says: the mark of the status, then whose run it is."""
         marks = {"success": "\u2713", "failed": "\u2717", "running": "\u25d4", "timeout": "\u2717"}
         mark = marks.get(self.row.status, "\u25cb")
-        return f"{mark} {text(self.row.status)}: {text(self.row.run.agent_name)}"
+        return f"{mark} {text(self.row.status)}: {short(self.row.run.agent_name)}"
 
 
 def run(site: Site, asked: Asked) -> Reply:

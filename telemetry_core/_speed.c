@@ -127,7 +127,7 @@ static void ticker_free(PyObject *self)
 }
 
 static PyMethodDef ticker_methods[] = {
-    {"seed", ticker_seed, METH_VARARGS, "seed(time, 'time_ns', counter, bits): begin as a process of its own."},
+    {"seed", ticker_seed, METH_VARARGS, "Begin as a process of its own."},
     {"next", ticker_next, METH_NOARGS, "Return id, time and day of an instant."},
     {NULL, NULL, 0, NULL},
 };
@@ -193,7 +193,7 @@ static PyObject *json_of(PyObject *dumps, PyObject *data)
     return json;
 }
 
-/* ---- a look for secrets: telemetry_core/screen.py says for what, and makes the table ---- */
+/* ---- a look for secrets: telemetry_core/secret_screen.py makes the table of what for ---- */
 
 enum { PAIRS = 256 * 256, ANCHORS = 256, IN_CHAIN = 12, LONGEST = 28, WORD_LENGTH = 8 };
 enum { ANYWHERE, NAME, WORD };
@@ -376,26 +376,28 @@ static int append(Appender *self, PyObject *line, const Tick *tick, int is_synce
     if (!self->is_armed || memcmp(tick->day, self->day, DAY) != 0 || self->count >= self->most
         || (is_synced && !self->can_sync) || monotonic() >= self->due)
         return 0;
-    PyObject *answer = PyObject_CallNoArgs(self->acquire), *release = NULL;
+    PyObject *release = NULL, *answer;
+    keep(&release, self->release);
+    answer = PyObject_CallNoArgs(self->acquire);
     int is_ours = answer == Py_True, is_written = 0;
-    Py_XDECREF(answer);
-    if (is_ours) {
+    if (is_ours && self->is_armed) {
         /* Whoever has the mutex has the place: nobody else changes it, or closes its files. */
         Place place = self->place;
         const char *text = PyBytes_AsString(line);
         Py_ssize_t size = PyBytes_Size(line);
         place.budget = nanoseconds(*budget);
-        keep(&release, self->release);
         Py_BEGIN_ALLOW_THREADS
         is_written = append_to(&place, text, size, is_synced);
         Py_END_ALLOW_THREADS
-        *budget = (double)place.budget / 1e9;
+        *budget = place.budget > 0 ? (double)place.budget / 1e9 : 0;
         self->place.end = place.end;
         self->count++;
-        Py_XDECREF(PyObject_CallNoArgs(release));
-        keep(&release, NULL);
     }
+    if (is_ours)
+        Py_XDECREF(PyObject_CallNoArgs(release));
     PyErr_Clear();
+    Py_XDECREF(answer);
+    keep(&release, NULL);
     return is_written;
 }
 
@@ -403,9 +405,10 @@ static int append(Appender *self, PyObject *line, const Tick *tick, int is_synce
 static const char *simple_text(PyObject *value)
 {
     Py_ssize_t size = 0;
-    const char *text = Py_TYPE(value) == &PyUnicode_Type ? PyUnicode_AsUTF8AndSize(value, &size) : NULL;
-    PyErr_Clear();
+    int is_text = Py_TYPE(value) == &PyUnicode_Type;
+    const char *text = is_text ? PyUnicode_AsUTF8AndSize(value, &size) : NULL;
     int is_simple = text != NULL && size > 0 && size <= 1000;
+    PyErr_Clear();
     for (Py_ssize_t at = 0; is_simple && at < size; at++)
         is_simple = text[at] >= ' ' && text[at] <= '~' && text[at] != '"' && text[at] != '\\';
     return is_simple ? text : NULL;
@@ -437,13 +440,16 @@ static PyObject *line_of(Appender *self, PyObject *const *args, Tick *tick)
     PyObject *line = NULL, *json = json_of(self->dumps, args[2]);
     if (json == NULL)
         return NULL;
-    const char *data = PyBytes_AsString(json), *screen = self->table ? PyBytes_AsString(self->table) : NULL;
+    const void *data = PyBytes_AsString(json);
+    const void *screen = self->table == NULL ? NULL : PyBytes_AsString(self->table);
     Py_ssize_t size = PyBytes_Size(json);
-    int is_harmless = screen == NULL || !may_have_secret((const Screen *)screen, (const unsigned char *)data, size);
+    int is_harmless = screen == NULL || !may_have_secret(screen, data, size);
     if (is_harmless && size <= MOST_BYTES && tick_of(args[3], tick)) {
-        line = PyBytes_FromFormat("{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"%s\",\"type\":\"%s\","
-                                  "\"subject\":\"%s\",\"time\":\"%s\",\"data\":%s}\n",
-                                  tick->id, self->source, kind, run, tick->time, data);
+        line = PyBytes_FromFormat("{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"%s\","
+                                  "\"type\":\"%s\",\"subject\":\"%s\",\"time\":\"%s\","
+                                  "\"data\":%s}\n",
+                                  tick->id, self->source, kind, run, tick->time,
+                                  (const char *)data);
         if (line == NULL)
             PyErr_Clear();
     }
@@ -495,8 +501,8 @@ static PyObject *appender_arm(PyObject *object, PyObject *args)
     const char *day;
     double seconds;
     self->is_armed = 0;
-    if (!PyArg_ParseTuple(args, "(UOOO)(OO)(iKK)(iKK)sLpdn:arm", &source, &dumps, &acquire, &release,
-                          &redactor, &table, &place->lock.fd, &place->lock.device,
+    if (!PyArg_ParseTuple(args, "(UOOO)(OO)(iKK)(iKK)sLpdn:arm", &source, &dumps, &acquire,
+                          &release, &redactor, &table, &place->lock.fd, &place->lock.device,
                           &place->lock.inode, &place->log.fd, &place->log.device,
                           &place->log.inode, &day, &place->end, &self->can_sync, &seconds,
                           &self->most))
@@ -532,7 +538,8 @@ static PyObject *appender_disarm(PyObject *object, PyObject *unused)
 static void appender_free(PyObject *object)
 {
     Appender *self = (Appender *)object;
-    PyObject **kept[] = {&self->dumps, &self->acquire, &self->release, &self->redactor, &self->table};
+    PyObject **kept[] = {&self->dumps, &self->acquire, &self->release, &self->redactor,
+                         &self->table};
     for (size_t at = 0; at < sizeof kept / sizeof *kept; at++)
         keep(kept[at], NULL);
     free_object(object);
@@ -554,7 +561,7 @@ static PyType_Spec appender_spec = {
 static int module_exec(PyObject *module)
 {
     if (PyInterpreterState_GetID(PyInterpreterState_Get()) != 0) {
-        PyErr_SetString(PyExc_ImportError, "telemetry_core._speed is for the main interpreter only");
+        PyErr_SetString(PyExc_ImportError, "_speed is for the main interpreter only");
         return -1;
     }
     PyType_Spec *specs[] = {&ticker_spec, &appender_spec};
@@ -570,6 +577,7 @@ static int module_exec(PyObject *module)
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, (void *)module_exec}, {0, NULL}};
 static struct PyModuleDef module_def = {
-    PyModuleDef_HEAD_INIT, "_speed", "The writer's hot path.", 0, NULL, module_slots, NULL, NULL, NULL};
+    PyModuleDef_HEAD_INIT, "_speed", "The writer's hot path.", 0, NULL, module_slots, NULL, NULL,
+    NULL};
 
 PyMODINIT_FUNC PyInit__speed(void) { return PyModuleDef_Init(&module_def); }

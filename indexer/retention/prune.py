@@ -26,6 +26,7 @@ from indexer.log.segments import Segment, file_id, list_segments
 from indexer.outbox.projection import OutboxProjection
 from indexer.outbox.targets import load_targets
 from indexer.retention.removal import (
+    UNDER_LOCK_SECONDS,
     SegmentInUse,
     check_unchanged,
     retire_spill_file,
@@ -41,6 +42,7 @@ from indexer.store.search.tables import has_tables
 from indexer.store.sqlite_errors import translated
 from indexer.system.base import Base
 from indexer.system.callbacks import ShouldStop, never_stop
+from indexer.system.file_changes import check_not_held
 from telemetry_core.errors import TelemetryError
 from telemetry_core.timestamp import format_time
 
@@ -167,7 +169,20 @@ def _look(
     listeners = [due.update, SearchIndex(connection).update]
     Ingest(connection, base.log_directory, listeners=listeners).run_pass()
     named = [file for file in list_segments(base.log_directory) if file.name in names]
-    return _indexed_files(connection, named)
+    files, left = _indexed_files(connection, named)
+    held = _held_open(files)
+    return [file for file in files if file.name not in held], {**left, **held}
+
+
+def _held_open(files: Iterable[Segment]) -> dict[str, str]:
+    """Return the segments that could not be deleted, and why: their rows stay with them."""
+    held = {}
+    for file in files:
+        try:
+            check_not_held(file.path, UNDER_LOCK_SECONDS)
+        except (TelemetryError, OSError) as error:
+            held[file.name] = str(error)
+    return held
 
 
 def _indexed_files(

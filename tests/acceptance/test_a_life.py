@@ -1,7 +1,8 @@
 """A life of a base: eight agents and a daemon, kills, and all that becomes of the log later.
 
-The same story on every platform. Where an open file can't be moved, it reports foreign handles
-that are in the way as well.
+The same story on every platform, with handles of another program on the log and a reader of the
+database in the way of everything. Where an open file can't be moved, that has to be said, and
+nothing may change.
 """
 
 from __future__ import annotations
@@ -12,18 +13,23 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+import orjson
+import pytest
 
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.cli import in_process
-from tests.support.daemon import eventually, running_daemon
+from tests.support.daemon import eventually, running_daemon, start_daemon
 from tests.support.oracle import judge
 from tests.support.process import environment
 
 _AGENTS = 8
 _KILLED = 4
 _EVENTS = 150
+_EVERYTHING = "SELECT * FROM agent_runs ORDER BY run_id"
 
 # Its clock is 40 days slow, so that what it writes belongs to a day that is over.
 _AGENT = """
@@ -40,6 +46,9 @@ print("all", flush=True)
 sys.stdin.readline()
 client.end_run(run, status="success")
 """
+
+# What an editor, a backup program or a virus scanner does: it has a file open, and takes its time.
+_HOLDER = "import sys; held = open(sys.argv[1], 'rb'); print('held', flush=True); sys.stdin.read()"
 
 
 def _start(base: Path, name: str) -> subprocess.Popen[str]:
@@ -68,23 +77,55 @@ def _rows(base: Path, query: str) -> list[tuple[object, ...]]:
 def _live_and_die(base: Path, chance: random.Random) -> tuple[list[str], set[str]]:
     """Have agents work under a daemon, and kill some; return what was acknowledged, and who died.
 
-    The daemon has to see by itself which runs will never end.
+    With each of them the daemon is killed as well, and another begins. The last one has to see by
+    itself which runs will never end.
     """
     acknowledged: list[str] = []
     killed = {f"run-{number}" for number in chance.sample(range(_AGENTS), _KILLED)}
-    with running_daemon(base, poll_interval=0.1, heartbeat=0.2):
-        agents = {f"run-{number}": _start(base, f"run-{number}") for number in range(_AGENTS)}
-        for name, agent in agents.items():
-            if name in killed:
-                acknowledged += _read(agent, chance.randrange(1, _EVENTS))
-                # TerminateProcess on Windows, SIGKILL elsewhere.
-                agent.kill()
+    agents = {f"run-{number}": _start(base, f"run-{number}") for number in range(_AGENTS)}
+    for name in sorted(killed):
+        with _mortal_daemon(base):
+            acknowledged += _read(agents[name], chance.randrange(1, _EVENTS))
+            # TerminateProcess on Windows, SIGKILL elsewhere.
+            agents[name].kill()
+    with running_daemon(base, 0.1, 0.2):
         for name, agent in agents.items():
             rest, _ = agent.communicate("" if name in killed else "end\n", timeout=60)
             acknowledged += [line for line in rest.split() if len(line) == 36]
         gone = "SELECT run_id FROM stale_runs WHERE reason = 'process gone'"
         eventually(lambda: _is_there(base) and {row[0] for row in _rows(base, gone)} == killed, 60)
     return acknowledged, killed
+
+
+@contextmanager
+def _mortal_daemon(base: Path) -> Iterator[None]:
+    """A daemon that is killed, wherever it is, when the block has done its work."""
+    daemon = start_daemon(base, 0.1, 0.2)
+    try:
+        note = TelemetryConfig.for_base(base).database_path.with_name("indexer.json")
+        eventually(lambda: note.exists() and orjson.loads(note.read_bytes())["pid"] == daemon.pid)
+        yield
+    finally:
+        daemon.kill()
+        daemon.communicate()
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Another program has a file open."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    try:
+        yield
+    finally:
+        holder.communicate("")
 
 
 def _is_there(base: Path) -> bool:
@@ -113,44 +154,98 @@ def test_a_life(base: Path) -> None:
     config = TelemetryConfig.for_base(base)
     acknowledged, killed = _live_and_die(base, random.Random(20_261_126))
     assert judge(config, acknowledged) >= len(acknowledged)
+    _archive(config, acknowledged)
+    late = _back_up_and_restore(config, acknowledged)
+    _prune(config, late, killed)
+    _done(base, "verify")
+    _done(base, "doctor")
 
+
+def _archive(config: TelemetryConfig, acknowledged: list[str]) -> None:
+    """Archive the day that is over: once nobody has it open, where that counts."""
+    base = config.metrics_dir
     (segment,) = config.ndjson_dir.glob("events_????????.ndjson")
     _age(config)
     if os.name == "nt":
-        with segment.open("rb"):
-            held = _done(base, "archive", "--older-than", "30d", code=3)
-        assert "is open in another program" in held
+        with _held(segment):
+            assert "is open in another program" in _done(
+                base, "archive", "--older-than", "30d", code=3
+            )
         judge(config, acknowledged)
     _done(base, "archive", "--older-than", "30d")
     assert not segment.exists()
     judge(config, acknowledged)
 
-    everything = "SELECT * FROM agent_runs ORDER BY run_id"
-    with closing(sqlite3.connect(config.database_path)) as reader:
+
+def _back_up_and_restore(config: TelemetryConfig, acknowledged: list[str]) -> str:
+    """Back up, rebuild and restore, past a reader and a handle; return what came in between."""
+    base = config.metrics_dir
+    (archive,) = config.ndjson_dir.glob("events_????????.ndjson.*")
+    with closing(sqlite3.connect(config.database_path)) as reader, _held(archive):
         reader.execute("BEGIN")
-        before = reader.execute(everything).fetchall()
-        backup = _done(base, "backup", "--with-log", "--json")
+        before = reader.execute(_EVERYTHING).fetchall()
+        _done(base, "backup", "--with-log")
         _done(base, "rebuild")
-        assert reader.execute(everything).fetchall() == before
-    assert _rows(base, everything) == before
+        assert reader.execute(_EVERYTHING).fetchall() == before
+    assert _rows(base, _EVERYTHING) == before
     judge(config, acknowledged)
 
     client = TelemetryClient(config)
     with client.track_run("agent", "later"):
         late = client.log_event("run-late", "e")
     client.close()
-    tar = next((base / "backups").glob("*.tar"))
-    assert tar.name in backup
-    _done(base, "restore", "--yes", str(tar))
+    assert late is not None
+    (backup,) = (base / "backups").glob("*.tar")
+    with closing(sqlite3.connect(config.database_path)) as reader, _held(archive):
+        reader.execute("SELECT 1 FROM agent_runs").fetchall()
+        _done(base, "restore", "--yes", str(backup))
     judge(config, [*acknowledged, late])
+    return late
 
+
+def _prune(config: TelemetryConfig, late: str, killed: set[str]) -> None:
+    """Prune the day that is over, while a reader reads and somebody has its archive open."""
+    base = config.metrics_dir
+    (archive,) = config.ndjson_dir.glob("events_????????.ndjson.*")
     _age(config)
     with closing(sqlite3.connect(config.database_path)) as reader:
         reader.execute("BEGIN")
-        assert len(reader.execute(everything).fetchall()) > len(before)
+        before = reader.execute(_EVERYTHING).fetchall()
+        if os.name == "nt":
+            with _held(archive):
+                assert "is open in another program" in _done(
+                    base, "prune", "--older-than", "30d", "--yes", code=3
+                )
+            # What others held nothing of is gone; this segment is there with its rows.
+            assert archive.exists()
+            assert len(_rows(base, _EVERYTHING)) == len(before)
+            judge(config, [late])
         pruned = _done(base, "prune", "--older-than", "30d", "--yes")
+        assert reader.execute(_EVERYTHING).fetchall() == before
     judge(config, [late])
     left = {row[0] for row in _rows(base, "SELECT run_id FROM agent_runs")}
     assert left.isdisjoint(killed), (pruned, sorted(os.listdir(config.ndjson_dir)))
-    _done(base, "verify")
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="nobody can keep others from reading a file")
+def test_a_segment_that_nobody_else_may_read_costs_no_row(base: Path) -> None:
+    """While a program has it for itself a rebuild refuses, and all rows stay; then all is well."""
+    import _winapi
+
+    config = TelemetryConfig.for_base(base)
+    client = TelemetryClient(config)
+    ids = [client.log_event("run", "step", {"number": number}) for number in range(20)]
+    client.close()
+    judge(config, ids)
+    (segment,) = config.ndjson_dir.glob("events_????????.ndjson")
+    before = _rows(base, _EVERYTHING)
+    handle = _winapi.CreateFile(str(segment), _winapi.GENERIC_READ, 0, 0, 3, 0, 0)
+    try:
+        said = _done(base, "rebuild", code=1)
+        assert segment.name in said
+        assert _rows(base, _EVERYTHING) == before
+        assert segment.name in _done(base, "verify", code=1)
+    finally:
+        _winapi.CloseHandle(handle)
+    judge(config, ids)
     _done(base, "doctor")

@@ -52,7 +52,8 @@ def _record(base: Path) -> None:
 
 def _wrap(base: Path, tmp_path: Path) -> None:
     """A command: its arguments, its output, its fields."""
-    (tmp_path / "said").write_text(_ALL + "\n" + json.dumps(_NAMED))
+    said = tmp_path / "said"
+    said.write_text(_ALL + "\n" + json.dumps(_NAMED))
     command = [
         sys.executable,
         "-m",
@@ -63,9 +64,9 @@ def _wrap(base: Path, tmp_path: Path) -> None:
         "--field",
         f"note={json.dumps(_NAMED)}",
         "--",
-        "sh",
+        sys.executable,
         "-c",
-        f"cat {tmp_path}/said; cat {tmp_path}/said >&2; exit 1",
+        f"import sys; said = open({str(said)!r}).read(); print(said); sys.exit(said)",
         _ALL,
     ]
     subprocess.run(command, env=environment(), capture_output=True, timeout=60)
@@ -146,7 +147,7 @@ def test_no_secret_is_anywhere(
         (base / name).mkdir(parents=True)
     delivered = base / "delivered.ndjson"
     (base / "config" / "telemetry.toml").write_text(
-        f'[targets.copy]\nkind = "file"\npath = "{delivered}"\nfields = "all"\n'
+        f'[targets.copy]\nkind = "file"\npath = {json.dumps(str(delivered))}\nfields = "all"\n'
     )
     cli = Cli(base, capsys)
     with caplog.at_level(logging.DEBUG):

@@ -52,7 +52,7 @@ def test_agents_may_be_called_whatever_windows_reserves(base: Path) -> None:
     listed = in_process(base, "runs", "--json").json
     assert {run["agent_name"] for run in listed} == set(_NAMES)
     assert in_process(base, "show", "latest", "--json").code == 0
-    exported = _raw(base, "export", "runs", "--format", "ndjson").splitlines()
+    exported = _raw(base, "export", "runs", "--format", "ndjson", "-o", "-").splitlines()
     assert {json.loads(line)["agent_name"] for line in exported} == set(_NAMES)
     assert in_process(base, "verify").code == 0
 

@@ -53,6 +53,7 @@ def test_a_sleep_that_does_not_sleep_ends_the_wait_as_well(client, log, stopped,
     assert client.get_stats()["lock_timeouts"] == 1
 
 
+@pytest.mark.needs("open-moves")
 def test_a_file_that_was_moved_away_is_noticed_all_the_same(client, base, log, monkeypatch):
     """By the number of appends, where the clock does not tell; and after it stepped back."""
     client.log_event("run", "e", 1)

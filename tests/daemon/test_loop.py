@@ -162,6 +162,7 @@ def test_a_database_that_is_gone_is_noticed_and_rebuilt(
         eventually(lambda: count_runs(client.config) == 2)
 
 
+@pytest.mark.needs("open-moves")
 def test_an_error_is_shown_and_the_next_pass_goes_on(base: Path, client: TelemetryClient) -> None:
     """A pass that fails is noted in the status; the daemon lives and recovers."""
     with running_daemon(base):

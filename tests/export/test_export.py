@@ -412,7 +412,7 @@ def test_a_reader_that_has_enough_ends_it_quietly(form, output, base, client):
     """As `| head` does."""
     if form == "parquet":
         pytest.importorskip("pyarrow")
-    if output != "-" and not os.path.exists(output):
+    if output != "-" and not (os.name == "posix" and os.path.exists(output)):
         pytest.skip("stdout has no name here")
     client.log_events("long", [("step", os.urandom(500).hex()) for number in range(MANY)])
     process = subprocess.Popen(

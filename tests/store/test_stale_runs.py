@@ -67,7 +67,11 @@ def test_a_run_that_was_silent_for_too_long_is_stale(base: Path) -> None:
     assert rows(config, "SELECT reason FROM stale_runs") == []
 
 
-@pytest.mark.parametrize("start_of_process", ["boot:1", None])
+@pytest.mark.parametrize(
+    "start_of_process",
+    ["windows:1" if os.name == "nt" else "boot:1", None],
+    ids=["known", "unknown"],
+)
 def test_a_pid_used_again_does_not_pass_for_the_old_process(
     client: TelemetryClient, start_of_process: Optional[str]
 ) -> None:

@@ -21,7 +21,7 @@ from indexer.outbox.target import Target
 from indexer.store.alerts.events import alert_events
 from indexer.store.connection import remove_database
 from indexer.system.base import Base
-from telemetry_core import TelemetryConfig
+from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
 from telemetry_core.line import encode
 from telemetry_core.timestamp import format_time, moment_of
@@ -175,6 +175,9 @@ class AlertBase:
         return [one.subject for one in on.conditions_of(wanted, self.state().of(name).started_at)]
 
     def close(self) -> None:
+        """Close all files, so that the directory can be deleted everywhere."""
         if self.session is not None:
             self.session.close()
             self.session = None
+        # Receipts are written by this process's one writer for the log.
+        TelemetryClient(self.base.config).close()

@@ -81,9 +81,12 @@ class Server:
         return int(self.url.rpartition(":")[2])
 
     def stop(self) -> int:
-        """End it as Ctrl-C does, and return its exit code."""
+        """End it as Ctrl-C does, or where that needs a console, at once; return its exit code."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            if os.name == "posix":
+                self.process.send_signal(signal.SIGINT)
+            else:
+                self.process.terminate()
         try:
             self.process.communicate(timeout=20)
         finally:

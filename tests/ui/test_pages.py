@@ -247,6 +247,7 @@ def test_a_base_without_runs_says_what_to_do(base: Path) -> None:
         assert not base.exists()
 
 
+@pytest.mark.needs("open-moves")
 def test_a_database_that_is_replaced_is_read_anew(base: Path, client: TelemetryClient) -> None:
     """A rebuild behind the page's back shows at the next request."""
     with client.track_run("first", "job"):

@@ -45,7 +45,9 @@ def _connect(page: Server) -> socket.socket:
 
 def test_the_secret_is_for_its_owner_alone(base: Path, page: Server) -> None:
     """Nobody else on the machine can read the file that opens the page."""
-    assert os.stat(base / "config" / "ui.json").st_mode & 0o777 == 0o600
+    if os.name == "posix":
+        # Elsewhere its directory keeps others out.
+        assert os.stat(base / "config" / "ui.json").st_mode & 0o777 == 0o600
     answer = httpx.get(f"{page.url}/runs.json", headers=_secret(base))
     assert answer.json().keys() >= {"runs"}
 

@@ -37,6 +37,8 @@ def test_skipped():
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]], ids=["alone", "xdist"])
 def test_a_session_is_a_run_and_each_test_a_span(tmp_path: Path, workers: list[str]) -> None:
     """With its outcome and its error; counted; failed as the session was."""
+    if workers:
+        pytest.importorskip("xdist", reason="needs pytest-xdist")
     (tmp_path / "test_it.py").write_text(_TESTS)
     plugins = ["-p", "no:cacheprovider", "-p", "telemetry_core.pytest_plugin"]
     done = subprocess.run(

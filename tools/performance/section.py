@@ -25,9 +25,13 @@ NAMES = (
     "idle",
     "reading",
     "forwarding",
+    "page",
+    "dashboards",
     "peers",
 )
 """All sections, in the order in which they are shown."""
+NEED_NETWORK = ("peers", "dashboards")
+"""These install what others have; they are measured only where that is asked for."""
 
 
 class Bench(NamedTuple):

@@ -47,7 +47,7 @@ def spans(
         "axis": axis(chart.end),
         "detail": _chosen(connection, run_id, asked),
         "stuck": stuck(chart),
-        "data": [_as_json(line) for line in chart.lines],
+        "data": [_as_json(line) for line in chart.lines] if asked.form == "json" else [],
     }
 
 

@@ -40,6 +40,10 @@ NEEDS = {
     "shell": Need(lambda: _POSIX, "needs a POSIX shell"),
     "gzip": Need(lambda: _POSIX, "needs the gzip command"),
     "unix-sockets": Need(lambda: _POSIX, "needs Unix sockets"),
+    "clickhouse": Need(
+        lambda: find_spec("chdb") is not None,
+        "needs chdb-core: pip install 'local-telemetry[fleet-test]'",
+    ),
     "git": Need(lambda: shutil.which("git") is not None, "needs git"),
 }
 """By the word that `@pytest.mark.needs` uses."""

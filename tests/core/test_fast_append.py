@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -15,6 +14,7 @@ from telemetry_core.lock import LOCK_NAME
 from telemetry_core.redaction import Redactor
 from tests.support.process import run
 
+fcntl = pytest.importorskip("fcntl", reason="the extension is for POSIX")
 pytestmark = pytest.mark.skipif(bool(speed.WHY_PURE), reason=f"the extension: {speed.WHY_PURE}")
 
 

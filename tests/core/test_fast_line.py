@@ -130,6 +130,7 @@ def test_what_agents_say_all_day_is_not_taken_for_a_secret(make):
         [[[]] * 100] * 300,
         "\x00" * 131_000,
     ],
+    ids=["text", "list", "object", "numbers", "nested", "escapes"],
 )
 def test_large_trees_are_pythons(make, value):
     """Its bounds are by bytes and by time; the extension takes what is far below them."""

@@ -85,6 +85,7 @@ def test_an_envelope_without_a_required_name_is_a_bad_line(name, value):
         (orjson.dumps({**ENVELOPE, "time": "yesterday"}), "RFC 3339"),
         (orjson.dumps({**ENVELOPE, "time": "2026-13-41T00:00:00Z"}), "not an event"),
     ],
+    ids=lambda value: str(value)[:50],
 )
 def test_a_bad_line_says_why(line, reason):
     """Whatever is no event raises BadLine, and nothing else, with words for the quarantine."""

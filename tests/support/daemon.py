@@ -82,7 +82,7 @@ def running_daemon(
     try:
         yield process
         stop(process)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
     finally:
         if process.poll() is None:
@@ -90,7 +90,7 @@ def running_daemon(
             process.communicate()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 15) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until `condition` holds; fail if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

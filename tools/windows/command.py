@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from tools.windows import interpreter, suite
+from tools.windows import interpreter, page, suite
 from tools.windows.wine import Wine, WineMissing
 
 
@@ -31,6 +31,8 @@ def main() -> int:
                 outcome = suite.run(wine, python, files, options.jobs)
                 if not _judge(outcome, options.at_least):
                     return 1
+                if options.write_docs:
+                    page.write(outcome, version)
     return 0
 
 
@@ -65,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--at-least", type=int, default=0, help="how many tests have to pass")
     parser.add_argument(
         "--speed", action="store_true", help="measure log_event instead of running tests"
+    )
+    parser.add_argument(
+        "--write-docs", action="store_true", help="put the counts of a whole run into the docs"
     )
     parser.add_argument("--required", action="store_true", help="fail where Wine is missing")
     parser.add_argument("--cache", default=_default_cache(), help="where what is prepared is kept")

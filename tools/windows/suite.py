@@ -68,6 +68,14 @@ _OPTIONS = (
 
 
 @dataclass
+class Counts:
+    """How many tests of a folder passed and were skipped."""
+
+    passed: int = 0
+    skipped: int = 0
+
+
+@dataclass
 class Outcome:
     """What a run of tests came to."""
 
@@ -76,10 +84,15 @@ class Outcome:
     """How many, by reason."""
     failed: list[str] = field(default_factory=list)
     """What failed, with what was printed."""
+    folders: dict[str, Counts] = field(default_factory=dict)
+    """By the folder below the checkout, without the folders in it."""
     seconds: float = 0.0
 
-    def add(self, other: Outcome) -> None:
-        """Add another outcome's counts; the seconds are those of the longer."""
+    def add(self, other: Outcome, folder: str) -> None:
+        """Add the outcome of a batch, whose files are of one folder."""
+        counts = self.folders.setdefault(folder, Counts())
+        counts.passed += other.passed
+        counts.skipped += sum(other.skipped.values())
         self.passed += other.passed
         self.failed += other.failed
         for reason, count in other.skipped.items():
@@ -133,7 +146,7 @@ def run(wine: Wine, python: Path, files: Sequence[Path], jobs: int) -> Outcome:
                 return
             outcome = _run_batch(wine, python, batch)
             with lock:
-                total.add(outcome)
+                total.add(outcome, batch[0].parent.relative_to(ROOT).as_posix())
                 _print(batch, outcome)
 
     workers = [threading.Thread(target=work) for _ in range(jobs)]

@@ -12,6 +12,7 @@ from telemetry_core import TelemetryClient, TelemetryConfig, redaction, shared_l
 from telemetry_core.clock import new_clock
 from telemetry_core.lock import LOCK_NAME
 from telemetry_core.redaction import Redactor
+from tests.laboratory import shim
 from tests.support.process import run
 
 fcntl = pytest.importorskip("fcntl", reason="the extension is for POSIX")
@@ -361,8 +362,74 @@ def test_what_is_left_of_a_budget_is_never_negative(client, log, base, appends, 
     real = writer.write
     monkeypatch.setattr(writer, "write", lambda *given: left.append(given[-1]) or real(*given))
     for budget in (0.0, 0.000_01, 0.001, 0.004_9, 0.02):
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        client.log_event("run", "e", "hands over")
+        fcntl.flock(fd, fcntl.LOCK_EX)
         client._recorder.budget = budget
+        left.clear()
         client.log_event("run", "e")
+        assert 0.0 <= left[0] <= budget
     os.close(fd)
-    assert all(0.0 <= one <= 0.02 for one in left)
-    assert 0.0 in left
+
+
+@pytest.mark.skipif(bool(shim.why_not()), reason=shim.why_not())
+def test_a_fragment_thrown_in_takes_no_event(tmp_path):
+    """A program that ignores the lock, between the look at the end and the write: written again."""
+    library = shim.build(tmp_path)
+    out = run(
+        """
+        import sys
+        from pathlib import Path
+        from telemetry_core import TelemetryClient, TelemetryConfig
+        from tests.laboratory import shim
+        from tests.support.log import Log
+        base = Path(sys.argv[1])
+        client = TelemetryClient(TelemetryConfig.for_base(base, {}))
+        (base / "raw").mkdir(parents=True)
+        thrown = shim.Fault(1, "thrown", kinds=("write",))
+        with shim.armed(base, shim.NONE):
+            client.log_event("run", "e")
+            client.log_event("run", "e")
+        for number in range(3):
+            with shim.armed(base, thrown):
+                said = client.log_event("run", "e", number)
+                assert shim.met().times == 1
+            events, torn = Log(base / "raw").read()
+            assert said in [event.id for event in events], number
+            print(len(torn))
+        """,
+        str(tmp_path / "base"),
+        LD_PRELOAD=str(library),
+    )
+    assert out == "1\n2\n3\n"
+
+
+@pytest.mark.skipif(bool(shim.why_not()), reason=shim.why_not())
+def test_the_extension_has_the_disk_keep_what_it_is_to_keep(tmp_path):
+    """One call for each event, made below Python."""
+    library = shim.build(tmp_path)
+    out = run(
+        """
+        import sys
+        from pathlib import Path
+        from telemetry_core import TelemetryClient, TelemetryConfig
+        from tests.laboratory import shim
+        base = Path(sys.argv[1])
+        variables = {"TELEMETRY_DURABILITY": sys.argv[2]}
+        client = TelemetryClient(TelemetryConfig.for_base(base, variables))
+        (base / "raw").mkdir(parents=True)
+        with shim.armed(base, shim.Fault(kinds=("sync",))):
+            for number in range(5):
+                client.log_event("run", "e", number)
+            client._recorder.writer.fast.take_over()
+            client.log_event("run", "e")
+        with shim.armed(base, shim.Fault(kinds=("sync", "lock", "write"))):
+            client.log_event("run", "e")
+            assert client._recorder.writer.fast.take_over().appends == 1
+            print(*shim.met().calls)
+        """,
+        str(tmp_path / "base"),
+        "fsync",
+        LD_PRELOAD=str(library),
+    )
+    assert out == "lock write lock sync\n"

@@ -158,7 +158,7 @@ def test_no_call_leaks_a_reference(client, tmp_path, pytestconfig):
         round_of_calls()
     things = [*trees, *texts, *ticks, redactor, fast._appender, fast._acquire, fast._screen[1]]
     before, blocks = [sys.getrefcount(one) for one in things], sys.getallocatedblocks()
-    rounds = 20 + int(10 * pytestconfig.getoption("fuzz_seconds"))
+    rounds = 20 + int(4 * pytestconfig.getoption("fuzz_seconds"))
     for _ in range(rounds):
         round_of_calls()
     grown = sys.getallocatedblocks() - blocks

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KILL_BEFORE, KILL_AFTER, TORN, SHORT, ERROR };
+enum { KILL_BEFORE, KILL_AFTER, TORN, SHORT, ERROR, THROWN };
 enum { OPEN, WRITE, SYNC, TRUNCATE, UNLINK, RENAME, MKDIR, LOCK, READ, STAT, KINDS };
 
 #define MAX_FDS 4096
@@ -173,13 +173,22 @@ PLAIN(READ, ssize_t, pread64, (int fd, void *to, size_t size, off64_t at), (fd, 
 PLAIN(STAT, int, fstat64, (int fd, struct stat64 *to), (fd, to), is_watched(fd))
 PLAIN(STAT, int, stat64, (const char *path, struct stat64 *to), (path, to), is_below(path))
 
-/* A write that is chosen may also fall short, or be torn: half of it, and then the end. */
+static ssize_t fd_write(int fd, const void *from, size_t size)
+{
+    REAL(write);
+    return real(fd, from, size);
+}
+
+/* A write that is chosen may also fall short, or be torn: half of it, and then the end. Or a program
+ * that takes no lock throws a fragment in just before it. */
 #define WRITER(name, parameters, whole, half) \
     ssize_t name parameters \
     { \
         REAL(name); \
         int one = is_watched(fd) && is_chosen(WRITE); \
         if (meet(one)) \
+            return -1; \
+        if (one && action == THROWN && fd_write(fd, "{\"half", 6) < 0) \
             return -1; \
         int is_cut = one && size > 1 && (action == SHORT || action == TORN); \
         ssize_t result = is_cut ? real half : real whole; \

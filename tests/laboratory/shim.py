@@ -19,7 +19,7 @@ from typing import NamedTuple, Optional
 _SOURCE = Path(__file__).with_name("faults.c")
 
 # As in faults.c, in its order.
-ACTIONS = ("kill before", "kill after", "torn", "short", "error")
+ACTIONS = ("kill before", "kill after", "torn", "short", "error", "thrown")
 KINDS = ("open", "write", "sync", "truncate", "unlink", "rename", "mkdir", "lock", "read", "stat")
 
 ERRORS = {

@@ -26,8 +26,8 @@ _PATIENCE_MS = 60_000
 _SETTLING_MS = 500
 _FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 _NODES = "document.querySelectorAll('*').length"
-_WATCH = """mark => { window.appeared = new Promise((done, fail) => {
-  setTimeout(() => fail(new Error("it did not appear")), 60000);
+_WATCH = """mark => { window.appeared = new Promise(done => {
+  setTimeout(() => done(null), 60000);
   const look = () => {
     if (!document.body.textContent.includes(mark)) return false;
     done(Date.now());
@@ -88,14 +88,15 @@ class Window:
         found = self._session.send("Performance.getMetrics")["metrics"]
         return float(next(one["value"] for one in found if one["name"] == name))
 
-    def appears(self, mark: str, record: Callable[[], float]) -> float:
-        """Return how many ms after `record` ended a text was on the page.
+    def appears(self, mark: str, record: Callable[[], float]) -> Optional[float]:
+        """Return how many ms after `record` ended a text was on the page; None for over a minute.
 
         `record` returns when it ended, in seconds since the epoch.
         """
         self.page.evaluate(_WATCH, mark)
         recorded = record()
-        return float(self.page.evaluate("window.appeared")) - recorded * 1e3
+        appeared = self.page.evaluate("window.appeared")
+        return None if appeared is None else float(appeared) - recorded * 1e3
 
 
 class Chromium:

@@ -29,6 +29,7 @@ _UPDATES = 200
 _STREAMS = 50
 _IDLE_SECONDS = 10.0
 _BETWEEN = 0.15
+_GIVEN_UP_MS = 60_000.0
 _FLOOR = "bare HTML"
 _SCROLL = """async () => {
   const body = document.querySelector('#wf-body'), frames = [];
@@ -186,7 +187,7 @@ def _change(window: Window, run: RunContext, number: int) -> float:
         run.add(items_succeeded=1)
         return time.time()
 
-    return window.appears(f"{number:,}/", record)
+    return window.appears(f"{number:,}/", record) or _GIVEN_UP_MS
 
 
 def _idle(browser: Chromium, server: PageServer) -> Iterator[Figure]:

@@ -52,7 +52,7 @@ def _ask(base: Path, capsys: pytest.CaptureFixture[str], question: str) -> list[
 
 def test_there_are_forty_questions() -> None:
     """Every heading has a query, and none is lost by the way it is found here."""
-    assert len(_QUERIES) == _PAGE.count("\n## ") == _PAGE.count("```sql") == 40
+    assert len(_QUERIES) == _PAGE.count("\n## ") == _PAGE.count("```sql\n") == 40
 
 
 @pytest.mark.parametrize("question", _QUERIES)

@@ -7,6 +7,7 @@ the views, and leaves rows as they are.
 from __future__ import annotations
 
 from indexer.fleet.schema.layout import SHARDED, Layout, quoted
+from indexer.fleet.schema.summaries import summary_views
 from indexer.fleet.schema.tables import TABLES, Table
 from indexer.fleet.schema.views import base_views
 
@@ -19,7 +20,7 @@ def init_statements(layout: Layout) -> list[str]:
     statements = [f"CREATE DATABASE IF NOT EXISTS {quoted(layout.database)}{layout.on_cluster}"]
     for table in TABLES:
         statements += _table_statements(table, layout)
-    for name, query in base_views(layout).items():
+    for name, query in {**base_views(layout), **summary_views(layout)}.items():
         statements.append(
             f"CREATE OR REPLACE VIEW {layout.name(name)}{layout.on_cluster} AS\n{query}"
         )

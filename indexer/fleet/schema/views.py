@@ -25,6 +25,7 @@ def base_views(layout: Layout) -> dict[str, str]:
         "run_events": _run_events(layout),
         "run_spans": _run_spans(layout),
         "run_metrics": _run_metrics(layout),
+        "span_calls": _span_calls(layout),
     }
 
 
@@ -87,3 +88,9 @@ SELECT {columns} FROM (
 def _run_metrics(layout: Layout) -> str:
     columns = ", ".join(_METRIC_COLUMNS)
     return f"SELECT {columns} FROM ({_current(layout, METRIC_ROWS)})"
+
+
+def _span_calls(layout: Layout) -> str:
+    return f"""SELECT call, claim, run_id, span_id
+FROM ({_current(layout, SPAN_ROWS)})
+ARRAY JOIN calls AS call"""

@@ -26,6 +26,7 @@ from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
 from indexer.database.session import Session
 from indexer.errors import AlreadyRunning, DatabaseDamaged, Interrupted
+from indexer.fleet.fleet_shipping import FleetShipping
 from indexer.forward.forwarding import Forwarding
 from indexer.retention.schedule import RetentionSchedule
 from indexer.system.base import DAEMON, Base
@@ -68,6 +69,7 @@ class Daemon:
         self._ping = Ping(self._alerting.settings.heartbeat)
         channels = self._alerting.settings.channels
         self._forwarding = Forwarding(base, self._wakeup.set, channels)
+        self._fleet = FleetShipping(base, self._wakeup.set)
         self._failures = 0
 
     def run(self) -> None:
@@ -96,6 +98,7 @@ class Daemon:
             self._ways_in.stop()
             self._watcher.stop()
             self._forwarding.stop(self._session)
+            self._fleet.stop()
             self._leave()
 
     def _should_stop(self) -> bool:
@@ -117,7 +120,7 @@ class Daemon:
             interval = self._base.config.poll_interval
             pause = min(interval, RETRY_SECONDS) if self._watcher.problem else interval
         # A loop that waits is alive, and says so by the next pass.
-        parts = (self._forwarding, self._ways_in, self._alerting, self._ping)
+        parts = (self._forwarding, self._fleet, self._ways_in, self._alerting, self._ping)
         self._wakeup.wait(min(pause, self._notifier.interval, *(part.wait for part in parts)))
 
     def _try_pass(self) -> None:
@@ -165,6 +168,7 @@ class Daemon:
         self._heartbeat.after_pass(has_worked=has_worked, watching=not self._watcher.problem)
         self._alerting.step(session)
         self._forwarding.step(session)
+        self._fleet.step(session)
         self._ping.step()
 
     def _renew_lease(self) -> None:

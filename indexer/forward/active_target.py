@@ -15,7 +15,7 @@ from indexer.outbox import queue
 from indexer.outbox.attempt import DELIVERED, FAILED, REJECTED, UNAUTHORIZED, AttemptResult
 from indexer.outbox.backoff import backoff
 from indexer.outbox.parcel import Parcel
-from indexer.outbox.target import Target
+from indexer.outbox.target import CLICKHOUSE, Target
 from indexer.outbox.target_events import last_retry_event
 from telemetry_core.timestamp import format_time, moment_of
 
@@ -65,11 +65,12 @@ class ActiveTarget:
         self, parcel: Parcel, result: AttemptResult, now: float, jitter: float
     ) -> Optional[float]:
         """Record a result; return when the parcel may be tried again, None for never."""
-        was, was_probing = self.breaker.condition, self.breaker.is_probing
+        was_probing = self.breaker.is_probing
         self.in_flight.discard(parcel.run_id)
-        self.breaker.record_result(result, now, jitter)
-        self._update_state(result, now)
-        self._log(parcel, result, was)
+        self.record_answer(result, now, jitter)
+        if result.outcome == REJECTED:
+            name, run_id = self.target.name, parcel.run_id
+            logger.warning("%s rejected run %s (%s)", name, run_id, result.reason)
         if result.outcome in (DELIVERED, REJECTED):
             self.settling.add(parcel.run_id)
             return None
@@ -77,6 +78,13 @@ class ActiveTarget:
             # The circuit breaker waits; it is not this parcel's fault.
             return now
         return now + (result.retry_after or backoff(parcel.attempt, jitter))
+
+    def record_answer(self, result: AttemptResult, now: float, jitter: float) -> None:
+        """Record a result that says nothing of a parcel."""
+        was = self.breaker.condition
+        self.breaker.record_result(result, now, jitter)
+        self._update_state(result, now)
+        self._log(result, was)
 
     def notice_retry(self, connection: sqlite3.Connection) -> None:
         """Allow a probe if somebody asked for it since the circuit breaker tripped."""
@@ -95,6 +103,10 @@ class ActiveTarget:
         )
         save_state(connection, self.state)
 
+    @property
+    def _wares(self) -> str:
+        return "lines" if self.target.kind == CLICKHOUSE else "runs"
+
     def _update_state(self, result: AttemptResult, now: float) -> None:
         state = self.state.with_breaker(self.breaker.state)
         time = format_time(moment_of(now))
@@ -104,15 +116,16 @@ class ActiveTarget:
             state = state._replace(last_error=result.reason, last_error_at=time)
         self.state = state
 
-    def _log(self, parcel: Parcel, result: AttemptResult, was: str) -> None:
+    def _log(self, result: AttemptResult, was: str) -> None:
         name, condition, reason = self.target.name, self.breaker.condition, result.reason
-        if result.outcome == REJECTED:
-            logger.warning("%s rejected run %s (%s)", name, parcel.run_id, reason)
         if condition == was:
             return
         if condition == OPEN:
-            logger.info("%s accepts runs again", name)
+            logger.info("%s accepts %s again", name, self._wares)
         elif condition == PAUSED:
-            logger.error("%s rejected our credentials (%s): fix the token", name, reason)
+            if self.target.kind == CLICKHOUSE:
+                logger.error("%s is paused: %s", name, reason)
+            else:
+                logger.error("%s rejected our credentials (%s): fix the token", name, reason)
         else:
             logger.error("%s is down (%s); it is tried again later", name, reason)

@@ -46,7 +46,7 @@ class TargetHealth:
     """Why the last attempt failed; None once one has succeeded."""
     last_error_at: Optional[str]
     waiting: int
-    """How many revisions wait for it."""
+    """How many revisions wait for it; of a centre, `telemetry fleet status` has what waits."""
     oldest_waiting: Optional[str]
     """When the run that has waited longest changed."""
     dead: int
@@ -72,7 +72,8 @@ def read_deliveries(base: Base, connection: sqlite3.Connection) -> Deliveries:
     waiting = backlogs(connection)
     dead = Counter(letter.target for letter in dead_letters(connection))
     starts = target_starts(connection)
-    known: dict[str, Optional[Target]] = {target.name: target for target in loaded.targets}
+    configured = (*loaded.targets, *loaded.centres)
+    known: dict[str, Optional[Target]] = {target.name: target for target in configured}
     # What waits for a target that is not configured here may be another process's business.
     names = [*known, *sorted(waiting.keys() - known.keys() - set(loaded.off)), *loaded.off]
     targets = []

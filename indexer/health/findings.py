@@ -12,6 +12,7 @@ from indexer.health.alerts import AlertHealth
 from indexer.health.deliveries import Deliveries
 from indexer.health.model import Health
 from indexer.ingest.batch import MAX_BYTES
+from indexer.outbox.target import CLICKHOUSE
 from indexer.store.connection import WAL_LIMIT_BYTES
 from indexer.store.status import HEARTBEAT_SECONDS
 from indexer.terminal.format import count, duration, many, plain, seconds_since, size
@@ -101,11 +102,18 @@ def _of_forwarding(forwarding: Deliveries) -> Iterator[str]:
     yield from forwarding.problems
     for target in forwarding.targets:
         name, error = target.name, target.last_error
-        if target.state == PAUSED:
+        if target.state == PAUSED and target.kind == CLICKHOUSE:
+            yield (
+                f"the centre {name} is paused ({error}): once that is done, run"
+                " `telemetry forward retry`"
+            )
+        elif target.state == PAUSED:
             yield (
                 f"{name} rejected our credentials ({error}): fix the token, then run"
                 " `telemetry forward retry`"
             )
+        elif target.state == DOWN and target.kind == CLICKHOUSE:
+            yield f"the centre {name} is down ({error}): the log waits, retried automatically"
         elif target.state == DOWN:
             waiting = many(target.waiting, "run")
             yield f"{name} is down ({error}): {waiting} waiting, retried automatically"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from indexer.outbox.target import Target
+from indexer.outbox.target import CLICKHOUSE, Target
 from telemetry_core.status import normalise_status
 
 if sys.version_info >= (3, 11):
@@ -19,7 +19,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-KINDS = ("http", "sheets", "file", "otlp")
+KINDS = ("http", "sheets", "file", "otlp", CLICKHOUSE)
 _SECTIONS = ("targets", "channels", "alerts", "heartbeat", "import", "receive", "search")
 """All but the targets are read by their own rooms."""
 _FIELDS = ("known", "all")
@@ -35,6 +35,8 @@ TARGET_SETTINGS = {
     "kind": str,
     "url": str,
     "path": str,
+    "database": str,
+    "user": str,
     "token": str,
     "token_env": str,
     "enabled": bool,
@@ -49,6 +51,8 @@ TARGET_SETTINGS = {
 }
 """The settings of a target and their types."""
 _MOST_IN_FLIGHT = 64
+FLEET_USER_VARIABLE = "TELEMETRY_FLEET_USER"
+FLEET_TOKEN_VARIABLE = "TELEMETRY_FLEET_TOKEN"  # noqa: S105  # the name of a variable
 
 
 class InvalidTarget(Exception):
@@ -113,6 +117,7 @@ def target_of(name: str, table: Any, environ: Mapping[str, str]) -> Target:
         kind=kind,
         address=_address(kind, table),
         token=_token(table, environ),
+        options=_centre(kind, table, environ),
         agents=tuple(table.get("agents", ())),
         statuses=tuple(normalise_status(status) for status in table.get("statuses", ())),
         all_fields=table.get("fields") == "all",
@@ -151,9 +156,31 @@ def _address(kind: str, table: Mapping[str, Any]) -> str:
     return str(address)
 
 
+def _centre(
+    kind: str, table: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Return what a target of kind clickhouse has beyond the others. Raises InvalidTarget."""
+    if kind != CLICKHOUSE:
+        for key in ("database", "user"):
+            if key in table:
+                raise InvalidTarget(f"{key} is a setting of kind {CLICKHOUSE} alone: remove it")
+        return ()
+    if not table.get("database"):
+        raise InvalidTarget(f'a target of kind {kind} needs database = "..."')
+    if "token" in table:
+        raise InvalidTarget(
+            "a password in the file would be in its backups: remove token, and set"
+            f" {FLEET_TOKEN_VARIABLE} or token_env"
+        )
+    user = table.get("user") or environ.get(FLEET_USER_VARIABLE, "")
+    return (("database", table["database"]), ("user", user))
+
+
 def _token(table: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     variable = table.get("token_env")
     if variable is None:
+        if table.get("kind") == CLICKHOUSE:
+            return environ.get(FLEET_TOKEN_VARIABLE) or None
         return table.get("token")
     if "token" in table:
         raise InvalidTarget("token and token_env are both set: remove one of them")

@@ -14,6 +14,8 @@ from telemetry_core.config import without_secrets
 from telemetry_core.status import STATUSES
 
 OTLP = "otlp"
+CLICKHOUSE = "clickhouse"
+"""A fleet's centre: it gets lines and rows by cursor over the log, and nothing of the outbox."""
 DEFAULT_RATE = 20.0
 DEFAULT_IN_FLIGHT = 4
 DEFAULT_TIMEOUT = 30.0
@@ -34,11 +36,12 @@ class Target:
     """Empty for all."""
     all_fields: bool = False
     content: bool = False
-    """For `otlp`: whether prompts, answers, and arguments and results of tools are sent."""
+    """For `otlp` and `clickhouse`: whether prompts, answers, and arguments and results of tools
+    are sent."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Further request headers."""
     options: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """For channels of alerts: what only their kind has, such as the recipients of an e-mail."""
+    """What only one kind has: the recipients of an e-mail, the database and user of a centre."""
     rate: float = DEFAULT_RATE
     """The most parcels per second."""
     in_flight: int = DEFAULT_IN_FLIGHT

@@ -11,7 +11,7 @@ import re
 from typing import Any, NamedTuple, Optional
 from urllib.parse import urlsplit
 
-from indexer.outbox.target import Target
+from indexer.outbox.target import CLICKHOUSE, Target
 from indexer.system.base import Base
 from telemetry_core.event import API_TARGET
 
@@ -25,14 +25,18 @@ class Targets(NamedTuple):
     """What is configured."""
 
     targets: tuple[Target, ...]
+    """Those that get finished runs, by the outbox."""
     off: tuple[str, ...]
     """Names of targets that are switched off."""
     problems: tuple[str, ...]
     """Targets that cannot be used: where each is configured, what is wrong, and what to do."""
+    centres: tuple[Target, ...] = ()
+    """Those of kind clickhouse, which get lines and rows by cursor over the log."""
 
     def named(self, name: str) -> Optional[Target]:
         """Return the target of a name, or None."""
-        return next((target for target in self.targets if target.name == name), None)
+        both = (*self.targets, *self.centres)
+        return next((target for target in both if target.name == name), None)
 
 
 NONE = Targets((), (), ())
@@ -60,7 +64,9 @@ def load_targets(base: Base) -> Targets:
         except InvalidTarget as error:
             where = "METRICS_API_URL" if name == API_TARGET and base.config.api_url else path
             problems.append(f"{where}: target {name}: {error}")
-    return Targets(tuple(found), tuple(off), tuple(problems))
+    centres = tuple(one for one in found if one.kind == CLICKHOUSE)
+    targets = tuple(one for one in found if one.kind != CLICKHOUSE)
+    return Targets(targets, tuple(off), tuple(problems), centres)
 
 
 def host_of(url: str) -> str:

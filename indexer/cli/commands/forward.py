@@ -11,9 +11,10 @@ from indexer.cli.exit_codes import DEGRADED, FAILED, OK
 from indexer.errors import NoSuchTarget
 from indexer.forward.circuit_breaker import DOWN, OPEN, PAUSED
 from indexer.health.deliveries import OFF, UNKNOWN, TargetHealth, read_deliveries
-from indexer.outbox.attempt import DELIVERED
+from indexer.outbox.attempt import DELIVERED, AttemptResult
 from indexer.outbox.delivery_state import DeadLetter, dead_letters
 from indexer.outbox.receipts import Receipts, backfill_of_target, retry_of, retry_of_target
+from indexer.outbox.target import CLICKHOUSE, Target
 from indexer.outbox.targets import load_targets
 from indexer.system.base import Base
 from indexer.terminal.format import ago, count, local_time, many, plain, warn
@@ -61,12 +62,21 @@ def _forward(base: Base, as_json: bool) -> int:
     # Imported here: the subcommands that only read do not need it.
     from indexer.forward.one_pass import forward_once
 
+    loaded = load_targets(base)
     # On an empty base too: a target starts when it is first seen.
-    if load_targets(base).targets:
+    if loaded.targets:
         for name in forward_once(base):
             hint = f"`telemetry forward backfill {name}` sends older ones"
             click.echo(f"{name} gets runs that end from now on; {hint}", err=True)
-    return _show(base, as_json, is_rest_bad=True)
+    behind = _ship(base) if loaded.centres else []
+    return max(_show(base, as_json, is_rest_bad=True), DEGRADED if behind else OK)
+
+
+def _ship(base: Base) -> list[str]:
+    """Ship to the centres; return the names of those that did not take everything."""
+    from indexer.fleet.one_pass import ship_once
+
+    return ship_once(base)
 
 
 @command.command("status", epilog=EXAMPLES)
@@ -141,21 +151,30 @@ def _cells(one: TargetHealth) -> list[str]:
 def _test(settings: Settings, *, name: str, as_json: bool) -> int:
     """Send a made-up run to a target; exit 1 if the target does not accept it.
 
-    The run is by the agent telemetry-forward-test, and is in neither log nor database.
+    The run is by the agent telemetry-forward-test, and is in neither log nor database. A centre
+    (kind clickhouse) is sent nothing: its tables are read and written with no rows.
     """
-    # Imported here: HTTP is large, and nothing else here needs it.
-    from indexer.forward.trial import try_target
-
     loaded = load_targets(settings.base())
     target = loaded.named(name)
     if target is None:
         raise _no_such(name, loaded.problems)
-    result = try_target(target)
+    result = _tried(target)
     if as_json:
         print_json({"target": name, "outcome": result.outcome, "reason": result.reason})
     else:
         click.echo(f"{name}: {result.outcome} ({plain(result.reason)})")
     return OK if result.outcome == DELIVERED else FAILED
+
+
+def _tried(target: Target) -> AttemptResult:
+    # Imported here: HTTP is large, and nothing else here needs it.
+    if target.kind == CLICKHOUSE:
+        from indexer.fleet.trial import try_centre
+
+        return try_centre(target)
+    from indexer.forward.trial import try_target
+
+    return try_target(target)
 
 
 @command.command("dead", epilog=EXAMPLES)
@@ -205,7 +224,8 @@ def _retry(settings: Settings, *, name: Optional[str], as_json: bool) -> int:
     """
     base = settings.base()
     letters = _letters(base, name)
-    names = [name] if name else sorted({one.name for one in load_targets(base).targets})
+    loaded = load_targets(base)
+    names = [name] if name else sorted(one.name for one in (*loaded.targets, *loaded.centres))
     written = Receipts(base).write([*map(retry_of, letters), *map(retry_of_target, names)])
     if as_json:
         print_json({"targets": names, "retried": len(letters), "written": written})
@@ -233,8 +253,11 @@ def _backfill(settings: Settings, *, name: str, since: Optional[str], as_json: b
     """
     base = settings.base()
     loaded = load_targets(base)
-    if loaded.named(name) is None:
+    target = loaded.named(name)
+    if target is None:
         raise _no_such(name, loaded.problems)
+    if target.kind == CLICKHOUSE:
+        raise click.UsageError(f"{name} gets the whole log: there is nothing to backfill.")
     written = Receipts(base).write([backfill_of_target(name, since or "")])
     if as_json:
         print_json({"target": name, "since": since, "written": written})
@@ -249,7 +272,8 @@ def _letters(base: Base, name: Optional[str]) -> list[DeadLetter]:
     loaded = load_targets(base)
     with open_database(base) as connection:
         letters = list(dead_letters(connection))
-    known = {target.name for target in loaded.targets} | {letter.target for letter in letters}
+    configured = (*loaded.targets, *loaded.centres)
+    known = {target.name for target in configured} | {letter.target for letter in letters}
     if name is not None and name not in known:
         raise _no_such(name, loaded.problems)
     return [letter for letter in letters if name in (None, letter.target)]

@@ -8,10 +8,10 @@ from typing import Optional
 from urllib.parse import urlsplit
 
 from indexer.fleet.errors import FleetAddressInvalid
+from indexer.outbox.settings_file import FLEET_TOKEN_VARIABLE, FLEET_USER_VARIABLE
+from indexer.outbox.target import Target
 from telemetry_core.config import without_secrets
 
-USER_VARIABLE = "TELEMETRY_FLEET_USER"
-TOKEN_VARIABLE = "TELEMETRY_FLEET_TOKEN"  # noqa: S105  # the name of a variable
 DEFAULT_TIMEOUT = 30.0
 
 
@@ -40,9 +40,23 @@ def address_from(
         FleetAddress(
             url.strip(),
             database.strip(),
-            environ.get(USER_VARIABLE) or None,
-            environ.get(TOKEN_VARIABLE) or None,
+            environ.get(FLEET_USER_VARIABLE) or None,
+            environ.get(FLEET_TOKEN_VARIABLE) or None,
             timeout,
+        )
+    )
+
+
+def address_of(target: Target) -> FleetAddress:
+    """Return the address of a target of kind clickhouse. Raises FleetAddressInvalid."""
+    options = dict(target.options)
+    return checked(
+        FleetAddress(
+            target.address,
+            options["database"],
+            options["user"] or None,
+            target.token,
+            target.timeout,
         )
     )
 
@@ -58,14 +72,15 @@ def checked(address: FleetAddress) -> FleetAddress:
         raise FleetAddressInvalid("the URL of the centre is not an http or https address")
     if parts.username or parts.password or parts.query:
         raise FleetAddressInvalid(
-            f"the URL of the centre has a user, a password or a query: set {USER_VARIABLE} and"
-            f" {TOKEN_VARIABLE} instead"
+            "the URL of the centre has a user, a password or a query: set"
+            f" {FLEET_USER_VARIABLE} and {FLEET_TOKEN_VARIABLE} instead"
         )
     if not address.database:
         raise FleetAddressInvalid("no database of the centre is named")
     for value in (address.user, address.token):
         if value and not (value.isascii() and value.isprintable() and value == value.strip()):
             raise FleetAddressInvalid(
-                f"{USER_VARIABLE} or {TOKEN_VARIABLE} has characters that no header can carry"
+                f"{FLEET_USER_VARIABLE} or {FLEET_TOKEN_VARIABLE} has characters that no header can"
+                " carry: fix it"
             )
     return address

@@ -31,13 +31,14 @@ class MetricProjection:
         events: Iterable[Event],
     ) -> None:
         """Add the metrics of new events of a run."""
-        save_metrics(self._connection, (row for event in events for row in _rows(event)))
+        save_metrics(self._connection, (row for event in events for row in metric_rows(event)))
 
     def settle(self) -> None:
         """Nothing of a metric depends on another."""
 
 
-def _rows(event: Event) -> Iterator[MetricRow]:
+def metric_rows(event: Event) -> Iterator[MetricRow]:
+    """Yield the rows of one event; none for one that is no `run.metrics`."""
     if event.type != RUN_METRICS or not isinstance(event.data, dict):
         return
     metrics, given = event.data.get("metrics"), event.data.get("step")

@@ -36,6 +36,15 @@ def replace_claims(
     return {one.call for one in before ^ after}
 
 
+def claims_of(connection: sqlite3.Connection, run_id: str) -> list[Claim]:
+    """Return what the spans of a run claim."""
+    rows = connection.execute(
+        "SELECT call, claim, run_id, span_id FROM span_calls WHERE run_id = ? ORDER BY 1, 4",
+        (run_id,),
+    )
+    return [Claim._make(row) for row in rows]
+
+
 def claimants(connection: sqlite3.Connection, calls: Collection[str]) -> set[tuple[str, str]]:
     """Return the spans, with their runs, that claim one of the calls."""
     found: set[tuple[str, str]] = set()

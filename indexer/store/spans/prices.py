@@ -64,6 +64,18 @@ def set_prices(
     )
 
 
+def span_prices(
+    connection: sqlite3.Connection, run_id: str
+) -> dict[str, tuple[Optional[float], str]]:
+    """Return what the calls of a run cost and by which price data, by span; those with a price."""
+    rows = connection.execute(
+        "SELECT span_id, cost_estimated_usd, price_version FROM run_spans"
+        " WHERE run_id = ? AND counted = 1 AND price_version IS NOT NULL",
+        (run_id,),
+    )
+    return {span_id: (cost, version) for span_id, cost, version in rows}
+
+
 def models_without_price(connection: sqlite3.Connection) -> list[tuple[str, int]]:
     """Return the models that the price data does not know, with how many calls they have."""
     return connection.execute(

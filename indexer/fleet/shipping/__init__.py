@@ -1,0 +1,1 @@
+"""Carry the log's lines, and the rows made from them, to the centre: from the cursor to the end."""

@@ -1,0 +1,121 @@
+"""Ship the rows of runs: the host's own where it has all events, else those of all hosts' events.
+
+A run that others have events of as well is folded by whoever ships last: it sees in the centre
+what all have shipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import date
+from typing import Any
+
+from indexer.fleet.schema.tables import METRICS, RUNS, SPANS
+from indexer.fleet.shipping.batch import NO_DAY, Touched
+from indexer.fleet.shipping.content import Withholding
+from indexer.fleet.shipping.question import Known, ask_about_runs, chunks
+from indexer.fleet.shipping.rows import RowMaker, Rows, Stamp
+from indexer.fleet.shipping.union import unions
+from indexer.fleet.version import version_of
+from indexer.fleet.wire.client import FleetClient
+from indexer.semantics.run_ids import UNASSIGNED
+from indexer.store.connection import open_reader
+from indexer.store.events.table import count_receipts
+from indexer.store.runs import load_runs
+from indexer.system.base import Base
+
+
+class RunShipping:
+    """Ships rows of runs to one centre, as one node."""
+
+    def __init__(
+        self, base: Base, client: FleetClient, node: str, withholding: Withholding
+    ) -> None:
+        self._base = base
+        self._client = client
+        self._node = node
+        self._withholding = withholding
+
+    def ship(self, touched: Mapping[str, Touched]) -> None:
+        """Ship the rows of runs of which events were just inserted.
+
+        Raises FleetError, DatabaseUnusable or OSError.
+        """
+        for some in chunks(sorted(touched)):
+            known = {
+                run_id: one
+                for run_id, one in ask_about_runs(self._client, some).items()
+                if one.events and run_id != UNASSIGNED
+            }
+            shared = self._ship_own({run: touched[run] for run in known}, known)
+            days = {run_id: touched[run_id].day for run_id in shared}
+            self.fold_and_ship({run_id: known[run_id] for run_id in shared}, days)
+
+    def fold_and_ship(self, known: Mapping[str, Known], days: Mapping[str, date]) -> None:
+        """Fold runs from all events that the centre has of them, and ship all their rows."""
+        for union in unions(self._client, self._base, known):
+            maker, rows = RowMaker(union.connection, self._withholding), Rows()
+            folded = load_runs(union.connection, union.run_ids)
+            for run_id in union.run_ids:
+                version = version_of(union.events[run_id])
+                stamp = Stamp(run_id, version, self._node, days.get(run_id, NO_DAY))
+                if run_id in folded:
+                    maker.add_run(rows, stamp, folded[run_id])
+                maker.add_all_of(rows, stamp)
+            self._insert(rows)
+
+    def _ship_own(self, touched: Mapping[str, Touched], known: Mapping[str, Known]) -> list[str]:
+        """Ship the rows of runs that are this host's alone; return the others."""
+        with closing(open_reader(self._base.database_path)) as reader:
+            own = load_runs(reader, touched)
+            receipts = count_receipts(reader, touched)
+            maker, rows, shared = RowMaker(reader, self._withholding), Rows(), []
+            for run_id, one in touched.items():
+                row = own.get(run_id)
+                events = (row["event_count"] if row else 0) + receipts.get(run_id, 0)
+                # Fewer than the centre has: pruned, restored from a backup, or not indexed yet.
+                if row is None or known[run_id].nodes > 1 or events < known[run_id].events:
+                    shared.append(run_id)
+                    continue
+                stamp = Stamp(run_id, version_of(events), self._node, one.day)
+                _add_own(maker, rows, stamp, row, one, is_whole=_is_whole(row, known[run_id]))
+        self._insert(rows)
+        return shared
+
+    def _insert(self, rows: Rows) -> None:
+        # A run's own row comes last: whoever sees it sees its spans as well.
+        self._client.insert(SPANS, rows.spans)
+        self._client.insert(METRICS, rows.metrics)
+        self._client.insert(RUNS, rows.runs)
+
+
+def _is_whole(row: Mapping[str, Any], known: Known) -> bool:
+    """Whether all spans and metrics have to be sent, since others may have been sent before."""
+    return known.is_disputed or bool(row["foreign_events"])
+
+
+def _add_own(
+    maker: RowMaker,
+    rows: Rows,
+    stamp: Stamp,
+    row: dict[str, Any],
+    touched: Touched,
+    *,
+    is_whole: bool,
+) -> None:
+    maker.add_run(rows, stamp, row)
+    if is_whole:
+        maker.add_all_of(rows, stamp)
+    else:
+        maker.add_changed(rows, stamp, touched.span_ids, touched.metrics)
+
+
+def merge(touched: dict[str, Touched], more: Mapping[str, Touched]) -> None:
+    """Add what another batch has of the same runs."""
+    for run_id, one in more.items():
+        known = touched.setdefault(run_id, one)
+        if known is not one:
+            known.day = max(known.day, one.day)
+            known.span_ids |= one.span_ids
+            known.metrics += one.metrics

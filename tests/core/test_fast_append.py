@@ -399,7 +399,7 @@ def test_a_fragment_thrown_in_takes_no_event(tmp_path):
             print(len(torn))
         """,
         str(tmp_path / "base"),
-        LD_PRELOAD=str(library),
+        LD_PRELOAD=f"{os.environ.get('LD_PRELOAD', '')} {library}".strip(),
     )
     assert out == "1\n2\n3\n"
 
@@ -430,6 +430,6 @@ def test_the_extension_has_the_disk_keep_what_it_is_to_keep(tmp_path):
         """,
         str(tmp_path / "base"),
         "fsync",
-        LD_PRELOAD=str(library),
+        LD_PRELOAD=f"{os.environ.get('LD_PRELOAD', '')} {library}".strip(),
     )
     assert out == "lock write lock sync\n"

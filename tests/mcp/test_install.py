@@ -25,7 +25,7 @@ def test_it_is_merged_once_and_what_was_there_stays(tool: str, tmp_path: Path) -
     assert not wanted.is_there
     write(wanted)
     text = wanted.path.read_text()
-    assert sys.executable in text
+    assert json.dumps(sys.executable) in text
     assert installation(tool, _COMMAND, tmp_path, tmp_path).is_there
     if tool == "codex":
         assert text.startswith(old)

@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -113,6 +114,7 @@ def _add_filters(environment: Environment) -> None:
         clipped=text.clipped,
         rate=text.rate,
         short_id=short_id,
+        page_of=_page_of,
         part=key_in_words,
     )
 
@@ -130,6 +132,11 @@ def _shown(value: Any) -> Any:
 
 def _markup(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704  # made by `element`, which escapes
+
+
+def _page_of(origin: text.Origin, run_id: str) -> str:
+    """Return the address of a run's live page."""
+    return f"{origin.link}/runs/{quote(run_id, safe='')}"
 
 
 def _anchor(run_id: str) -> str:

@@ -23,6 +23,8 @@ class Origin(NamedTuple):
     host: str
     version: str
     made_at: str
+    link: str = ""
+    """The address of the live page, without a slash at its end; empty for no links to it."""
 
 
 class Headline(NamedTuple):

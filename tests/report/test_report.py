@@ -312,6 +312,8 @@ def test_the_output_says_the_format(cli, record, tmp_path):
         (["--since", "soon"], "is not an age"),
         (["--since", "1h", "--until", "1d"], "later than"),
         (["--format", "pdf"], "pdf"),
+        (["--link", "javascript:alert(1)"], "give an address"),
+        (["--link", "http://127.0.0.1:8765/?token=secret"], "without token"),
         (["--format", "both", "--output", "-"], "stdout takes one"),
         (["--output", "/no/such/directory/x.html"], "no such directory"),
     ],
@@ -414,6 +416,17 @@ def test_every_run_of_the_page_leads_to_its_id(cli, record):
     assert len(targets) == 1
     assert run_id in page.text
     assert f"telemetry show {run_id[-8:]}" in page.text
+
+
+def test_runs_lead_to_the_live_page_where_its_address_is_given(cli, client):
+    """In both forms, with whatever the id is escaped."""
+    run_id = client.start_run("agent", "job", run_id="a/b?c")
+    client.end_run(run_id, status="failed", error_summary="x")
+    given = ("--link", "http://127.0.0.1:8765/")
+    page = _Page(cli("report", "--output", "-", *given).out)
+    assert "http://127.0.0.1:8765/runs/a%2Fb%3Fc" in {found["href"] for found in page.all("a")}
+    text = cli("report", "--output", "-", "--format", "markdown", *given).out
+    assert "](http://127.0.0.1:8765/runs/a%2Fb%3Fc)" in text
 
 
 @pytest.mark.parametrize("name", ["report.pdf", "report.docx"])

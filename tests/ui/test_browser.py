@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Python 3.10")
 
+from indexer.database.freshness import index_once
+from indexer.system.base import Base
 from telemetry_core import TelemetryClient
 from tests.support.browser import Server, serving, watched
 from tests.support.daemon import eventually
@@ -79,15 +81,21 @@ def test_runs_appear_and_change_by_themselves(
         assert "ValueError: no" in page.locator("tr", has_text="newcomer").inner_text()
 
 
+@pytest.mark.parametrize("opened", ["before the first run", "after it"])
 def test_new_runs_wait_while_somebody_reads(
-    browser: Any, base: Path, client: TelemetryClient
+    browser: Any, base: Path, client: TelemetryClient, opened: str
 ) -> None:
     """With the pointer in the table, a pill counts them; `n` takes them in."""
-    with client.track_run("before", "job"):
-        pass
+    if opened == "after it":
+        with client.track_run("before", "job"):
+            pass
+        index_once(Base.at(base, {}))
     with serving(base) as server, watched(browser, server) as window:
         page = window.go("/runs")
         page.locator(".live[data-state=live]").wait_for()
+        if opened == "before the first run":
+            with client.track_run("before", "job"):
+                pass
         page.locator("#runs-table tbody tr").first.hover()
         for number in range(3):
             with client.track_run(f"new-{number}", "job"):
@@ -111,6 +119,18 @@ def test_a_filter_narrows_and_the_address_holds_it(browser: Any, server: Server)
         assert "importer" in page.locator("#runs-table tbody").inner_text()
         page.go_back()
         assert page.get_by_label("Text or comparison").input_value() == ""
+
+
+def test_on_a_phone_the_filters_fold_away(browser: Any, server: Server) -> None:
+    """They open with one tap, and are open where the address holds a filter."""
+    with watched(browser, server, "phone") as window:
+        page = window.go("/runs")
+        agent = page.locator("input[name=agent]")
+        assert not agent.is_visible()
+        page.get_by_label("Filters", exact=True).tap()
+        assert agent.is_visible()
+        page = window.go("/runs?status=failed")
+        assert page.locator("select[name=status]").is_visible()
 
 
 def test_the_waterfall_opens_at_the_error_and_folds(browser: Any, server: Server) -> None:

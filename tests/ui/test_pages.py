@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -135,6 +136,31 @@ def test_sorting_by_a_column(visitor: Visitor) -> None:
     known = [time for time in times if time is not None]
     assert known == sorted(known, reverse=True)
     assert times[: len(known)] == known
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "agent=c*&status=stale",
+        "agent=crawler,mailer&since=13d",
+        "q=duration%3E2m+host%3Dweb1&show=roots",
+        "q=column%3A+price",
+        "q=o'clock+%25+%3F",
+        "sort=duration&show=all",
+        "sort=agent&job=nightly",
+    ],
+)
+def test_the_query_behind_a_list_gives_its_runs(visitor: Visitor, query: str) -> None:
+    """The link to the page of queries holds the filter and the order, values and all."""
+    page = visitor.get(f"/runs?limit=20&{query}").text
+    link = html.unescape(re.findall(r'href="(/sql\?q=[^"]+)"', page)[0])
+    found = visitor.get(link.replace("/sql?", "/sql.json?")).json()["rows"]
+    shown = visitor.get(f"/runs.json?limit=20&{query}").json()["runs"]
+    column = "".join(re.findall(r"sort=(\w+)", query))
+    name = {"duration": "duration_ms", "agent": "agent_name"}.get(column, "run_id")
+    assert bool(found) is ("clock" not in query)
+    assert [run[name] for run in found] == [run[name] for run in shown]
 
 
 def test_csv_has_what_is_shown(visitor: Visitor) -> None:

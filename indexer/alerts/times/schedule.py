@@ -6,7 +6,7 @@ runs once the clock has moved on, and one at a time that comes twice runs once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Optional
 
@@ -31,21 +31,36 @@ def previous_time(expression: str, zone_name: str, moment: datetime) -> Optional
 
     Raises ValueError.
     """
+    zone = zone_named(zone_name)
+    for days in _LOOK_BACK_DAYS:
+        begin = (moment - timedelta(days=days)).astimezone(zone)
+        found = _last_until(moment, _times(expression, begin))
+        if found is not None:
+            return found
+    return None
+
+
+def next_time(expression: str, zone_name: str, moment: datetime) -> Optional[datetime]:
+    """Return the first scheduled time after a moment, in UTC; None if there is none.
+
+    Raises ValueError.
+    """
+    begin = moment.astimezone(zone_named(zone_name))
+    found = next(iter(_times(expression, begin)), None)
+    return found.astimezone(timezone.utc) if found is not None else None
+
+
+def _times(expression: str, begin: datetime) -> Iterator[datetime]:
+    """Yield the scheduled times after a moment, in its zone. Raises ValueError."""
     try:
         # Imported here: it is an extra, and only schedules need it.
         from cronsim import CronSim, CronSimError
     except ImportError:
         raise ValueError(REQUIREMENT) from None
-    zone = zone_named(zone_name)
-    for days in _LOOK_BACK_DAYS:
-        begin = (moment - timedelta(days=days)).astimezone(zone)
-        try:
-            found = _last_until(moment, CronSim(expression, begin))
-        except CronSimError as error:
-            raise ValueError(f"cron is {expression!r}: {error}") from None
-        if found is not None:
-            return found
-    return None
+    try:
+        yield from CronSim(expression, begin)
+    except CronSimError as error:
+        raise ValueError(f"cron is {expression!r}: {error}") from None
 
 
 def _last_until(moment: datetime, times: Iterable[datetime]) -> Optional[datetime]:

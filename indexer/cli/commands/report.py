@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Optional
+from urllib.parse import urlsplit
 
 import click
 
@@ -41,12 +42,27 @@ Examples:
   telemetry report --agent crawler --nested
   telemetry report --since 2026-11-01 --until 2026-12-01 --output november.html
   telemetry report --format markdown --output -
+  telemetry report --link http://127.0.0.1:8765
 
 {MOMENT_HELP}
 """
 
 _WRITERS = {".html": html, ".md": markdown}
 _SUFFIXES = {"html": [".html"], "markdown": [".md"], "both": [".html", ".md"]}
+
+
+def _checked_link(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    """Return an address without what does not belong to it; the page's token least of all."""
+    if not value:
+        return ""
+    address = urlsplit(value)
+    if address.scheme not in ("http", "https") or not address.netloc:
+        raise click.BadParameter("give an address such as http://127.0.0.1:8765")
+    if address.query or address.fragment or "@" in address.netloc:
+        raise click.BadParameter(
+            "give it without token, user and password: everybody with the report could read them"
+        )
+    return value.rstrip("/")
 
 
 @click.command("report", epilog=EXAMPLES)
@@ -58,6 +74,13 @@ _SUFFIXES = {"html": [".html"], "markdown": [".md"], "both": [".html", ".md"]}
     type=click.Choice(list(_SUFFIXES)),
     help="Default: both, or with --output the format of its suffix.",
 )
+@click.option(
+    "--link",
+    metavar="URL",
+    default="",
+    callback=_checked_link,
+    help="Address of the live page, such as http://127.0.0.1:8765: run ids then lead to it.",
+)
 @output_option
 @json_option
 @base_option
@@ -68,6 +91,7 @@ def command(
     chosen: RunFilter,
     nested: bool,
     form: Optional[str],
+    link: str,
     output: Optional[Path],
     as_json: bool,
 ) -> int:
@@ -92,7 +116,7 @@ def command(
         print_json({**asdict(figures), "period": figures.period._asdict()})
         return OK
     for suffix in suffixes:
-        _write(figures, base, _named(output, suffix, suffixes), suffix)
+        _write(figures, base, link, _named(output, suffix, suffixes), suffix)
     return OK
 
 
@@ -124,9 +148,9 @@ def _named(output: Optional[Path], suffix: str, suffixes: list[str]) -> Optional
     return output.with_suffix(suffix)
 
 
-def _write(figures: Figures, base: Base, output: Optional[Path], suffix: str) -> None:
+def _write(figures: Figures, base: Base, link: str, output: Optional[Path], suffix: str) -> None:
     made_at = format_time(datetime.now(timezone.utc))
-    origin = Origin(str(base.directory), socket.gethostname(), __version__, made_at)
+    origin = Origin(str(base.directory), socket.gethostname(), __version__, made_at, link)
     text = _WRITERS[suffix](figures, origin)
     home = base.directory / "reports"
     with destination(output, home, "report", suffix) as (file, path):

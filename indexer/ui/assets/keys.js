@@ -46,7 +46,7 @@ function compareMarked() {
 }
 
 // Which runs were listed, so that `[` and `]` go through them.
-if (table) sessionStorage.setItem("list", JSON.stringify([location.search, all("tr[data-run]", table).map((row) => row.dataset.run)]));
+if (runsTable()) sessionStorage.setItem("list", JSON.stringify([location.search, all("tr[data-run]", runsTable()).map((row) => row.dataset.run)]));
 
 function neighbour(by) {
   const [, ids] = JSON.parse(sessionStorage.getItem("list") ?? "[0,[]]");

@@ -1,12 +1,15 @@
 // The list of runs: rows change in place; new runs wait in a pill unless nobody would notice.
 
-const table = find("#runs-table");
+// Asked for each time: the list of an empty base has no table, and gets one with its first run.
+const runsTable = () => find("#runs-table");
 const pill = find("#new-runs");
 const fresh = new Set();
 
-const rowOf = (id) => all("tr[data-run]", table).find((row) => row.dataset.run === id);
+const rowOf = (id) => all("tr[data-run]", runsTable()).find((row) => row.dataset.run === id);
 
 async function refreshRows(ids) {
+  const table = runsTable();
+  if (!table) return enter();
   const isAll = ids === null && table.dataset.top;
   const shown = all("tr[data-run]", table).map((row) => row.dataset.run);
   const asked = ids ?? shown;
@@ -34,7 +37,10 @@ async function refreshRows(ids) {
 }
 
 // At the top, with neither pointer nor focus in the table, new rows disturb nobody.
-const isUnwatched = () => scrollY < 40 && !table.matches(":hover") && !table.contains(document.activeElement);
+function isUnwatched() {
+  const table = runsTable();
+  return scrollY < 40 && !table?.matches(":hover") && !table?.contains(document.activeElement);
+}
 
 function showPill() {
   pill.hidden = !fresh.size;
@@ -49,9 +55,9 @@ function take(page) {
   showPill();
 }
 
-if (table) {
+if (pill) {
   refresh = refreshRows;
-  pill.addEventListener("click", () => (table.dataset.top ? enter() : location.assign("/runs")));
+  pill.addEventListener("click", () => (runsTable()?.dataset.top ? enter() : location.assign("/runs")));
 }
 
 // Filters apply as soon as one is chosen, and leave nothing empty in the address.
@@ -67,7 +73,7 @@ document.addEventListener("submit", (event) => {
 });
 
 // The choice of columns is remembered here; the address wins.
-if (table) {
+if (pill) {
   const given = new URLSearchParams(location.search);
   const chosen = given.getAll("cols").join(",");
   if (chosen) memory.set("columns", chosen);

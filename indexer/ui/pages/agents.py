@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
+from indexer.alerts.rule import Rule
+from indexer.alerts.settings.load import load_alerts
 from indexer.terminal.format import many
 from indexer.ui.charts.sparkline import Sparkline, sparkline
 from indexer.ui.pages.words import day
 from indexer.ui.queries.agents import Agent, Agents, look_back
+from indexer.ui.queries.schedules import Schedule, next_of
 from indexer.ui.rendering import sentence_list, short
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, csv, html, json
+from telemetry_core.timestamp import format_time
 
 DAYS = 30
 _SECONDS = 0.08
@@ -29,6 +33,10 @@ class AgentRow:
     agent: Agent
     rate: Sparkline
     times: Sparkline
+    schedule: Optional[Schedule]
+    due: str
+    """When it is due, as text; empty if that can't be told."""
+    is_late: bool
 
 
 def agents(site: Site, asked: Asked) -> Reply:
@@ -43,8 +51,8 @@ def agents(site: Site, asked: Asked) -> Reply:
     if asked.form == "csv":
         records = [_record(agent) for agent in found.agents]
         return csv(_FIELDS, [[record[name] for name in _FIELDS] for record in records])
-    keys = _days(days)
-    rows = [_row(agent, keys) for agent in found.agents[:_MOST_AGENTS]]
+    keys, rules = _days(days), load_alerts(site.base).rules
+    rows = [_row(agent, keys, rules) for agent in found.agents[:_MOST_AGENTS]]
     return html(
         site,
         asked,
@@ -52,6 +60,7 @@ def agents(site: Site, asked: Asked) -> Reply:
         sentence=sentence(found, days),
         rows=rows,
         days=days,
+        has_schedules=any(row.schedule for row in rows),
         searched=day(found.searched_to) if found.searched_to else "",
         failing=[row.agent for row in rows if row.agent.failures],
     )
@@ -76,7 +85,7 @@ def _days(days: int) -> list[str]:
     return [f"{today - timedelta(days=number):%Y-%m-%d}" for number in range(days - 1, -1, -1)]
 
 
-def _row(agent: Agent, days: Sequence[str]) -> AgentRow:
+def _row(agent: Agent, days: Sequence[str], rules: Sequence[Rule]) -> AgentRow:
     looks = [agent.days.get(key) for key in days]
     good: list[Optional[float]] = [
         None if look is None or look.failure_rate is None else 1 - look.failure_rate
@@ -84,7 +93,16 @@ def _row(agent: Agent, days: Sequence[str]) -> AgentRow:
     ]
     medians = [look.percentile(50) if look else None for look in looks]
     slowest = [look.percentile(95) if look else None for look in looks]
-    return AgentRow(agent, sparkline([good]), sparkline([medians, slowest]))
+    now = datetime.now(timezone.utc)
+    schedule = next_of(agent, rules, now)
+    return AgentRow(
+        agent,
+        sparkline([good]),
+        sparkline([medians, slowest]),
+        schedule,
+        format_time(schedule.due) if schedule and schedule.due else "",
+        schedule is not None and schedule.is_late(now),
+    )
 
 
 _FIELDS = (

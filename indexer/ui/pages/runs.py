@@ -9,12 +9,15 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Optional
+from urllib.parse import quote
 
 from indexer.store.search.query import runs_with
 from indexer.terminal.format import count, many
+from indexer.ui.guard import MOST_QUERY_BYTES
 from indexer.ui.pages.words import PERIODS, day, period_in_words
+from indexer.ui.queries.as_sql import runs_as_sql
 from indexer.ui.queries.count import Count, count_runs
-from indexer.ui.queries.filters import STALE, Place, RunFilter, parse_filter
+from indexer.ui.queries.filters import STALE, Place, RunFilter, condition_of, parse_filter
 from indexer.ui.queries.runs import (
     MOST_ROWS,
     PAGE_ROWS,
@@ -24,6 +27,7 @@ from indexer.ui.queries.runs import (
     RunPage,
     children_of,
     matching_rows,
+    order_of,
     run_page,
     sorted_page,
 )
@@ -81,7 +85,18 @@ def runs(site: Site, asked: Asked) -> Reply:
         sort=_sort(asked),
         searched=day(page.searched_to) if page.searched_to else "",
         query=asked.query,
+        as_sql=_as_sql(asked, wanted),
     )
+
+
+def _as_sql(asked: Asked, wanted: RunFilter) -> str:
+    """Return the query behind the list, empty if it is too long for an address."""
+    sort = _sort(asked)
+    order = order_of(sort) if sort else "runs.start_time DESC, runs.run_id DESC"
+    limit = asked.number("limit", PAGE_ROWS, MOST_ROWS)
+    query = runs_as_sql(condition_of(wanted), order, limit)
+    # What the search index found are ids; with many of them no address can hold the query.
+    return query if len(quote(query)) < MOST_QUERY_BYTES - 100 else ""
 
 
 def _with_events(connection: sqlite3.Connection, wanted: RunFilter) -> RunFilter:

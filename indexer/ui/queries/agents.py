@@ -23,8 +23,9 @@ from telemetry_core.timestamp import format_time, parse_time
 _MOST_RUNS = 100_000
 _COLUMNS = (
     "runs.agent_name, runs.status, runs.start_time, runs.duration_ms, runs.error_summary,"
-    " runs.run_id, runs.job_type"
+    " runs.run_id, runs.job_type, runs.parent_run_id"
 )
+_MOST_STARTS = 60
 FAILED = frozenset(("failed", "timeout"))
 _OPEN = frozenset((RUNNING, STALE))
 _FEW = 4
@@ -41,6 +42,8 @@ class Outcome(NamedTuple):
     error: Optional[str]
     run_id: str
     job: str
+    is_inside: bool
+    """Whether another run started it."""
 
     @property
     def has_failed(self) -> bool:
@@ -117,6 +120,8 @@ class Agent:
     jobs: Counter[str] = field(default_factory=Counter)
     failures: list[Outcome] = field(default_factory=list)
     newest: Optional[Outcome] = None
+    starts: dict[str, list[str]] = field(default_factory=dict)
+    """By job, when its latest runs began, but for those inside others."""
 
     def add(self, one: Outcome, recent_since: str) -> None:
         """Take a run into account; they come newest first."""
@@ -127,6 +132,9 @@ class Agent:
             self.days[day] = Look()
         self.days[day].add(one)
         self.jobs[one.job] += 1
+        starts = self.starts.setdefault(one.job, [])
+        if not one.is_inside and len(starts) < _MOST_STARTS:
+            starts.append(one.start_time)
         if one.has_failed:
             self.failures.append(one)
 
@@ -200,7 +208,7 @@ def median_by_agent(agents: Sequence[Agent]) -> dict[str, float]:
 
 
 def _outcome(row: Sequence[Any], stale: Mapping[str, str]) -> Outcome:
-    agent, status, start, duration, error, run_id, job = row
+    agent, status, start, duration, error, run_id, job, parent = row
     return Outcome(
         str(agent),
         STALE if run_id in stale else str(status),
@@ -209,6 +217,7 @@ def _outcome(row: Sequence[Any], stale: Mapping[str, str]) -> Outcome:
         None if error is None else str(error),
         str(run_id),
         str(job),
+        parent is not None,
     )
 
 

@@ -138,15 +138,21 @@ def sorted_page(
     connection: sqlite3.Connection, runs: RunFilter, sort: str, limit: int = PAGE_ROWS
 ) -> RunPage:
     """Return the runs with the largest values of a column, as far back as the time allows."""
-    column = SORTS[sort]
-    order = "ASC" if sort == "agent" else "DESC"
-    found = run_scan(
-        connection, Scan(condition_of(runs)), f"runs.{column}, runs.run_id", 100_000, _SCAN_SECONDS
-    )
-    ranked = sorted(found.rows, key=lambda row: _rank(row[0]), reverse=order == "DESC")[:limit]
+    columns = f"runs.{SORTS[sort]}, runs.run_id"
+    found = run_scan(connection, Scan(condition_of(runs)), columns, 100_000, _SCAN_SECONDS)
+    ranked = sorted(found.rows, key=lambda row: _rank(row[0]), reverse=_is_descending(sort))[:limit]
     rows = runs_by_id(connection, [run_id for _, run_id in ranked])
     searched = found.searched_to.start_time if found.searched_to else ""
     return RunPage(with_details(connection, rows), None, None, searched)
+
+
+def order_of(sort: str) -> str:
+    """Return what `sorted_page` sorts by, as the content of an ORDER BY clause."""
+    return f"runs.{SORTS[sort]} {'DESC' if _is_descending(sort) else 'ASC'}, runs.run_id"
+
+
+def _is_descending(sort: str) -> bool:
+    return sort != "agent"
 
 
 def _rank(value: Any) -> tuple[int, Any]:

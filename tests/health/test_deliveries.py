@@ -15,7 +15,7 @@ from tests.support.cli import Cli
 from tests.support.database import event, lines_of, rows
 from tests.support.forward import a_run, delivered, record, rejected, start_targets
 
-_URL = "http://user:pw@127.0.0.1:1/runs?key=s3cret"
+_URL = "http://user:passw0rd@127.0.0.1:1/runs?key=s3cret"
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_status_shows_what_waits_and_what_is_dead(base: Path, cli: Cli) -> None:
     assert 'telemetry_forward_dead{target="api"} 1.0' in metrics
     for shown in (ran.out, text, metrics, cli("forward", "status").out):
         assert "s3cret" not in shown
-        assert "pw" not in shown
+        assert "passw0rd" not in shown
 
 
 def test_what_waits_for_a_target_that_is_gone_is_shown(

@@ -29,6 +29,10 @@ class Settings:
     def __init__(self) -> None:
         self.directory: Optional[Path] = None
         """What `--base` names."""
+        self.reads_fleet = False
+        """Whether the centre is read, and not this host's database."""
+        self.fleet: Optional[str] = None
+        """The name of the centre's target; None for the only one."""
         self.verbose = False
 
     def base(self) -> Base:
@@ -89,6 +93,35 @@ def base_option(command: Function) -> Function:
         callback=_take_base,
         help="Base directory; overrides the environment.",
     )(command)
+
+
+def _take_fleet(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.ensure_object(Settings).reads_fleet = True
+
+
+def _take_fleet_target(ctx: click.Context, _param: click.Parameter, value: Optional[str]) -> None:
+    if value:
+        settings = ctx.ensure_object(Settings)
+        settings.reads_fleet, settings.fleet = True, value
+
+
+def fleet_options(command: Function) -> Function:
+    """Add `--fleet` and `--fleet-target`, accepted before the command's name and after it."""
+    named = click.option(
+        "--fleet-target",
+        metavar="NAME",
+        expose_value=False,
+        callback=_take_fleet_target,
+        help="The centre to read, where several are configured; implies --fleet.",
+    )(command)
+    return click.option(
+        "--fleet",
+        is_flag=True,
+        expose_value=False,
+        callback=_take_fleet,
+        help="Read the fleet's centre, not this host's database.",
+    )(named)
 
 
 def json_option(command: Function) -> Function:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Optional
 import click
 from click.shell_completion import CompletionItem
 
-from indexer.cli.context import Settings, base_option
+from indexer.cli.context import Settings, base_option, fleet_options
 from indexer.cli.exit_codes import FAILED, INTERRUPTED, OK
 from indexer.cli.streams import exit_with, has_lost_its_reader
 
@@ -74,6 +74,9 @@ COMMANDS = {
 }
 """Every command, in the order of `telemetry --help`."""
 
+READ_A_FLEET = frozenset(("runs", "show", "tree", "stats", "usage", "report"))
+"""The commands that `--fleet` is for."""
+
 EXAMPLES = """\b
 Examples:
   telemetry demo                      see it at work, in a directory of its own
@@ -81,6 +84,7 @@ Examples:
   telemetry show latest               the newest run in full
   telemetry tail -f                   follow events as they arrive
   telemetry sql "SELECT * FROM failed_runs LIMIT 5"
+  telemetry --fleet runs              runs of all hosts that ship to a centre
   telemetry docs                      the documentation
 """
 
@@ -166,13 +170,19 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log to stderr, and show tracebacks of errors.")
 @base_option
-@click.pass_obj
-def cli(settings: Settings, verbose: bool) -> None:
+@fleet_options
+@click.pass_context
+def cli(ctx: click.Context, verbose: bool) -> None:
     """Find out what your agents did.
 
     Agents append events to a log; the indexer turns the log into a database. Commands that read
     index new events first, so their answers are always up to date.
     """
+    settings = ctx.ensure_object(Settings)
+    command = ctx.invoked_subcommand
+    if settings.reads_fleet and command in COMMANDS and command not in READ_A_FLEET:
+        known = ", ".join(sorted(READ_A_FLEET))
+        raise click.UsageError(f"{command} reads this host alone; --fleet is for {known}")
     settings.verbose = verbose
     if verbose:
         settings.log_to_stderr()

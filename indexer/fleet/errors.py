@@ -57,3 +57,9 @@ class FleetNotConfigured(FleetError):
     """No target of kind clickhouse is configured here."""
 
     hint = "`telemetry docs fleet` says how to add one"
+
+
+class FleetNotChosen(FleetError):
+    """Which of several centres is meant is not said, or it is none of them."""
+
+    hint = "Name one with --fleet-target NAME"

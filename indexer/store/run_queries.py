@@ -15,7 +15,9 @@ from telemetry_core.status import RUNNING
 
 STALE = "stale"
 
-_CANDIDATES = 5
+CANDIDATES = 5
+"""So many runs are named where a part of an id is ambiguous."""
+
 _NEWEST = "SELECT run_id FROM agent_runs ORDER BY start_time DESC, run_id DESC LIMIT 1"
 _WAYS_TO_FIND = (
     "run_id = :wanted",
@@ -127,6 +129,14 @@ def stale_reasons(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT run_id, reason FROM stale_runs").fetchall())
 
 
+def newest_stale(connection: sqlite3.Connection, limit: int) -> list[str]:
+    """Return the ids of stale runs, those first that were heard of last."""
+    rows = connection.execute(
+        "SELECT run_id FROM stale_runs ORDER BY last_event_time DESC, run_id LIMIT ?", (limit,)
+    )
+    return [str(run_id) for (run_id,) in rows]
+
+
 def find_run(connection: sqlite3.Connection, wanted: str) -> sqlite3.Row:
     """Return the run of an id, of the beginning or end of one, or `latest`. Raises NoSuchRun.
 
@@ -138,15 +148,24 @@ def find_run(connection: sqlite3.Connection, wanted: str) -> sqlite3.Row:
     for condition in _WAYS_TO_FIND:
         rows: list[sqlite3.Row] = connection.execute(
             f"SELECT * FROM agent_runs WHERE {condition} ORDER BY start_time DESC LIMIT :limit",
-            {"wanted": wanted, "limit": _CANDIDATES + 1},
+            {"wanted": wanted, "limit": CANDIDATES + 1},
         ).fetchall()
         if len(rows) > 1:
-            names = ", ".join(str(row["run_id"]) for row in rows[:_CANDIDATES])
-            more = " and others" if len(rows) > _CANDIDATES else ""
+            names = ", ".join(str(row["run_id"]) for row in rows[:CANDIDATES])
+            more = " and others" if len(rows) > CANDIDATES else ""
             raise NoSuchRun(f"{wanted!r} is ambiguous: {names}{more}")
         if rows:
             return rows[0]
     raise NoSuchRun(f"no run matches {wanted!r}")
+
+
+def parents_not_there(connection: sqlite3.Connection) -> list[str]:
+    """Return the ids that runs name as their parent's, and that no run has."""
+    rows = connection.execute(
+        "SELECT DISTINCT parent_run_id FROM agent_runs WHERE parent_run_id IS NOT NULL"
+        " AND parent_run_id NOT IN (SELECT run_id FROM agent_runs)"
+    )
+    return [str(run_id) for (run_id,) in rows]
 
 
 def has_runs(connection: sqlite3.Connection) -> bool:

@@ -88,6 +88,7 @@ def test_a_reading_command_imports_only_what_it_needs(base, client, command, nee
         from indexer.cli.main import run
         run(sys.argv[1:])
         heavy = {"hashlib", "shutil", "lzma", "logging", "watchdog", "rich", "httpx"}
+        heavy |= {"indexer.fleet"}
         print("loaded:", sorted(heavy & sys.modules.keys() - known))
     """
     arguments = ["--base", str(base), *command.split()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Optional
@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.context import Settings, base_option, fleet_options, json_option
 from indexer.cli.exit_codes import OK
+from indexer.cli.reading import open_for, source_in_words
 from indexer.cli.run_options import (
     explain_unknown,
     nested_option,
@@ -83,6 +84,7 @@ def _checked_link(_ctx: click.Context, _param: click.Parameter, value: str) -> s
 )
 @output_option
 @json_option
+@fleet_options
 @base_option
 @click.pass_obj
 def command(
@@ -107,7 +109,10 @@ def command(
     now = datetime.now(timezone.utc)
     period = Period(chosen.since or _default_start(now), chosen.until or format_time(now))
     check_order(*period)
-    with open_database(base) as connection:
+    of_period = replace(chosen, since=period.since, until=period.until)
+    with open_for(
+        settings, lambda fleet: fleet.period(of_period, period.before().since)
+    ) as connection:
         chosen = root_runs(with_parent_found(connection, chosen), nested)
         figures = gather(connection, period, chosen)
         if not figures.totals.runs:
@@ -115,8 +120,11 @@ def command(
     if as_json:
         print_json({**asdict(figures), "period": figures.period._asdict()})
         return OK
+    made_at = format_time(datetime.now(timezone.utc))
+    source = source_in_words(settings)
+    origin = Origin(source, socket.gethostname(), __version__, made_at, link)
     for suffix in suffixes:
-        _write(figures, base, link, _named(output, suffix, suffixes), suffix)
+        _write(figures, base, origin, _named(output, suffix, suffixes), suffix)
     return OK
 
 
@@ -148,9 +156,9 @@ def _named(output: Optional[Path], suffix: str, suffixes: list[str]) -> Optional
     return output.with_suffix(suffix)
 
 
-def _write(figures: Figures, base: Base, link: str, output: Optional[Path], suffix: str) -> None:
-    made_at = format_time(datetime.now(timezone.utc))
-    origin = Origin(str(base.directory), socket.gethostname(), __version__, made_at, link)
+def _write(
+    figures: Figures, base: Base, origin: Origin, output: Optional[Path], suffix: str
+) -> None:
     text = _WRITERS[suffix](figures, origin)
     home = base.directory / "reports"
     with destination(output, home, "report", suffix) as (file, path):

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.context import Settings, base_option, fleet_options, json_option
 from indexer.cli.exit_codes import OK
+from indexer.cli.reading import open_for
 from indexer.cli.run_options import explain_no_match, run_filter_options, with_parent_found
 from indexer.store.run_queries import (
     RunFilter,
@@ -48,6 +49,7 @@ A terminal shows the end of a run's id; `telemetry show` accepts it.
     help="List at most this many; 0 for all.",
 )
 @json_option
+@fleet_options
 @base_option
 @click.pass_obj
 def command(
@@ -58,7 +60,7 @@ def command(
     A run that is nested in another run of the list is counted there (NESTED) rather than listed;
     --nested lists it too. JSON has every matching run, nested or not.
     """
-    with open_database(settings.base()) as connection:
+    with open_for(settings, lambda fleet: fleet.runs(chosen)) as connection:
         chosen = with_parent_found(connection, chosen)
         select = select_runs if nested or as_json else select_top_level
         rows = select(connection, chosen, limit)

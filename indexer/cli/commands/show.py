@@ -13,8 +13,9 @@ import click
 from indexer.cli.commands.tail import event_value, print_events
 from indexer.cli.commands.ui import import_page
 from indexer.cli.completions import complete_run
-from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.context import Settings, base_option, fleet_options, json_option
 from indexer.cli.exit_codes import OK
+from indexer.cli.reading import open_for
 from indexer.cli.transcript_text import transcript_lines
 from indexer.store.run_queries import find_run
 from indexer.terminal.console import at_terminal, heading, print_fields
@@ -67,6 +68,7 @@ _HIDDEN = frozenset(
 @click.option("--transcript", is_flag=True, help="Show an imported session as text, whole.")
 @click.option("--open", "opens", is_flag=True, help="Open the run in the page being served.")
 @json_option
+@fleet_options
 @base_option
 @click.pass_obj
 def command(
@@ -85,7 +87,9 @@ def command(
     """
     if events is None:
         events = 0 if as_json or full else _EVENTS_FOR_PEOPLE
-    with open_database(settings.base()) as connection:
+    with open_for(
+        settings, lambda fleet: fleet.run(run_id, 0 if transcript else events)
+    ) as connection:
         run = run_values(connection, [find_run(connection, run_id)])[0]
         if opens:
             return _open_page(settings, run["run_id"])

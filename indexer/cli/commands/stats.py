@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.context import Settings, base_option, fleet_options, json_option
 from indexer.cli.exit_codes import OK
+from indexer.cli.reading import open_for
 from indexer.cli.run_options import (
     explain_no_match,
     nested_option,
@@ -56,6 +57,7 @@ _COLUMNS = (
 @run_filter_options()
 @nested_option
 @json_option
+@fleet_options
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, chosen: RunFilter, nested: bool, as_json: bool) -> int:
@@ -65,7 +67,7 @@ def command(settings: Settings, *, chosen: RunFilter, nested: bool, as_json: boo
     STALE are runs whose process is gone or silent. SUCCESS is the share of OK among the runs that
     are no longer running.
     """
-    with open_database(settings.base()) as connection:
+    with open_for(settings, lambda fleet: fleet.runs(chosen)) as connection:
         chosen = root_runs(with_parent_found(connection, chosen), nested)
         found = totals(connection, chosen)
         left_out = _count_nested(connection, chosen)

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from indexer.cli.completions import complete_run
-from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.context import Settings, base_option, fleet_options, json_option
 from indexer.cli.exit_codes import OK
+from indexer.cli.reading import open_for
 from indexer.store.run_queries import find_run
 from indexer.store.spans.open_spans import last_span
 from indexer.store.spans.trees import runs_inside, spans_of_run
@@ -34,6 +35,7 @@ COST is what the source reported, else list price.
 @click.argument("run_id", shell_complete=complete_run)
 @click.option("--all", "shows_all", is_flag=True, help="A line for each span, however many.")
 @json_option
+@fleet_options
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, run_id: str, shows_all: bool, as_json: bool) -> int:
@@ -41,7 +43,7 @@ def command(settings: Settings, *, run_id: str, shows_all: bool, as_json: bool) 
 
     RUN_ID is an id, its beginning or its end if only one run has that, or `latest`.
     """
-    with open_database(settings.base()) as connection:
+    with open_for(settings, lambda fleet: fleet.tree(run_id)) as connection:
         run = run_values(connection, [find_run(connection, run_id)])[0]
         top = _tree(connection, run["run_id"])
         doing = last_span(connection, run["run_id"])

@@ -9,8 +9,9 @@ from typing import Any, Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option, json_option, open_database
+from indexer.cli.context import Settings, base_option, fleet_options, json_option
 from indexer.cli.exit_codes import OK
+from indexer.cli.reading import open_for
 from indexer.store.spans.prices import price_version
 from indexer.store.spans.usage import GROUPINGS, usage_by, usage_total
 from indexer.terminal.console import at_terminal
@@ -59,11 +60,13 @@ _NAMES = {
 )
 @click.option("--since", metavar="WHEN", callback=moment, help="Only calls that began since then.")
 @json_option
+@fleet_options
 @base_option
 @click.pass_obj
 def command(settings: Settings, *, by: str, since: Optional[str], as_json: bool) -> int:
     """Show what model calls used and what they cost."""
-    with open_database(settings.base()) as connection:
+    needs_runs = by in ("agent", "run")
+    with open_for(settings, lambda fleet: fleet.usage(since, needs_runs=needs_runs)) as connection:
         rows = usage_by(connection, by, since)
         total = usage_total(connection, since)
         version = price_version(connection)

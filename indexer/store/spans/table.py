@@ -6,8 +6,8 @@ Called by the projection of spans, inside the transactions of the ingest pass.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple, Optional
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Optional
 
 from indexer.store.schema.columns import SPAN_COLUMNS
 
@@ -67,6 +67,28 @@ class Place(NamedTuple):
 def save_spans(connection: sqlite3.Connection, rows: Iterable[SpanRow]) -> None:
     """Write rows over what stood there; nothing of them counts until that is settled."""
     connection.executemany(_INSERT, rows)
+
+
+def copy_spans(
+    connection: sqlite3.Connection, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Write rows of another database over what stood there, settled and priced as they are there.
+
+    Each row has the values of `columns`; what is not among them stays empty.
+    """
+    connection.executemany(
+        f"INSERT OR REPLACE INTO run_spans ({', '.join(columns)})"
+        f" VALUES ({', '.join('?' * len(columns))})",
+        rows,
+    )
+
+
+def runs_not_there(connection: sqlite3.Connection) -> list[str]:
+    """Return the ids of runs that have spans and no row."""
+    rows = connection.execute(
+        "SELECT DISTINCT run_id FROM run_spans WHERE run_id NOT IN (SELECT run_id FROM agent_runs)"
+    )
+    return [str(run_id) for (run_id,) in rows]
 
 
 def delete_spans(connection: sqlite3.Connection, run_id: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from typing import Any
+from typing import Any, NamedTuple, Optional
 
-_MOST_LEVELS = 100
+MOST_LEVELS = 100
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 # Of a circle of parents each run comes once.
@@ -15,10 +15,18 @@ _INSIDE = f"""WITH RECURSIVE inside (run_id, depth) AS (
   UNION
   SELECT child.run_id, inside.depth + 1
   FROM agent_runs AS child JOIN inside ON child.parent_run_id = inside.run_id
-  WHERE inside.depth < {_MOST_LEVELS} AND child.run_id <> :run_id
+  WHERE inside.depth < {MOST_LEVELS} AND child.run_id <> :run_id
 )
 SELECT * FROM agent_runs WHERE run_id IN (SELECT run_id FROM inside)
 ORDER BY start_time, run_id"""
+
+
+class TraceContext(NamedTuple):
+    """What a program that a run started would name as what it is part of."""
+
+    trace: str
+    """The id of the run that such a trace is."""
+    span: str
 
 
 def runs_inside(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:
@@ -41,21 +49,27 @@ def _trace_begun_in(connection: sqlite3.Connection, run_id: str) -> list[dict[st
 
     Rows do not say so: the trace may come before the run, after it, or never.
     """
-    found = connection.execute(
-        "SELECT json_extract(extra_json, '$.traceparent') FROM run_events"
-        " WHERE run_id = ? AND type = 'run.started' AND extra_json IS NOT NULL LIMIT 1",
-        (run_id,),
-    ).fetchone()
-    context = _TRACEPARENT.fullmatch(str(found[0])) if found else None
+    context = context_of(connection, run_id)
     if context is None:
         return []
     return _dicts(
         connection.execute(
             "SELECT * FROM agent_runs WHERE run_id = :trace AND EXISTS (SELECT 1 FROM run_spans"
             " WHERE run_id = :trace AND parent_span_id = :span)",
-            {"trace": f"trace-{context[1]}", "span": context[2]},
+            context._asdict(),
         )
     )
+
+
+def context_of(connection: sqlite3.Connection, run_id: str) -> Optional[TraceContext]:
+    """Return the context that a run gave to other programs; None if it gave none."""
+    found = connection.execute(
+        "SELECT json_extract(extra_json, '$.traceparent') FROM run_events"
+        " WHERE run_id = ? AND type = 'run.started' AND extra_json IS NOT NULL LIMIT 1",
+        (run_id,),
+    ).fetchone()
+    context = _TRACEPARENT.fullmatch(str(found[0])) if found else None
+    return TraceContext(f"trace-{context[1]}", context[2]) if context else None
 
 
 def spans_of_run(connection: sqlite3.Connection, run_id: str) -> list[dict[str, Any]]:

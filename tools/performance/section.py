@@ -26,6 +26,7 @@ NAMES = (
     "reading",
     "forwarding",
     "page",
+    "many_runs",
     "dashboards",
     "peers",
 )

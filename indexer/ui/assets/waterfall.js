@@ -6,6 +6,10 @@ const FAILED = ["error", "failed", "timeout"];
 const STATES = ["success", "failed", "timeout", "partial", "running", "cancelled", "stale", "open", "killed"];
 const SVG = "http://www.w3.org/2000/svg";
 
+// What a line is when the lines are sent again. Made when it is asked for: of ten thousand lines few are.
+const identity = ({ count, kind, run, span, name, start }) =>
+  `${count > 1 ? "group" : kind === "run" ? "run" : "span"} ${run} ${span} ${count > 1 ? name + start : ""}`;
+
 class Waterfall {
   constructor(section) {
     this.section = section;
@@ -14,7 +18,6 @@ class Waterfall {
     this.strip = find("#wf-strip");
     this.axis = find("#wf-axis");
     this.detail = find("#detail");
-    this.folded = new Map();
     this.chosen = -1;
     this.words = "";
     this.pool = [];
@@ -27,14 +30,14 @@ class Waterfall {
     const value = await (await ask({ part: "lines" })).json();
     const isFirst = !this.lines;
     const anchor = this.lines && this.visible[Math.floor(this.body.scrollTop / this.height)];
-    const anchorKey = anchor === undefined ? null : this.lines[anchor].key;
-    const chosenKey = this.lines?.[this.chosen]?.key;
+    const anchorKey = anchor === undefined ? null : identity(this.lines[anchor]);
+    const chosenKey = this.lines?.[this.chosen] && identity(this.lines[this.chosen]);
     this.take(value);
     if (isFirst) this.begin(value.focus);
     else {
-      this.chosen = this.lines.findIndex((line) => line.key === chosenKey);
+      this.chosen = this.lines.findIndex((line) => identity(line) === chosenKey);
       this.see();
-      const at = this.visible.findIndex((number) => this.lines[number].key === anchorKey);
+      const at = this.visible.findIndex((number) => identity(this.lines[number]) === anchorKey);
       if (at >= 0 && anchorKey !== null && this.body.scrollTop > 0) this.body.scrollTop = at * this.height;
     }
   }
@@ -42,10 +45,10 @@ class Waterfall {
   take(value) {
     this.end = value.end;
     this.origin = Date.parse(value.origin);
+    const before = new Map(this.lines?.filter((line) => line.inside).map((line) => [identity(line), line.folded]));
     this.lines = value.lines.map(([parent, depth, inside, folded, count, kind, name, start, end, state, note, run, span]) => (
-      { parent, depth, inside, count, kind, name, start, end, state, note, run: value.runs[run], span,
-        key: `${count > 1 ? "group" : kind === "run" ? "run" : "span"} ${value.runs[run]} ${span} ${count > 1 ? name + start : ""}`, folded }));
-    for (const line of this.lines) if (!this.folded.has(line.key)) this.folded.set(line.key, !!line.folded);
+      { parent, depth, inside, folded: !!folded, count, kind, name: value.names[name], start, end, state, note, run: value.runs[run], span }));
+    for (const line of this.lines) if (line.inside) line.folded = before.get(identity(line)) ?? line.folded;
   }
 
   begin(focus) {
@@ -83,7 +86,7 @@ class Waterfall {
     for (let number = 0; number < this.lines.length;) {
       this.visible.push(number);
       const line = this.lines[number];
-      number += 1 + (line.inside && this.folded.get(line.key) ? line.inside : 0);
+      number += 1 + (line.inside && line.folded ? line.inside : 0);
     }
     const height = this.visible.length * this.height;
     this.rows.style.height = `${height}px`;
@@ -138,7 +141,7 @@ class Waterfall {
 
   fill(row, number, place) {
     const line = this.lines[number];
-    const isFolded = this.folded.get(line.key);
+    const isFolded = line.folded;
     const state = FAILED.includes(line.state) ? "failed" : STATES.includes(line.state) ? line.state : "other";
     const isDim = this.words && !`${line.name} ${line.note} ${line.kind}`.toLowerCase().includes(this.words);
     row.className = `wf-row d${Math.min(line.depth, 16)} k-${KINDS.includes(line.kind) ? line.kind : "step"} st-${state}`
@@ -267,17 +270,17 @@ class Waterfall {
   }
 
   // The line that was folded stays where it was under the pointer.
-  fold(number, to = !this.folded.get(this.lines[number].key)) {
+  fold(number, to = !this.lines[number].folded) {
     if (!this.lines[number].inside) return;
     const before = this.visible.indexOf(number) * this.height - this.body.scrollTop;
-    this.folded.set(this.lines[number].key, to);
+    this.lines[number].folded = to;
     this.see();
     this.body.scrollTop = this.visible.indexOf(number) * this.height - before;
     this.draw();
   }
 
   open(number) {
-    for (let at = this.lines[number].parent; at >= 0; at = this.lines[at].parent) this.folded.set(this.lines[at].key, false);
+    for (let at = this.lines[number].parent; at >= 0; at = this.lines[at].parent) this.lines[at].folded = false;
     this.see();
   }
 
@@ -315,20 +318,20 @@ class Waterfall {
 
   left() {
     const line = this.lines[this.chosen];
-    if (line?.inside && !this.folded.get(line.key)) this.fold(this.chosen, true);
+    if (line?.inside && !line.folded) this.fold(this.chosen, true);
     else if (line && line.parent >= 0) this.choose(line.parent, true);
   }
 
   right() {
     const line = this.lines[this.chosen];
-    if (line?.inside && this.folded.get(line.key)) this.fold(this.chosen, false);
+    if (line?.inside && line.folded) this.fold(this.chosen, false);
     else if (line?.inside) this.choose(this.chosen + 1, true);
   }
 
   unfoldBelow() {
     const line = this.lines[this.chosen];
     if (!line) return;
-    for (let n = this.chosen; n <= this.chosen + line.inside; n++) this.folded.set(this.lines[n].key, false);
+    for (let n = this.chosen; n <= this.chosen + line.inside; n++) this.lines[n].folded = false;
     this.see();
   }
 

@@ -19,7 +19,7 @@ WHOLE = 500
 """Up to so many lines all are unfolded."""
 DEPTH = 3
 """... and above that, so many levels."""
-FIRST = 200
+FIRST = 100
 """How many lines are in the page itself."""
 ORPHAN = "no parent found"
 

@@ -19,6 +19,7 @@ from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.run_context import RunContext
 from tools.performance.browser import Chromium, Load, Window, chromium
 from tools.performance.figure import Figure, Goal, Spread, percentile
+from tools.performance.moves import moves
 from tools.performance.section import Bench, Section
 from tools.performance.sections.idle import taken
 from tools.performance.served import PageServer, memory_mb, page_server
@@ -31,19 +32,6 @@ _IDLE_SECONDS = 10.0
 _BETWEEN = 0.15
 _GIVEN_UP_MS = 60_000.0
 _FLOOR = "bare HTML"
-_SCROLL = """async () => {
-  const body = document.querySelector('#wf-body'), frames = [];
-  const begun = performance.now();
-  let last = begun;
-  for (;;) {
-    const now = await new Promise(requestAnimationFrame);
-    frames.push(now - last);
-    last = now;
-    const share = (performance.now() - begun) / 4000;
-    if (share >= 1) return frames.slice(2);
-    body.scrollTop = share * body.scrollHeight;
-  }
-}"""
 
 
 class _Budget(NamedTuple):
@@ -75,7 +63,7 @@ def _run(bench: Bench) -> Iterator[Figure]:
             yield from _idle(browser, server)
             yield from _streams(server, base)
             bench.say("scrolling")
-            yield _scrolling(browser, server, budgets[-1])
+            yield from moves(browser, server.url + budgets[-1].path, budgets[-1].ready)
 
 
 def _recorded(client: TelemetryClient) -> list[_Budget]:
@@ -225,17 +213,6 @@ def _stream(stack: ExitStack, url: str, base: Path) -> bool:
     head = f"GET /events HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {secret}\r\n\r\n"
     connection.sendall(head.encode())
     return connection.recv(64).startswith(b"HTTP/1.1 200")
-
-
-def _scrolling(browser: Chromium, server: PageServer, budget: _Budget) -> Figure:
-    with browser.window() as window:
-        window.load(server.url + budget.path, budget.ready)
-        window.page.locator("#wf-body").focus()
-        window.page.keyboard.press("Home")
-        window.page.keyboard.press("*")
-        frames = window.page.evaluate(_SCROLL)
-    name, goal = "scrolling 10,000 spans, frame p95", Goal(17, of="ours")
-    return Figure(name, "ms", percentile(frames, 95), goal=goal, note=f"of {len(frames)} frames")
 
 
 SECTION = Section("page", "The page", _run)

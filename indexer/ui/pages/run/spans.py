@@ -109,6 +109,8 @@ def _chosen(connection: sqlite3.Connection, run_id: str, asked: Asked) -> Option
 def _compact(family: Family, chart: Waterfall) -> Reply:
     """Return all lines as short arrays: the script draws them as the template would."""
     runs = {row.run.run_id: number for number, row in enumerate(family.rows)}
+    # Many spans share few names: each is sent once.
+    names: dict[str, int] = {}
     lines = [
         [
             line.parent,
@@ -117,7 +119,7 @@ def _compact(family: Family, chart: Waterfall) -> Reply:
             int(line.is_folded),
             line.count,
             line.step.kind,
-            line.step.name,
+            names.setdefault(line.step.name, len(names)),
             round(line.step.start, 1),
             None if line.step.end is None else round(line.step.end, 1),
             line.step.state,
@@ -132,6 +134,7 @@ def _compact(family: Family, chart: Waterfall) -> Reply:
         "end": chart.end,
         "focus": chart.focus,
         "runs": [row.run.run_id for row in family.rows],
+        "names": list(names),
         "lines": lines,
     }
     return checked(Reply(orjson.dumps(value), "application/json"))

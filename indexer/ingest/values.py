@@ -65,11 +65,9 @@ def is_number(value: Any) -> bool:
 
 def sum_of(known: Any, value: float) -> Any:
     """Return what is there and a number; what is no number is not added to."""
-    if known is None:
-        return value
-    if not is_number(known):
+    if known is not None and not is_number(known):
         return known
-    total = known + value
+    total = value if known is None else known + value
     # Beyond SQLite's range of whole numbers a sum is as good as a fraction can be.
     return float(total) if type(total) is int and total not in _INT64 else total
 

@@ -43,10 +43,11 @@ def translate(events: Iterable[Event]) -> Translated:
     telemetry = _Telemetry()
     lines: dict[str, list[SessionLine]] = {}
     for event in events:
-        if event.run_id == UNASSIGNED:
-            continue
         if event.type in SPAN_EVENTS:
             add_half(halves, event)
+        elif event.run_id == UNASSIGNED:
+            # Records that belong to no run make none; what an agent wrote itself is its own.
+            continue
         elif event.type in (OTEL_SPAN, OTEL_LOG):
             telemetry.add(event)
         elif event.type in SESSION_EVENTS:

@@ -475,6 +475,14 @@ def test_what_is_no_number_is_not_counted_and_no_sum_leaves_the_range() -> None:
     assert (row["items_succeeded"], row["metrics_json"]) == (float(2**63), None)
 
 
+@pytest.mark.parametrize("value", [2**63, 2**64 - 1, -(2**63) - 1])
+def test_the_first_that_is_added_leaves_the_range_of_no_column(value: int) -> None:
+    """Where nothing was there before it is the sum, and as good a number as one can be."""
+    row = _fold([event(1, "run.incremented", items_succeeded=value)])
+    assert row["items_succeeded"] == float(value)
+    assert isinstance(row["items_succeeded"], float)
+
+
 def test_spans_say_that_a_run_lives_and_nothing_else() -> None:
     """As its own events do."""
     row = _fold([event(1, "span.started", span_id="s"), event(2, "span.ended", span_id="s")])

@@ -21,6 +21,7 @@ from indexer.errors import CursorMoved
 from indexer.ingest import ingest
 from indexer.ingest.ingest import Ingest
 from indexer.log import reader as reading
+from indexer.semantics.run_ids import UNASSIGNED
 from indexer.store.cursors import Tally, advance, all_cursors
 from telemetry_core.line import encode
 from tests.support.batches import small_batches
@@ -391,6 +392,35 @@ def test_wrong_types_in_fields_reject_nothing(
     passes.run()
     (raw / "events_20260101.ndjson").write_bytes(encode(event(1, "run.started")))
     assert passes.run().lines == {"indexed": 1}
+
+
+@pytest.mark.parametrize("value", [2**64 - 1, -(2**63), 1e300, True, [], "7"])
+def test_no_value_that_is_added_stops_a_pass(
+    raw: Path, passes: Passes, same_as_new: None, value: Any
+) -> None:
+    """Neither where nothing was there before, nor on top of something."""
+    added = [event(at, "run.incremented", items_failed=value, own=value) for at in (2, 3)]
+    (raw / "events_20260102.ndjson").write_bytes(lines_of(added[:1]))
+    assert passes.run().lines == {"indexed": 1}
+    (raw / "events_20260103.ndjson").write_bytes(lines_of(added[1:]))
+    assert passes.run().lines == {"indexed": 1}
+
+
+def test_spans_of_events_that_belong_to_no_run_are_the_same_live_and_refolded(
+    raw: Path, passes: Passes, same_as_new: None
+) -> None:
+    """What an agent wrote itself makes rows under any subject; other programs' records do not."""
+    record = {"name": "x", "traceId": "", "spanId": "5b8efff798038103"}
+    some = [
+        event(1, "span.started", UNASSIGNED)._replace(data={"span_id": "s"}),
+        event(2, "otel.span", UNASSIGNED)._replace(data={"span": record}),
+        event(3, "span.ended", UNASSIGNED)._replace(data={"span_id": "s"}),
+    ]
+    for number, one in enumerate(some):
+        (raw / f"events_2026010{number + 1}.ndjson").write_bytes(encode(one))
+        passes.run()
+    assert passes.run_row(UNASSIGNED)["event_count"] == 2
+    assert [row[1] for row in tables(passes.database)["run_spans"]] == ["s"]
 
 
 def test_old_logs_become_runs_and_events(raw: Path, passes: Passes, same_as_new: None) -> None:

@@ -46,20 +46,25 @@ def differences(centre: Centre, bases: Iterable[Base], directory: Path) -> list[
             ("run_spans", _SPANS),
             ("run_metrics", _METRICS),
         ):
-            # Whole numbers and others are equal as numbers, whatever they are written as.
-            wanted = [tuple(row) for row in union.execute(f"SELECT {columns} FROM {name}")]
-            have = [tuple(row) for row in centre.client.select(f"SELECT {columns} FROM {name}")[1]]
+            wanted = union.execute(f"SELECT {columns} FROM {name}")
+            have = centre.client.select(f"SELECT {columns} FROM {name}")[1]
             found += _compare(name, _keyed(wanted), _keyed(have))
     return found
 
 
-def _keyed(rows: list[tuple[Any, ...]]) -> dict[Any, Any]:
+def _keyed(rows: Iterable[Iterable[Any]]) -> dict[Any, Any]:
     keyed: dict[Any, Any] = {}
-    for row in rows:
+    for values in rows:
+        row = tuple(map(_as_number, values))
         key = row if len(row) == 6 else row[:2]
         assert key not in keyed, f"two rows for {key}"
         keyed[key] = row
     return keyed
+
+
+def _as_number(value: Any) -> Any:
+    """Numbers are equal as numbers, whatever they are written as: the server leaves out `.0`."""
+    return float(value) if isinstance(value, int) else value
 
 
 def _union_runs(union: sqlite3.Connection) -> dict[Any, Any]:

@@ -6,6 +6,7 @@ again changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
@@ -65,3 +66,8 @@ def text(value: str) -> str:
     """Return a text as SQL writes it."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def in_list(values: Iterable[str]) -> str:
+    """Return texts as SQL writes them in a list."""
+    return ", ".join(map(text, values))

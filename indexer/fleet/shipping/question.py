@@ -9,17 +9,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, Optional
 
-from indexer.fleet.schema.layout import text
+from indexer.fleet.schema.layout import in_list, text
 from indexer.fleet.schema.tables import EVENT_ROWS, LOG_LINES
 from indexer.fleet.wire.client import FleetClient
 from indexer.ingest.fold import ACTIVITY, CHANGES
 from indexer.semantics.event_types import FOREIGN_EVENTS
+from indexer.semantics.run_ids import UNASSIGNED
 
 AT_ONCE = 500
 """Runs in one question."""
 
-RELEVANT = f"type IN ({', '.join(sorted(map(text, ACTIVITY | CHANGES | FOREIGN_EVENTS)))})"
-"""The events that have a say in a run's rows."""
+RELEVANT = (
+    f"(type IN ({in_list(sorted(ACTIVITY | CHANGES))})"
+    f" OR (type IN ({in_list(sorted(FOREIGN_EVENTS))}) AND run_id <> {text(UNASSIGNED)}))"
+)
+"""The events that have a say in a run's rows: other programs' records that belong to no run have
+none."""
 
 
 class Known(NamedTuple):
@@ -80,8 +85,3 @@ def chunks(run_ids: Iterable[str], size: int = AT_ONCE) -> Iterator[list[str]]:
     remaining = iter(run_ids)
     while some := list(islice(remaining, size)):
         yield some
-
-
-def in_list(values: Iterable[str]) -> str:
-    """Return texts as SQL writes them in a list."""
-    return ", ".join(map(text, values))

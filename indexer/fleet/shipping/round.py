@@ -1,4 +1,4 @@
-"""Ship one round: some batches of lines and events, the rows of the runs they touch, the cursor.
+"""Ship one round: the events of some batches, the rows of the runs they touch, lines, the cursor.
 
 Everything before the cursor moves may be repeated, with other boundaries and in another order:
 keys make it the same rows. So whatever fails is simply shipped again.
@@ -21,6 +21,7 @@ from indexer.fleet.shipping.question import KnownEnd, gapless_ends
 from indexer.fleet.shipping.runs import RunShipping, merge
 from indexer.fleet.shipping.state import ShippedSegment, ShippingState
 from indexer.fleet.wire.client import FleetClient
+from indexer.fleet.wire.rowbinary import Row
 from indexer.log.cursor import Cursor
 from indexer.log.segments import Segment, list_segments
 from indexer.store.connection import open_reader
@@ -78,7 +79,8 @@ class Shipping:
         segments = list_segments(self._base.log_directory)
         touched: dict[str, Touched] = {}
         after: dict[str, ShippedSegment] = {}
-        lines, is_last = 0, True
+        lines: list[list[Row]] = []
+        is_last = True
         for number, portion in enumerate(self._portions(segments, indexed)):
             if number == BATCHES or (number and self._should_stop()):
                 is_last = False
@@ -87,17 +89,20 @@ class Shipping:
             if receipts:
                 self._redact(portion.batch.redacted)
                 return Round(0, is_last=False)
-            self._client.insert(LINES, portion.batch.lines)
             self._client.insert(EVENTS, portion.batch.events)
             merge(touched, portion.batch.touched)
             after.update(portion.after)
-            lines += len(portion.batch.lines)
-        if lines:
+            lines.append(portion.batch.lines)
+        if any(lines):
             runs = RunShipping(self._base, self._client, self._node(), self._withholding)
             runs.ship(touched)
+            # Lines come last: wherever the centre has one, it has all that was made of it, so
+            # that a host that lost its cursors may go on behind it.
+            for some in lines:
+                self._client.insert(LINES, some)
             self._sign(indexed, {**self.state.segments, **after})
         self._move(segments, after)
-        return Round(lines, is_last)
+        return Round(sum(map(len, lines)), is_last)
 
     def _portions(
         self, segments: list[Segment], indexed: Mapping[str, Cursor]

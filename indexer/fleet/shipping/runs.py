@@ -19,7 +19,6 @@ from indexer.fleet.shipping.rows import RowMaker, Rows, Stamp
 from indexer.fleet.shipping.union import unions
 from indexer.fleet.version import version_of
 from indexer.fleet.wire.client import FleetClient
-from indexer.semantics.run_ids import UNASSIGNED
 from indexer.store.connection import open_reader
 from indexer.store.events.table import count_receipts
 from indexer.store.runs import load_runs
@@ -46,7 +45,7 @@ class RunShipping:
             known = {
                 run_id: one
                 for run_id, one in ask_about_runs(self._client, some).items()
-                if one.events and run_id != UNASSIGNED
+                if one.events
             }
             shared = self._ship_own({run: touched[run] for run in known}, known)
             days = {run_id: touched[run_id].day for run_id in shared}

@@ -12,12 +12,14 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from indexer.database.pricing.calls import price_calls
+from indexer.fleet.schema.layout import in_list
 from indexer.fleet.schema.tables import EVENT_ROWS
-from indexer.fleet.shipping.question import RELEVANT, Known, chunks, in_list
+from indexer.fleet.shipping.question import RELEVANT, Known, chunks
 from indexer.fleet.wire.client import FleetClient
 from indexer.ingest.apply import fold_into_rows
 from indexer.ingest.fold import Activity, add_activity
 from indexer.store.connection import transaction
+from indexer.store.cursors import NO_FILE
 from indexer.store.events.codec import EventRow
 from indexer.store.events.deduplication import store_events
 from indexer.store.runs import load_runs, save_runs
@@ -25,10 +27,7 @@ from indexer.store.schema.check import create_schema
 from indexer.system.base import Base
 from telemetry_core.event import RUN_EVENT
 
-_COLUMNS = (
-    "run_id, event_id, event_type, timestamp, type, source, payload_json, extra_json,"
-    " file_id, offset, length"
-)
+_SAID = "run_id, event_id, event_type, timestamp, type, source, payload_json, extra_json"
 _RUNS_AT_ONCE = 100
 
 
@@ -58,8 +57,10 @@ def _folded(client: FleetClient, base: Base, runs: Mapping[str, Known]) -> Itera
         disputed = [run_id for run_id, known in runs.items() if known.is_disputed]
         agreed = [run_id for run_id, known in runs.items() if not known.is_disputed]
         counts = dict.fromkeys(runs, 0)
-        rows = _events(client, disputed, "true", counts)
-        rows += _events(client, agreed, f"type <> '{RUN_EVENT}'", counts)
+        said = _events(client, disputed, "true", counts)
+        said += _events(client, agreed, f"type <> '{RUN_EVENT}'", counts)
+        # Segments of two hosts have one name: only numbers tell what is at the same place in both.
+        rows: list[EventRow] = [(*one, NO_FILE, number, 0) for number, one in enumerate(said)]
         active = _activities(client, agreed, counts)
         with transaction(connection):
             stored = store_events(connection, rows)
@@ -73,15 +74,15 @@ def _folded(client: FleetClient, base: Base, runs: Mapping[str, Known]) -> Itera
 
 def _events(
     client: FleetClient, run_ids: list[str], which: str, counts: dict[str, int]
-) -> list[EventRow]:
-    """Return the events of runs; those that have a say in rows are added to the counts."""
+) -> list[tuple[str, ...]]:
+    """Return what events of runs say; those that have a say in rows are added to the counts."""
     if not run_ids:
         return []
     _, rows = client.select(
-        f"SELECT {_COLUMNS}, {RELEVANT}, mark FROM {EVENT_ROWS} FINAL"
+        f"SELECT {_SAID}, mark, {RELEVANT} FROM {EVENT_ROWS} FINAL"
         f" WHERE run_id IN ({in_list(run_ids)}) AND {which}"
     )
-    for run_id, _ in {(row[0], (row[1], row[-1])): None for row in rows if row[-2]}:
+    for run_id, _, _ in {(row[0], row[1], row[-2]) for row in rows if row[-1]}:
         counts[run_id] += 1
     return [tuple(row[:-2]) for row in rows]
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 
+from indexer.fleet.schema.layout import in_list
 from indexer.fleet.schema.tables import RUN_ROWS
-from indexer.fleet.shipping.question import chunks, in_list
+from indexer.fleet.shipping.question import chunks
 from indexer.fleet.wire.client import FleetClient
 from indexer.store.connection import transaction
 from indexer.store.events.table import insert_events

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from indexer.fleet.reading.copy import Copy
+from indexer.fleet.schema.layout import in_list
 from indexer.fleet.schema.tables import RUN_ROWS
-from indexer.fleet.shipping.question import chunks, in_list
+from indexer.fleet.shipping.question import chunks
 from indexer.store.run_queries import CANDIDATES, find_run
 from indexer.store.spans.trees import MOST_LEVELS, context_of
 

@@ -8,7 +8,7 @@ from typing import Optional
 from indexer.fleet.reading.conditions import runs_of
 from indexer.fleet.reading.copy import USAGE_COLUMNS, Copy
 from indexer.fleet.reading.family import add_found
-from indexer.fleet.shipping.question import in_list
+from indexer.fleet.schema.layout import in_list
 from indexer.store.run_queries import STALE, RunFilter, count_runs, newest_stale
 from indexer.store.spans.prices import set_price_version
 

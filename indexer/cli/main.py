@@ -74,7 +74,7 @@ COMMANDS = {
 }
 """Every command, in the order of `telemetry --help`."""
 
-READ_A_FLEET = frozenset(("runs", "show", "tree", "stats", "usage", "report"))
+READ_A_FLEET = frozenset(("runs", "show", "tree", "stats", "usage", "sql", "report"))
 """The commands that `--fleet` is for."""
 
 EXAMPLES = """\b

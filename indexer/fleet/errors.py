@@ -15,6 +15,8 @@ class FleetError(TelemetryError):
 
     retry_after: Optional[float] = None
     """Seconds that the server asks to wait, if it does."""
+    code = 0
+    """ClickHouse's own number of the error; 0 where it gave none."""
 
 
 class FleetAddressInvalid(FleetError):
@@ -63,3 +65,7 @@ class FleetNotChosen(FleetError):
     """Which of several centres is meant is not said, or it is none of them."""
 
     hint = "Name one with --fleet-target NAME"
+
+
+class FleetQueryFailed(FleetError):
+    """The centre could not run a query that a person wrote; the message is the server's."""

@@ -134,7 +134,7 @@ class Query:
         self._in_sqlite(lambda: self._cursor.execute(sql))
         if self._cursor.description is None:
             raise self._failure(sqlite3.Error(_NO_QUERY))
-        self.columns = _distinct([column[0] for column in self._cursor.description])
+        self.columns = distinct([column[0] for column in self._cursor.description])
         """The names of the columns, each once."""
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
@@ -239,8 +239,8 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Give columns of the same name a number, or a JSON object would lose all but one."""
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return names with a number where one comes again, or a JSON object would lose all but one."""
     taken: list[str] = []
     for name in names:
         free, number = name, 1

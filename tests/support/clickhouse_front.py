@@ -24,7 +24,15 @@ from chdb import session
 _CODE = re.compile(r"Code: (\d+)")
 _INSERT = re.compile(r"INSERT INTO (\S+) \((.*)\) FORMAT RowBinary")
 # Of what a request sets, this is what a result depends on here.
-_HONOURED = ("mutations_sync", "allow_nondeterministic_mutations")
+_HONOURED = (
+    "mutations_sync",
+    "allow_nondeterministic_mutations",
+    "readonly",
+    "max_execution_time",
+    "max_result_bytes",
+    "max_result_rows",
+    "output_format_json_validate_utf8",
+)
 _STATUS = {"60": 404, "81": 404, "192": 404, "516": 403, "497": 500, "62": 400, "117": 400}
 
 
@@ -133,6 +141,9 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(int(how), b"so it was planned", "241" if how == "500" else "")
         elif how == "wrong credentials" or not self._may_enter():
             self._answer(403, b"Code: 516. wrong password for shipper", "516")
+        elif how == "readonly by profile" and given.get("readonly") == "1":
+            said = b"Code: 164. DB::Exception: Cannot modify 'readonly' setting in readonly mode."
+            self._answer(500, said, "164")
         else:
             self._carry_out(given, sql, body)
             if how == "reset after":

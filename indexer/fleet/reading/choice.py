@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Optional
 from urllib.parse import urlsplit
 
@@ -56,8 +58,18 @@ def in_words(target: Target) -> str:
     return f"fleet {target.name} at {urlsplit(target.shown_address).netloc}"
 
 
-def explained(target: Target, error: FleetError) -> FleetError:
+@contextmanager
+def explaining(target: Target) -> Iterator[None]:
+    """Have errors say which fleet they are about, and what a reader can do."""
+    try:
+        yield
+    except FleetError as error:
+        raise _explained(target, error) from None
+
+
+def _explained(target: Target, error: FleetError) -> FleetError:
     """Return an error with the fleet it is about, and what somebody who reads can do about it."""
     said = type(error)(f"{in_words(target)}: {error.args[0] if error.args else ''}")
+    said.code = error.code
     said.hint = _HINTS.get(type(error), error.hint)
     return said

@@ -11,14 +11,12 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Optional
 
-from indexer.fleet.errors import FleetError
-from indexer.fleet.reading.choice import chosen_centre, explained, in_words
+from indexer.fleet.reading.choice import chosen_centre, explaining, in_words
 from indexer.fleet.reading.copy import MOST_ROWS, Copy
 from indexer.fleet.reading.family import add_found, add_run, add_tree
 from indexer.fleet.reading.sums import add_chosen, add_period, add_usage
 from indexer.fleet.wire.address import address_of
 from indexer.fleet.wire.client import FleetClient
-from indexer.outbox.target import Target
 from indexer.store.run_queries import RunFilter
 from indexer.store.schema.check import create_schema
 from indexer.store.status import set_stale_after
@@ -82,15 +80,6 @@ def reading_fleet(base: Base, name: Optional[str] = None) -> Iterator[FleetReade
     ):
         copy = Copy(client, connection, MOST_ROWS)
         yield FleetReader(copy, in_words(target), stale_after)
-
-
-@contextmanager
-def explaining(target: Target) -> Iterator[None]:
-    """Have errors say which fleet they are about, and what a reader can do."""
-    try:
-        yield
-    except FleetError as error:
-        raise explained(target, error) from None
 
 
 @contextmanager

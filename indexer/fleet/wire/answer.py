@@ -36,6 +36,7 @@ def error_of(status: int, code: str, retry_after: Optional[float] = None) -> Opt
         return None
     error = _error(status, number)
     error.retry_after = retry_after
+    error.code = number
     return error
 
 

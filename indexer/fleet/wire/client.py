@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import math
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from indexer.fleet.schema.layout import quoted
 from indexer.fleet.schema.tables import Table
 from indexer.fleet.wire.address import FleetAddress
 from indexer.fleet.wire.answer import CODE_HEADER, error_of, is_too_large
+from indexer.fleet.wire.query_error import of_query, too_long
 from indexer.fleet.wire.rowbinary import Row, encode_rows
 from indexer.outbox.backoff import parse_retry_after
 from telemetry_core import __version__
@@ -97,6 +99,22 @@ class FleetClient:
         names, *rows = [orjson.loads(line) for line in answer.splitlines() if line] or [[]]
         return names, rows
 
+    def query(
+        self, sql: str, limits: Mapping[str, str], most_bytes: int
+    ) -> tuple[list[str], list[list[Any]]]:
+        """Return the names of the columns and the rows of a query that a person wrote.
+
+        Raises FleetQueryFailed with what the server says about the query, or where the answer is
+        longer than `most_bytes`; or FleetError.
+        """
+        settings = {"output_format_json_validate_utf8": "1", **limits}
+        body = f"{sql}\nFORMAT JSONCompactEachRowWithNames".encode()
+        _, error, content = self._answer(self._address(settings), body, {}, most_bytes)
+        if error is not None:
+            raise of_query(error, content, self.address.token)
+        names, *rows = [orjson.loads(line) for line in content.splitlines() if line] or [[]]
+        return names, rows
+
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows of a table; halved where they are too many for one request.
 
@@ -129,12 +147,21 @@ class FleetClient:
         return content
 
     def _answer(
-        self, parameters: Mapping[str, str], body: bytes, headers: Mapping[str, str]
+        self,
+        parameters: Mapping[str, str],
+        body: bytes,
+        headers: Mapping[str, str],
+        most_bytes: float = math.inf,
     ) -> tuple[int, Optional[FleetError], bytes]:
         try:
-            answer = self._http.post(
-                self.address.url, params=dict(parameters), content=body, headers=dict(headers)
-            )
+            with self._http.stream(
+                "POST",
+                self.address.url,
+                params=dict(parameters),
+                content=body,
+                headers=dict(headers),
+            ) as answer:
+                content = _read(answer, most_bytes)
         except httpx.HTTPError as error:
             raise _no_answer(error) from None
         retry_after = parse_retry_after(answer.headers.get("Retry-After"), time.time())
@@ -142,8 +169,19 @@ class FleetClient:
         return (
             answer.status_code,
             error_of(answer.status_code, code, retry_after),
-            answer.content,
+            content,
         )
+
+
+def _read(answer: httpx.Response, most_bytes: float) -> bytes:
+    """Return the text of an answer. Raises FleetQueryFailed where it is too long to be held."""
+    parts, size = [], 0
+    for part in answer.iter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > most_bytes:
+            raise too_long(most_bytes)
+    return b"".join(parts)
 
 
 def _written(value: Any) -> str:

@@ -20,3 +20,8 @@ def version_of(events: int) -> int:
 def events_of(version: int) -> int:
     """Return from how many events rows of a version were made."""
     return version // _FOLDS
+
+
+def is_newer_fold(version: int) -> bool:
+    """Whether rows of a version were made by a newer program than this."""
+    return version % _FOLDS > FOLD_VERSION

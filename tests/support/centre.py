@@ -38,3 +38,13 @@ class Host:
             lines += done.lines
             if done.is_last:
                 return lines
+
+
+def point_at(base: Base, centre: Centre, *, content: bool = True) -> None:
+    """Name the centre in the settings file of a base, as an operator does."""
+    address = centre.address
+    (base.directory / "config").mkdir(parents=True, exist_ok=True)
+    (base.directory / "config" / "telemetry.toml").write_text(
+        f'[targets.{TARGET}]\nkind = "clickhouse"\nurl = "{address.url}"\n'
+        f'database = "{address.database}"\ncontent = {str(content).lower()}\n'
+    )

@@ -7,6 +7,7 @@ from typing import Optional
 
 import click
 
+from indexer.cli.commands import fleet_checks
 from indexer.cli.context import Settings, base_option, json_option
 from indexer.cli.exit_codes import OK
 from indexer.fleet.schema.layout import REPLICATED, SHARDED, SINGLE, Layout
@@ -18,6 +19,8 @@ Examples:
   telemetry fleet init --url http://127.0.0.1:8123 --database telemetry
   telemetry fleet init --url https://ch:8443 --database telemetry --cluster main
   telemetry fleet init --url http://ch:8123 --database telemetry --print | less
+  telemetry fleet verify              has the centre what this host has?
+  telemetry fleet status              what waits here, and what the centre last answered
 """
 
 
@@ -82,3 +85,7 @@ def _init(
         done = many(count, "statement")
         click.echo(f"{plain(database)} at {plain(address.shown)} is up to date ({done})")
     return OK
+
+
+for _check in fleet_checks.COMMANDS:
+    command.add_command(_check)

@@ -1,0 +1,98 @@
+"""Compare each segment of the log with the lines that the centre has of it.
+
+By number, end and summed check sum of the lines: neither side sends a line to the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import NamedTuple, Optional
+from zlib import crc32
+
+from indexer.fleet.checking.finding import DIFFERS, NOT_SHIPPED, Findings
+from indexer.fleet.schema.layout import text
+from indexer.fleet.schema.tables import LOG_LINES
+from indexer.fleet.shipping.lines import segment_number
+from indexer.fleet.wire.client import FleetClient
+from indexer.log.lines import Line, read_lines
+from indexer.log.segments import Segment
+from indexer.log.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream
+
+
+class Lines(NamedTuple):
+    """What some lines of one segment amount to."""
+
+    lines: int = 0
+    end: int = 0
+    total: int = 0
+    """The sum of their check sums."""
+    altered: int = 0
+    """Of the centre's: how many are no longer what their check sum says."""
+
+
+def compare_segments(
+    client: FleetClient, node: Optional[str], segments: Iterable[Segment], findings: Findings
+) -> None:
+    """Compare segments with what the centre has of a node. Raises FleetError."""
+    there = {} if node is None else _of_node(client, node)
+    by_number: dict[int, list[Segment]] = {}
+    for segment in segments:
+        try:
+            number = segment_number(segment)
+        except (OSError, StreamUnsupported, StreamBroken, StreamUnfinished):
+            findings.not_compared += 1
+            continue
+        if number is not None:
+            by_number.setdefault(number, []).append(segment)
+    for number, copies in by_number.items():
+        _compare(copies, there.get(number, Lines()), findings)
+
+
+def _of_node(client: FleetClient, node: str) -> dict[int, Lines]:
+    _, rows = client.select(
+        "SELECT segment, count(), max(offset + length), sum(crc),"
+        # What is longer than a line may be is there with its beginning only.
+        " countIf(line <> '' AND CRC32(line) <> crc)"
+        f" FROM {LOG_LINES} FINAL WHERE node = {text(node)} GROUP BY segment"
+    )
+    return {int(row[0]): Lines(*map(int, row[1:])) for row in rows}
+
+
+def _compare(copies: list[Segment], there: Lines, findings: Findings) -> None:
+    here = before = Lines()
+    try:
+        for line in _lines(copies):
+            here = Lines(here.lines + 1, max(here.end, line.end), here.total + crc32(line.content))
+            if here.end == there.end:
+                before = here
+    except (OSError, StreamUnsupported, StreamBroken, StreamUnfinished):
+        findings.not_compared += 1
+        return
+    findings.segments += 1
+    findings.lines += here.lines
+    what = f"segment {copies[0].name}"
+    if there.altered:
+        findings.add(DIFFERS, what, f"{there.altered} lines are not what their check sums say")
+    elif here != there and before == there:
+        findings.add(NOT_SHIPPED, what, f"{here.lines - there.lines} of {here.lines} lines")
+    elif here != there:
+        findings.add(DIFFERS, what, f"here {_words(here)}, in the centre {_words(there)}")
+
+
+def _lines(copies: list[Segment]) -> Iterator[Line]:
+    """Yield the lines of a segment; of copies that go by several names, each line once."""
+    seen: set[tuple[int, int]] = set()
+    for segment in copies:
+        with closing(open_stream(segment.path)) as stream:
+            for line in read_lines(stream, 0):
+                if len(copies) > 1:
+                    key = (line.offset, crc32(line.content))
+                    if key in seen:
+                        continue
+                    seen.add(key)
+                yield line
+
+
+def _words(lines: Lines) -> str:
+    return f"{lines.lines} lines that end at byte {lines.end}, sum {lines.total}"

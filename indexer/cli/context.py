@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar
 
 import click
@@ -151,6 +151,24 @@ def open_database(base: Base) -> Iterator[sqlite3.Connection]:
             connection.row_factory = sqlite3.Row
             yield connection
         return
+    from indexer.database.up_to_date import open_if_up_to_date
+    from indexer.store.sqlite_errors import translated
+
+    current = open_if_up_to_date(base)
+    if current is not None:
+        with closing(current), translated(base.database_path):
+            current.row_factory = sqlite3.Row
+            yield current
+        return
+    with _after_a_pass(base) as connection:
+        yield connection
+
+
+@contextmanager
+def _after_a_pass(base: Base) -> Iterator[sqlite3.Connection]:
+    """Yield the database once it is up to date; a warning says why it may not be."""
+    import sqlite3
+
     from indexer.database.freshness import fresh_database
     from indexer.terminal.format import warn
     from indexer.terminal.progress import byte_progress, unread_size
@@ -213,7 +231,6 @@ def _has_runs(base: Base) -> bool:
 def schema_only_database() -> Iterator[sqlite3.Connection]:
     """Yield an empty database in memory: reading a base directory must not create it."""
     import sqlite3
-    from contextlib import closing
 
     from indexer.store.schema.check import create_schema
 

@@ -31,15 +31,20 @@ _BOOT_TIME = re.compile(r"^btime (\d+)$", re.MULTILINE)
 
 def refresh_gone_processes(connection: sqlite3.Connection) -> None:
     """Find out which running runs of this host have lost their process, and note when."""
-    known = gone_processes(connection)
-    now = CLOCK.tick().time
-    gone = {
-        (one.source, one.start): known.get((one.source, one.start), now)
-        for one in running_processes(connection)
-        if _is_gone(one)
-    }
-    if gone.keys() != known.keys():
-        replace_gone_processes(connection, gone)
+    known, gone = gone_processes(connection), _gone_now(connection)
+    if gone != known.keys():
+        now = CLOCK.tick().time
+        replace_gone_processes(connection, {one: known.get(one, now) for one in gone})
+
+
+def are_gone_processes_known(connection: sqlite3.Connection) -> bool:
+    """Whether all running runs that have lost their process are noted, and no others."""
+    return _gone_now(connection) == gone_processes(connection).keys()
+
+
+def _gone_now(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return the processes of running runs that have ended, by source and start."""
+    return {(one.source, one.start) for one in running_processes(connection) if _is_gone(one)}
 
 
 def _is_gone(process: RunningProcess) -> bool:

@@ -13,10 +13,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Callable
 
-from indexer.database.lost_rows import check_nothing_lost
 from indexer.database.pricing.calls import price_calls
+from indexer.database.replacement.lost_rows import check_nothing_lost
+from indexer.database.replacement.swap import page_size_of, put_in_place
 from indexer.database.search_index import SearchIndex, prepare
-from indexer.database.swap import page_size_of, put_in_place
 from indexer.errors import DatabaseDamaged, Interrupted, OutOfMemory
 from indexer.ingest.ingest import Ingest, PassResult
 from indexer.store import connection as database

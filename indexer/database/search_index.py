@@ -90,6 +90,15 @@ def prepare(connection: sqlite3.Connection, base: Base) -> None:
             create_tables(connection)
 
 
+def is_prepared(connection: sqlite3.Connection, base: Base) -> bool:
+    """Whether there is an index if the settings ask for one, and all events are in it."""
+    wanted = is_wanted(base)
+    if not has_tables(connection):
+        return not wanted
+    state = filled(connection)
+    return wanted is not False and state is not None and state.is_complete
+
+
 def wanted_by(document: Mapping[str, Any]) -> bool:
     """Return whether a settings file asks for an index."""
     table = document.get("search", {})

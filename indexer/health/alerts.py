@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Optional
 
 from indexer.alerts.queueing import PREFIX
 from indexer.alerts.settings.load import load_alerts
 from indexer.alerts.state import AlertState, read_state
 from indexer.forward.circuit_breaker import CircuitBreaker
 from indexer.forward.target_state import load_state
+from indexer.health.model import AlertHealth, ChannelHealth
 from indexer.outbox.attempt import REJECTED
 from indexer.outbox.parcel import ALERT
 from indexer.outbox.queue import TargetBacklog, backlogs
@@ -25,33 +24,6 @@ from telemetry_core.timestamp import format_time
 
 _RECENT = timedelta(days=7)
 _NOTHING = TargetBacklog(0, None)
-
-
-@dataclass(frozen=True)
-class ChannelHealth:
-    """How one channel is doing. The fields are the keys of `--json`."""
-
-    name: str
-    kind: str
-    state: str
-    """`open`, `down` or `paused`."""
-    last_delivered_at: Optional[str]
-    last_error: Optional[str]
-    waiting: int
-    """How many messages wait for it."""
-    rejected: int
-    """How many messages of the last week it rejected for good."""
-
-
-@dataclass(frozen=True)
-class AlertHealth:
-    """How alerting is doing."""
-
-    problems: list[str]
-    """What is wrong with the configuration, with what to do about it."""
-    firing: int
-    """How many alerts are open."""
-    channels: list[ChannelHealth]
 
 
 def read_alert_health(base: Base, connection: sqlite3.Connection) -> AlertHealth:

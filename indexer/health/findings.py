@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from indexer.forward.circuit_breaker import DOWN, PAUSED
-from indexer.health.alerts import AlertHealth
 from indexer.health.deliveries import Deliveries
-from indexer.health.model import Health
-from indexer.ingest.batch import MAX_BYTES
+from indexer.health.model import AlertHealth, Health
+from indexer.ingest.limits import MAX_BATCH_BYTES
 from indexer.outbox.target import CLICKHOUSE
 from indexer.store.connection import WAL_LIMIT_BYTES
 from indexer.store.status import HEARTBEAT_SECONDS
 from indexer.terminal.format import count, duration, many, plain, seconds_since, size
 
 _LONGEST_SILENCE = 3 * HEARTBEAT_SECONDS
-_ROOM_FOR_A_BATCH = 2 * MAX_BYTES
+_ROOM_FOR_A_BATCH = 2 * MAX_BATCH_BYTES
 """What a batch may need on disk, rows and write-ahead log together."""
 _SHOWN = 3
 

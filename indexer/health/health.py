@@ -14,11 +14,11 @@ from itertools import islice
 from typing import Any, Optional
 
 from indexer.health.acknowledgement import load, new_lines
-from indexer.health.alerts import read_alert_health
 from indexer.health.capacity import Capacity, capacity
 from indexer.health.deliveries import read_deliveries
 from indexer.health.findings import problems
 from indexer.health.model import (
+    AlertHealth,
     Backlog,
     Bytes,
     DaemonHealth,
@@ -36,7 +36,7 @@ from indexer.store.connection import wal_bytes
 from indexer.store.integrity import check_integrity
 from indexer.store.status import read_status
 from indexer.store.totals import runs_by_status
-from indexer.system.base import DAEMON, Base
+from indexer.system.base import Base
 from indexer.system.filesystem import free_bytes
 from indexer.terminal.json_output import parsed
 from telemetry_core.event import WRITER_DROPPED, WRITER_SUBJECT
@@ -97,12 +97,21 @@ def _of_deliveries(
     forwarding = read_deliveries(base, connection)
     return {
         "forwarding": forwarding,
-        "alerts": read_alert_health(base, connection),
+        "alerts": _alert_health(base, connection),
         "backlog": Backlog(
             files=len(backlog.behind),
             api_posts=sum(target.waiting for target in forwarding.targets),
         ),
     }
+
+
+def _alert_health(base: Base, connection: sqlite3.Connection) -> AlertHealth:
+    if not os.path.exists(base.directory / "config" / "telemetry.toml"):
+        return AlertHealth([], 0, [])
+    # Imported here: most bases have no alerts.
+    from indexer.health.alerts import read_alert_health
+
+    return read_alert_health(base, connection)
 
 
 def _of_log(base: Base, connection: sqlite3.Connection, backlog: LogBacklog) -> dict[str, Any]:
@@ -143,15 +152,13 @@ def problems_of(base: Base, connection: sqlite3.Connection) -> list[str]:
 
 
 def _daemon(base: Base, status: dict[str, Any]) -> DaemonHealth:
-    # Bringing the database up to date took the lease, which replaces the note of a daemon that
-    # was killed: a note that still says it is a daemon's is true.
-    holder = base.indexer_lease("").holder()
-    running = holder.get("purpose") == DAEMON
+    holder = base.daemon()
+    running = bool(holder)
     return DaemonHealth(
         running=running,
-        pid=holder.get("pid") if running else None,
-        host=holder.get("host") if running else None,
-        since=holder.get("since") if running else None,
+        pid=holder.get("pid"),
+        host=holder.get("host"),
+        since=holder.get("since"),
         heartbeat=status.get("heartbeat"),
         watching=bool(status.get("watching")) if running else None,
     )

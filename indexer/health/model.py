@@ -5,9 +5,35 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 
-from indexer.health.alerts import AlertHealth
 from indexer.health.deliveries import Deliveries
 from indexer.store.integrity import Integrity
+
+
+@dataclass(frozen=True)
+class ChannelHealth:
+    """How one channel is doing. The fields are the keys of `--json`."""
+
+    name: str
+    kind: str
+    state: str
+    """`open`, `down` or `paused`."""
+    last_delivered_at: Optional[str]
+    last_error: Optional[str]
+    waiting: int
+    """How many messages wait for it."""
+    rejected: int
+    """How many messages of the last week it rejected for good."""
+
+
+@dataclass(frozen=True)
+class AlertHealth:
+    """How alerting is doing."""
+
+    problems: list[str]
+    """What is wrong with the configuration, with what to do about it."""
+    firing: int
+    """How many alerts are open."""
+    channels: list[ChannelHealth]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,13 @@ Used by the commands, the report and the demo.
 
 from __future__ import annotations
 
-from indexer.database.verify import Verification
-from indexer.store.totals import RunCounts
+from typing import TYPE_CHECKING
+
 from indexer.terminal.format import count, plain, size
+
+if TYPE_CHECKING:
+    from indexer.database.verify import Verification
+    from indexer.store.totals import RunCounts
 
 _OUTCOMES = ("succeeded", "partial", "failed", "cancelled", "running", "stale", "other")
 

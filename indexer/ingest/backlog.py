@@ -14,15 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from indexer.log.cursor import Cursor
-from indexer.log.decode import Ordinals, decode_lines
-from indexer.log.lines import read_lines
-from indexer.log.reader import is_unchanged
+from indexer.log.cursor import Cursor, is_unchanged
 from indexer.log.segments import Segment, UnreadFile, list_log
 from indexer.log.streams import open_stream, read_chunk, skip
 from indexer.store.cursors import all_cursors, unplaced_events
 from telemetry_core.errors import TelemetryError
-from telemetry_core.line import MAX_LINE_BYTES
 from telemetry_core.timestamp import moment_of, parse_time
 
 
@@ -117,6 +113,11 @@ def _first_unread(segment: Segment, cursor: Optional[Cursor]) -> Optional[dateti
 
     Not before the segment was last read, whatever time the event itself names.
     """
+    # Imported here: most segments of most logs have been read.
+    from indexer.log.decode import Ordinals, decode_lines
+    from indexer.log.lines import read_lines
+    from telemetry_core.line import MAX_LINE_BYTES
+
     offset, read_at = (cursor.offset, cursor.changed) if cursor else (0, 0)
     try:
         with closing(open_stream(segment.path)) as stream:

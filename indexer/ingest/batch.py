@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+from indexer.ingest.limits import MAX_BATCH_BYTES
 from indexer.ingest.parse import decode_block
 from indexer.log.cursor import Cursor
 from indexer.log.decode import Ordinals
@@ -19,7 +20,6 @@ from indexer.store.quarantine import Fault
 MAX_LINES = 25_000
 """The more lines of a backlog are stored at once, the more of them share a page of the database;
 this many take about 20 MB."""
-MAX_BYTES = 8 * 1024 * 1024
 
 
 class Part(NamedTuple):
@@ -46,7 +46,7 @@ class Batch:
     @property
     def is_full(self) -> bool:
         """Whether it is time to commit."""
-        return len(self.rows) >= MAX_LINES or self.bytes >= MAX_BYTES
+        return len(self.rows) >= MAX_LINES or self.bytes >= MAX_BATCH_BYTES
 
     def add(self, before: Optional[Cursor], portion: Portion, ordinals: Ordinals) -> None:
         """Decode the next portion of a segment; `before` is the cursor that it began from."""

@@ -14,9 +14,9 @@ from typing import Callable, NamedTuple, Optional
 
 from indexer.ingest.apply import fold_into_rows
 from indexer.ingest.batch import Batch
-from indexer.log.cursor import Cursor
+from indexer.log.cursor import Cursor, is_unchanged
 from indexer.log.decode import Ordinals
-from indexer.log.reader import FileChanged, Portion, is_unchanged, lines_before, read_portions
+from indexer.log.reader import FileChanged, Portion, lines_before, read_portions
 from indexer.log.renames import find_renamed, preserves_order, was_replaced
 from indexer.log.segments import Segment, list_segments
 from indexer.log.streams import StreamUnsupported

@@ -33,3 +33,12 @@ class Cursor(NamedTuple):
 def new_cursor(file: Segment) -> Cursor:
     """Return the cursor of a segment of which nothing was read."""
     return Cursor(file.name, file.device, file.inode, 0, 0, 0, "", 0, "", 0)
+
+
+def is_unchanged(file: Segment, cursor: Optional[Cursor]) -> bool:
+    """Whether nothing can have come since the cursor was set, as far as the directory shows."""
+    return (
+        cursor is not None
+        and (cursor.size, cursor.changed) == (file.size, file.changed)
+        and (cursor.device, cursor.inode) == (file.device, file.inode)
+    )

@@ -30,15 +30,6 @@ class FileChanged(Exception):
         self.name = name
 
 
-def is_unchanged(file: Segment, cursor: Optional[Cursor]) -> bool:
-    """Whether nothing can have come since the cursor was set, as far as the directory shows."""
-    return (
-        cursor is not None
-        and (cursor.size, cursor.changed) == (file.size, file.changed)
-        and (cursor.device, cursor.inode) == (file.device, file.inode)
-    )
-
-
 def read_portions(file: Segment, cursor: Optional[Cursor]) -> Iterator[Portion]:
     """Yield what comes after the cursor; the last portion is empty and ends the segment.
 

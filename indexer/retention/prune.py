@@ -19,9 +19,8 @@ from indexer.database.search_index import SearchIndex
 from indexer.errors import DatabaseUnusable
 from indexer.ingest.apply import refold_runs
 from indexer.ingest.ingest import Ingest
-from indexer.log.cursor import Cursor
+from indexer.log.cursor import Cursor, is_unchanged
 from indexer.log.names import names_by_stem, parse_segment_name
-from indexer.log.reader import is_unchanged
 from indexer.log.segments import Segment, file_id, list_segments
 from indexer.outbox.projection import OutboxProjection
 from indexer.outbox.targets import load_targets

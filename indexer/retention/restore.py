@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from indexer.database.freshness import refresh_database
-from indexer.database.swap import page_size_of, put_in_place
+from indexer.database.replacement.swap import page_size_of, put_in_place
 from indexer.errors import BackupUnusable, DatabaseUnusable
 from indexer.log.names import free_name, is_segment_name, parse_segment_name
 from indexer.retention.backup import LAST_MEMBER, LOG_FOLDER, check_database, copy_database, stamp

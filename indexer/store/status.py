@@ -56,6 +56,12 @@ def set_stale_after(connection: sqlite3.Connection, seconds: float) -> None:
     )
 
 
+def stale_after(connection: sqlite3.Connection) -> Optional[float]:
+    """Return after how many seconds of silence a running run is stale; None if nothing is set."""
+    row = connection.execute("SELECT value FROM settings WHERE name = 'stale_after'").fetchone()
+    return None if row is None else float(row[0])
+
+
 def queued_for(connection: sqlite3.Connection) -> Optional[str]:
     """Return for which targets the outbox has everything due; None if that is not known."""
     row = connection.execute("SELECT value FROM settings WHERE name = 'queued_for'").fetchone()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from telemetry_core.config import TelemetryConfig
 
@@ -69,9 +69,13 @@ class Base:
         path = self._beside_database("indexer.lock")
         return _lease(path, purpose, patience=_PATIENCE, never_wait_for=DAEMON)
 
-    def is_daemon_running(self) -> bool:
-        """Whether a daemon indexes this base now."""
-        return self.indexer_lease("").holder().get("purpose") == DAEMON
+    def daemon(self) -> dict[str, Any]:
+        """Return the note of the daemon that indexes this base now; empty if none does."""
+        # Imported here, as the leases are: most commands that read need none.
+        from indexer.system.lease import is_gone
+
+        holder = self.indexer_lease("").holder()
+        return holder if holder.get("purpose") == DAEMON and not is_gone(holder) else {}
 
     def write_lease(self) -> Lease:
         """Return the lease on writing the database: for one pass, or while a rebuild swaps."""

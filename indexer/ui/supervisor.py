@@ -68,7 +68,7 @@ class Supervisor:
             if time.monotonic() < self._next_start.get(command, 0.0):
                 continue
             # Another daemon may have the base; if it ends, ours takes over.
-            if command[0] != "index" or not self._base.is_daemon_running():
+            if command[0] != "index" or not self._base.daemon():
                 self._children[command] = self._start(command)
 
     def _start(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:

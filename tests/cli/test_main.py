@@ -275,6 +275,7 @@ def test_a_full_disk_still_shows_what_was_indexed(base, client, cli, monkeypatch
     """Where there is no room to index, the view is shown as it stands, with a warning."""
     client.start_run("agent", "job")
     assert cli("index").code == 0
+    client.start_run("agent", "not indexed")
     monkeypatch.setattr(
         "indexer.database.freshness.index_once", _refuse(OSError(errno.ENOSPC, "No space"))
     )

@@ -283,6 +283,7 @@ def test_a_base_that_can_not_be_written_is_still_read(base, client, cli, monkeyp
     """Where the view can't be brought up to date, it is shown as it stands, with a warning."""
     client.start_run("agent", "job")
     cli("index")
+    client.start_run("agent", "not indexed")
 
     def refuse(path: Path, *rest: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))

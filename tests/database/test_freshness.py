@@ -14,10 +14,11 @@ from unittest import mock
 
 import pytest
 
-from indexer.database import freshness, swap
+from indexer.database import freshness
 from indexer.database.freshness import fresh_database, index_once, refresh_database
 from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
+from indexer.database.replacement import swap
 from indexer.errors import DatabaseBusy
 from indexer.store import connection as database
 from indexer.store.connection import open_reader, open_writer, reading

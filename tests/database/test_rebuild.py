@@ -16,10 +16,10 @@ from typing import Callable
 
 import pytest
 
-from indexer.database import swap
 from indexer.database.freshness import index_once
 from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
+from indexer.database.replacement import swap
 from indexer.database.verify import verify
 from indexer.errors import AlreadyRunning, DatabaseUnusable, Interrupted, NotOurDatabase
 from indexer.store.connection import PAGE_BYTES, open_writer, wal_bytes
@@ -119,7 +119,7 @@ from pathlib import Path
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from indexer.database import rebuild as module
-from indexer.database import swap
+from indexer.database.replacement import swap
 config = TelemetryConfig.for_base(Path(sys.argv[1]))
 swap._SWAP_PAGES = 1
 count = 0

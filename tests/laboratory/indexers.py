@@ -6,9 +6,9 @@ from pathlib import Path
 from unittest import mock
 
 from indexer.daemon.loop import Daemon
-from indexer.database import swap
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
+from indexer.database.replacement import swap
 from indexer.store import connection as database
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig

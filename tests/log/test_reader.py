@@ -10,8 +10,8 @@ import pytest
 
 from indexer.log import lines as tail
 from indexer.log import reader as reading
-from indexer.log.cursor import Cursor, new_cursor
-from indexer.log.reader import FileChanged, Portion, is_unchanged, lines_before, read_portions
+from indexer.log.cursor import Cursor, is_unchanged, new_cursor
+from indexer.log.reader import FileChanged, Portion, lines_before, read_portions
 from indexer.log.segments import Segment, fingerprint, list_segments
 from indexer.log.streams import UNFINISHED
 

@@ -68,7 +68,7 @@ def _show(base: Base, as_json: bool) -> int:
     settings, state = load_alerts(base), _state(base)
     now = datetime.now(timezone.utc)
     reports = [report_rule(rule, state, now) for rule in settings.rules]
-    is_watched, last_seen = base.is_daemon_running(), _daemon_last_seen(base)
+    is_watched, last_seen = bool(base.daemon()), _daemon_last_seen(base)
     if as_json:
         alerts = {
             rule.name: [one._asdict() for one in open_alerts(rule, state)]

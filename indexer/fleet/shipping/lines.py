@@ -14,10 +14,10 @@ from zlib import crc32
 from indexer.fleet.shipping.batch import SegmentId
 from indexer.fleet.shipping.question import KnownEnd
 from indexer.fleet.shipping.state import ShippedSegment, ShippingState
-from indexer.log.cursor import Cursor, new_cursor
+from indexer.log.cursor import Cursor, is_unchanged, new_cursor
 from indexer.log.decode import Ordinals
 from indexer.log.lines import Block, read_lines
-from indexer.log.reader import FileChanged, Portion, is_unchanged, lines_before, read_portions
+from indexer.log.reader import FileChanged, Portion, lines_before, read_portions
 from indexer.log.segments import Segment, fingerprint
 from indexer.log.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream, skip
 

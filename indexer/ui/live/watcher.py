@@ -113,4 +113,4 @@ class DatabaseWatcher:
         now = time.monotonic()
         if now >= self._next_lag:
             self._next_lag = now + _LAG_SECONDS
-            self._listeners.publish_asleep(not self._base.is_daemon_running())
+            self._listeners.publish_asleep(not self._base.daemon())

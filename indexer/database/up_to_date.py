@@ -1,0 +1,78 @@
+"""Open the database for a command that reads, if a pass over the log would change nothing in it.
+
+Asked before anything of the indexer is imported: most commands find nothing new. Whatever is
+not as it should be, or cannot be told, is left to the pass, which knows what to do and to say.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Optional
+
+from indexer.database.gone_processes import are_gone_processes_known
+from indexer.database.search_index import is_prepared
+from indexer.errors import DatabaseUnusable
+from indexer.log.cursor import is_unchanged
+from indexer.log.segments import list_segments
+from indexer.outbox.targets import load_targets
+from indexer.store.connection import open_reader
+from indexer.store.cursors import all_cursors
+from indexer.store.schema.check import has_our_schema
+from indexer.store.spans.prices import price_version, unpriced_calls
+from indexer.store.status import stale_after
+
+if TYPE_CHECKING:
+    from indexer.system.base import Base
+
+
+def open_if_up_to_date(base: Base) -> Optional[sqlite3.Connection]:
+    """Return the database, opened read-only; None if it needs a pass, or cannot be read."""
+    try:
+        connection = open_reader(base.database_path)
+    except (DatabaseUnusable, OSError, sqlite3.Error):
+        return None
+    try:
+        if _is_up_to_date(base, connection):
+            return connection
+    except (OSError, sqlite3.Error):
+        # The pass meets the same, and reports it.
+        pass
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return None
+
+
+def _is_up_to_date(base: Base, connection: sqlite3.Connection) -> bool:
+    return (
+        has_our_schema(connection)
+        and _is_read(base, connection)
+        and stale_after(connection) == base.config.stale_after
+        and are_gone_processes_known(connection)
+        and is_prepared(connection, base)
+        and _is_priced(base, connection)
+        # Where runs are forwarded, the pass also looks whether all that is due is queued.
+        and not load_targets(base).targets
+    )
+
+
+def _is_read(base: Base, connection: sqlite3.Connection) -> bool:
+    """Whether there are the segments that were read, and each is as it was then."""
+    cursors = all_cursors(connection)
+    segments = list_segments(base.log_directory)
+    return len(segments) == len(cursors) and all(
+        is_unchanged(one, cursors.get(one.name)) for one in segments
+    )
+
+
+def _is_priced(base: Base, connection: sqlite3.Connection) -> bool:
+    """Whether every call has the price that it would be given now."""
+    version = price_version(connection)
+    if version is None:
+        return not unpriced_calls(connection, 1)
+    # Imported here: a base without model calls needs none of it.
+    from indexer.database.pricing.book import load_prices
+
+    book = load_prices(base.directory).book
+    return book is not None and book.version == version and not unpriced_calls(connection, 1)

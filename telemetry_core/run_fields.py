@@ -85,5 +85,5 @@ API_FIELDS: tuple[str, ...] = (
 RUN_FIELD_NAMES: frozenset[str] = frozenset(field.name for field in RUN_FIELDS)
 TIME_FIELDS: frozenset[str] = frozenset(field.name for field in RUN_FIELDS if field.kind == "time")
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """Version of the database schema. A database with another version is rebuilt from the log."""

@@ -23,6 +23,7 @@ from indexer.log.streams import StreamBroken, StreamUnfinished, StreamUnsupporte
 from indexer.store import runs
 from indexer.store.connection import reading
 from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED
+from indexer.store.events.by_type import count_differences
 from indexer.store.events.codec import EventRow, StoredEvent, alternative_id
 from indexer.store.events.table import find_event, rows_not_stored
 from indexer.store.quarantine import Fault
@@ -232,6 +233,9 @@ class _Comparison:
         """Spans, claims and metrics have to be what the stored events come to."""
         for difference in differences(self._connection, whole_runs(self._connection)):
             self._differ(difference)
+        unlike = count_differences(self._connection)
+        if unlike:
+            self._differ(f"{unlike} events that are looked for by their type are not noted so")
         missing = missing_events(self._connection) if is_indexed(self._connection) else 0
         if missing:
             self._differ(f"the search index lacks {missing} events")

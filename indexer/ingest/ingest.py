@@ -14,6 +14,7 @@ from typing import Callable, NamedTuple, Optional
 
 from indexer.ingest.apply import fold_into_rows
 from indexer.ingest.batch import Batch
+from indexer.ingest.collector import collector_paused
 from indexer.log.cursor import Cursor, is_unchanged
 from indexer.log.decode import Ordinals
 from indexer.log.reader import FileChanged, Portion, lines_before, read_portions
@@ -91,11 +92,22 @@ class Ingest:
         self, total: Counter[str], should_stop: ShouldStop, on_progress: Progress
     ) -> PassResult:
         problems: list[str] = []
-        for batch in self._batches(problems):
-            self._commit(batch, total, on_progress)
+        batches = self._batches(problems)
+        while self._next_batch(batches, total, on_progress):
             if should_stop():
                 return _result(total, problems, is_complete=False)
         return _result(total, problems, is_complete=True)
+
+    def _next_batch(
+        self, batches: Iterator[Batch], total: Counter[str], on_progress: Progress
+    ) -> bool:
+        """Read and store the next batch; False if there is none."""
+        # The rows of a batch are tens of thousands of tuples without a cycle among them.
+        with collector_paused():
+            batch = next(batches, None)
+            if batch is not None:
+                self._commit(batch, total, on_progress)
+        return batch is not None
 
     def _batches(self, problems: list[str]) -> Iterator[Batch]:
         """Yield what is new in the log, in batches to commit one after the other."""

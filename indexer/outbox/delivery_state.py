@@ -17,8 +17,10 @@ from telemetry_core.event import (
 )
 
 RECEIPTS_SQL = (
-    "SELECT run_id, event_id, type, timestamp, payload_json"
-    " FROM run_events INDEXED BY receipts WHERE type IN"
+    "SELECT run_id, event_id, events.type, events.timestamp, payload_json"
+    " FROM events_by_type AS noted CROSS JOIN run_events AS events USING (run_id, event_id)"
+    # Without the sign SQLite could read all receipts there are for those of one run.
+    " WHERE +noted.type IN"
     f" ('{RUN_DELIVERED}', '{RUN_DELIVERY_FAILED}', '{RUN_DELIVERY_RETRIED}')"
 )
 RECEIPT_PAYLOAD = 4

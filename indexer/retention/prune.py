@@ -34,7 +34,7 @@ from indexer.retention.removal import (
 )
 from indexer.store import connection as database
 from indexer.store import cursors
-from indexer.store.events.table import has_alternative_ids
+from indexer.store.events.table import delete_events_of, has_alternative_ids
 from indexer.store.schema.check import has_our_schema
 from indexer.store.search.index import remove_segments
 from indexer.store.search.tables import has_tables
@@ -237,7 +237,7 @@ def _cut_out(connection: sqlite3.Connection, files: list[Segment]) -> bool:
         cursors.drop_segments(connection, names)
         if has_tables(connection):
             remove_segments(connection, [file_id(file.name) for file in files])
-        connection.execute(f"DELETE FROM run_events WHERE file_id IN ({_numbers(files)})")
+        delete_events_of(connection, [file_id(file.name) for file in files])
         refold_runs(connection, runs)
     return True
 

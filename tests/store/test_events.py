@@ -245,3 +245,24 @@ def test_of_imported_and_received_events_the_id_alone_decides(
         ("3.ndjson", 1, 0),
     ]
     _assert_as_in_one_pass(made, tmp_path)
+
+
+@pytest.mark.parametrize("read_twice", [False, True])
+def test_what_repeats_in_one_batch_is_a_duplicate_of_the_first(
+    tmp_path: Path, read_twice: bool
+) -> None:
+    """Only the first line of an id is new; a line that was read twice is no line of its own."""
+    (tmp_path / "raw").mkdir()
+    made = Passes(tmp_path / "raw", tmp_path / "live.sqlite")
+    run = [event(number, payload="a") for number in range(60)]
+    rows = [row_of_event(one, 7, 10 * place, 10) for place, one in enumerate(run)]
+    again = row_of_event(run[5], 7, 50 if read_twice else 9_000, 10)
+    made.connection.execute(
+        "INSERT INTO log_files (name, file_id, device, inode, size, changed, head_length,"
+        " head_hash, guard_length, guard_hash, offset) VALUES ('a', 7, 0, 0, 0, 0, 0, '', 0, '', 0)"
+    )
+    stored = store_events(made.connection, [*rows, again])
+    assert stored.duplicates == (0 if read_twice else 1)
+    assert stored.refold == ({"run"} if read_twice else set())
+    assert rows_not_stored(made.connection, list(rows)) == []
+    assert made.all("SELECT count(*) FROM run_events") == [(60,)]

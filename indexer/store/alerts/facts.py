@@ -123,10 +123,12 @@ def last_events(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str]
 def raised_alerts(connection: sqlite3.Connection, since: str) -> Iterator[RaisedAlert]:
     """Yield the alerts that agents raised since a time."""
     rows = connection.execute(
-        "SELECT event_id, timestamp, events.run_id, agent_name, job_type, payload_json"
-        " FROM run_events AS events INDEXED BY raised_alerts"
+        "SELECT event_id, raised.timestamp, events.run_id, agent_name, job_type, payload_json"
+        " FROM events_by_type AS raised INDEXED BY raised_alerts"
+        " CROSS JOIN run_events AS events USING (run_id, event_id)"
         " LEFT JOIN agent_runs AS runs ON runs.run_id = events.run_id"
-        f" WHERE type = '{RUN_ALERT}' AND timestamp >= ? ORDER BY timestamp, event_id",
+        f" WHERE raised.type = '{RUN_ALERT}' AND raised.timestamp >= ?"
+        " ORDER BY raised.timestamp, event_id",
         (since,),
     )
     return (RaisedAlert(*row) for row in rows)

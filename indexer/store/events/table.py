@@ -12,9 +12,10 @@ from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple, Optional
 
-from indexer.store.events.codec import RUN_ID, EventRow, StoredEvent, event_of_row
+from indexer.store.events.by_type import TYPES, forget_deleted, forget_event, note_events
+from indexer.store.events.codec import EVENT_ID, RUN_ID, TYPE, EventRow, StoredEvent, event_of_row
 from indexer.store.schema.tables import EVENT_COLUMNS
-from telemetry_core.event import RUN_EVENT, Event
+from telemetry_core.event import RUN_DELIVERED, RUN_DELIVERY_FAILED, RUN_EVENT, Event
 
 _NAMES = ", ".join(EVENT_COLUMNS)
 _VALUES = f"({', '.join('?' * len(EVENT_COLUMNS))})"
@@ -47,10 +48,9 @@ class ActivityRow(NamedTuple):
 def insert_events(connection: sqlite3.Connection, rows: list[EventRow]) -> Inserted:
     """Insert the rows whose ids are free."""
     sort_by_run(rows)
-    id_taken: list[EventRow] = []
-    read_again: set[str] = set()
-    for start in range(0, len(rows), _AT_ONCE):
-        some = rows[start : start + _AT_ONCE]
+    distinct, id_taken, read_again = _without_repeats(rows)
+    for start in range(0, len(distinct), _AT_ONCE):
+        some = distinct[start : start + _AT_ONCE]
         if len(some) == _AT_ONCE:
             stored = connection.execute(_INSERT_MANY, list(chain.from_iterable(some))).rowcount
         else:
@@ -60,12 +60,48 @@ def insert_events(connection: sqlite3.Connection, rows: list[EventRow]) -> Inser
             id_taken += missing
             if stored + len(missing) < len(some):
                 read_again.update(row[RUN_ID] for row in some)
+    _note_inserted(connection, rows, id_taken)
     return Inserted(id_taken, read_again)
+
+
+def _without_repeats(rows: list[EventRow]) -> tuple[list[EventRow], list[EventRow], set[str]]:
+    """Return the first row of each id, the others, and the runs with a line that was read twice.
+
+    What repeats within a batch is found here: an insert that SQLite ignores means to look up all
+    the rows of its statement.
+    """
+    # By the ids of events alone, which are hardly ever those of two runs: then look closer.
+    if len({row[EVENT_ID] for row in rows}) == len(rows):
+        return rows, [], set()
+    first: dict[tuple[str, str], EventRow] = {}
+    repeats: list[EventRow] = []
+    read_again: set[str] = set()
+    for row in rows:
+        known = first.setdefault((row[RUN_ID], row[EVENT_ID]), row)
+        if known is row:
+            continue
+        if known == row:
+            read_again.add(row[RUN_ID])
+        else:
+            repeats.append(row)
+    return list(first.values()), repeats, read_again
+
+
+def _note_inserted(
+    connection: sqlite3.Connection, rows: list[EventRow], id_taken: list[EventRow]
+) -> None:
+    """Note those of the rows that are looked for by type, but not those that were not inserted."""
+    found = [row for row in rows if row[TYPE] in TYPES]
+    if found:
+        taken = set(id_taken)
+        note_events(connection, (row for row in found if row not in taken))
 
 
 def insert_event(connection: sqlite3.Connection, row: StoredEvent) -> None:
     """Insert one row whose id is free."""
     connection.execute(_INSERT_ONE, row)
+    if row.type in TYPES:
+        note_events(connection, [row])
 
 
 def delete_event(connection: sqlite3.Connection, run_id: str, event_id: str) -> None:
@@ -73,6 +109,15 @@ def delete_event(connection: sqlite3.Connection, run_id: str, event_id: str) -> 
     connection.execute(
         "DELETE FROM run_events WHERE run_id = ? AND event_id = ?", (run_id, event_id)
     )
+    forget_event(connection, run_id, event_id)
+
+
+def delete_events_of(connection: sqlite3.Connection, files: Iterable[int]) -> None:
+    """Delete all rows whose lines are in some segments, by the numbers of these."""
+    # In one statement, for no index leads from a segment to its events.
+    numbers = ", ".join(map(str, files))
+    connection.execute(f"DELETE FROM run_events WHERE file_id IN ({numbers})")
+    forget_deleted(connection)
 
 
 def move_event(connection: sqlite3.Connection, row: StoredEvent) -> None:
@@ -142,15 +187,15 @@ def activities(
 
 
 def count_receipts(connection: sqlite3.Connection, run_ids: Iterable[str]) -> dict[str, int]:
-    """Return how many receipts runs have that their rows do not count as events."""
+    """Return how many receipts runs have that their rows do not count as events.
+
+    A delivery that was asked for again is none: its run counts it.
+    """
     found: dict[str, int] = {}
     for run_id in run_ids:
-        # In the words of the index, which SQLite uses for nothing else.
         (receipts,) = connection.execute(
-            "SELECT count(*) FROM run_events WHERE run_id = ? AND type IN"
-            " ('run.delivered', 'run.delivery_failed', 'run.delivery_retried')"
-            " AND type <> 'run.delivery_retried'",
-            (run_id,),
+            "SELECT count(*) FROM events_by_type WHERE run_id = ? AND type IN (?, ?)",
+            (run_id, RUN_DELIVERED, RUN_DELIVERY_FAILED),
         ).fetchone()
         if receipts:
             found[run_id] = receipts

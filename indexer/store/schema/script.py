@@ -8,6 +8,7 @@ from __future__ import annotations
 from indexer.store.schema.spans import SPAN_INDEXES, SPAN_TABLES, SPAN_VIEWS
 from indexer.store.schema.tables import (
     AGENT_RUNS,
+    EVENTS_BY_TYPE,
     FORWARD_TARGETS,
     GONE_PROCESSES,
     INDEXER_STATUS,
@@ -34,13 +35,8 @@ OUTBOX_IN_ORDER = (
     "CREATE INDEX outbox_in_order ON outbox (target, changed_at, run_id, next_attempt_at)"
 )
 OUTBOX_OF_RUN = "CREATE INDEX outbox_of_run ON outbox (run_id)"
-# Few events are receipts: those of a run are found without reading its others.
-RECEIPTS = (
-    "CREATE INDEX receipts ON run_events (run_id, type) WHERE type IN"
-    " ('run.delivered', 'run.delivery_failed', 'run.delivery_retried')"
-)
-# Few events are alerts that an agent raised: they are found without reading the others.
-RAISED_ALERTS = "CREATE INDEX raised_alerts ON run_events (timestamp) WHERE type = 'run.alert'"
+# Alerts that agents raised are asked for by time, receipts by run.
+RAISED_ALERTS = "CREATE INDEX raised_alerts ON events_by_type (timestamp) WHERE type = 'run.alert'"
 
 RUNS_BY_START = "CREATE INDEX agent_runs_by_start ON agent_runs (start_time)"
 # Few runs have a parent, so it costs next to nothing.
@@ -54,6 +50,7 @@ RUNNING_RUNS = "CREATE INDEX agent_runs_running ON agent_runs (status) WHERE sta
 TABLES = {
     "agent_runs": AGENT_RUNS,
     "run_events": RUN_EVENTS,
+    "events_by_type": EVENTS_BY_TYPE,
     "log_files": LOG_FILES,
     "quarantine": QUARANTINE,
     **SPAN_TABLES,
@@ -95,7 +92,6 @@ def schema_statements() -> list[str]:
         CHILD_RUNS,
         OUTBOX_IN_ORDER,
         OUTBOX_OF_RUN,
-        RECEIPTS,
         RAISED_ALERTS,
         *SPAN_INDEXES,
         *VIEWS.values(),

@@ -69,6 +69,14 @@ RUN_EVENTS = """CREATE TABLE run_events (
   PRIMARY KEY (run_id, event_id)
 ) WITHOUT ROWID"""
 
+EVENTS_BY_TYPE = """CREATE TABLE events_by_type (
+  run_id TEXT NOT NULL,
+  event_id TEXT NOT NULL,
+  type TEXT NOT NULL,
+  timestamp TEXT NOT NULL,
+  PRIMARY KEY (run_id, event_id)
+) WITHOUT ROWID"""
+
 LOG_FILES = """CREATE TABLE log_files (
   name TEXT NOT NULL PRIMARY KEY,
   file_id INTEGER NOT NULL UNIQUE,

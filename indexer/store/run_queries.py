@@ -32,12 +32,6 @@ IS_ROOT = (
 """The condition for a run that is not nested in any other that is known."""
 
 
-_IS_TOP = (
-    "(parent_run_id IS NULL OR parent_run_id = run_id"
-    " OR parent_run_id NOT IN (SELECT run_id FROM chosen))"
-)
-
-
 @dataclass(frozen=True)
 class RunFilter:
     """Which runs are meant; None stands for any. Times are UTC in the canonical spelling."""
@@ -90,24 +84,34 @@ def select_top_level(connection: sqlite3.Connection, chosen: RunFilter, limit: i
     """Return the newest runs that are not nested in another which the filter means as well."""
     where, values = chosen.where()
     return connection.execute(
-        f"WITH chosen AS (SELECT run_id, parent_run_id, start_time FROM agent_runs WHERE {where}),"
-        f" top AS (SELECT run_id FROM chosen WHERE {_IS_TOP}"
-        "  ORDER BY start_time DESC, run_id DESC LIMIT ?)"
-        " SELECT * FROM agent_runs WHERE run_id IN (SELECT run_id FROM top)"
-        " ORDER BY start_time DESC, run_id DESC",
-        (*values, limit or -1),
+        f"SELECT * FROM agent_runs AS runs WHERE {where} AND NOT {_is_nested(where)}"
+        " ORDER BY start_time DESC, run_id DESC LIMIT ?",
+        (*values, *values, limit or -1),
     ).fetchall()
 
 
 def count_runs(connection: sqlite3.Connection, chosen: RunFilter) -> tuple[int, int]:
     """Return how many runs a filter means: at the top level, and nested in one of those."""
     where, values = chosen.where()
-    total, top = connection.execute(
-        f"WITH chosen AS (SELECT run_id, parent_run_id FROM agent_runs WHERE {where})"
-        f" SELECT count(*), ifnull(sum({_IS_TOP}), 0) FROM chosen",
-        values,
+    (total,) = connection.execute(
+        f"SELECT count(*) FROM agent_runs WHERE {where}", values
     ).fetchone()
-    return top, total - top
+    (nested,) = connection.execute(
+        f"SELECT count(*) FROM agent_runs AS runs WHERE {where} AND {_is_nested(where)}",
+        (*values, *values),
+    ).fetchone()
+    return total - nested, nested
+
+
+def _is_nested(where: str) -> str:
+    """Return the condition for one of `runs` whose parent fulfills a condition as well.
+
+    The columns in the condition are those of the innermost table, the parent.
+    """
+    return (
+        "(runs.parent_run_id IS NOT NULL AND runs.parent_run_id <> runs.run_id AND EXISTS"
+        f" (SELECT 1 FROM agent_runs AS above WHERE above.run_id = runs.parent_run_id AND {where}))"
+    )
 
 
 def count_nested(

@@ -7,7 +7,7 @@ the SQL view `runs_by_agent` needs twice the time for the same numbers.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -15,6 +15,16 @@ from indexer.store.run_queries import STALE, RunFilter
 from indexer.store.schema.views import COUNTS, SUCCESS_RATE
 from telemetry_core.status import RUNNING
 
+_OUTCOMES = (
+    "runs",
+    "succeeded",
+    "partial",
+    "failed",
+    "cancelled",
+    "running",
+    "stale",
+    "other",
+)
 _IS_NUMBER = "typeof(duration_ms) IN ('integer', 'real')"
 
 
@@ -62,23 +72,38 @@ class Totals:
 def totals(connection: sqlite3.Connection, chosen: RunFilter) -> Totals:
     """Return the totals of the runs that a filter means. The row factory has to be Row."""
     where, values = chosen.where()
-    source = f"FROM agent_runs AS runs WHERE {where}"
-    select = f"{COUNTS}, {SUCCESS_RATE}, max(start_time) AS last_run"
     durations = _durations(connection, where, values)
-    (events,) = connection.execute(f"SELECT sum(event_count) {source}", values).fetchone()
-    in_all = dict(connection.execute(f"SELECT {select} {source}", values).fetchone())
     rows = connection.execute(
-        f"SELECT agent_name, {select} {source} GROUP BY agent_name ORDER BY runs DESC, agent_name",
+        f"SELECT agent_name, {COUNTS}, {SUCCESS_RATE}, max(start_time) AS last_run,"
+        f" sum(event_count) AS events FROM agent_runs AS runs WHERE {where}"
+        " GROUP BY agent_name ORDER BY runs DESC, agent_name",
         values,
-    )
-    everything = sorted(value for one in durations.values() for value in one)
-    return Totals(
-        RunCounts(**_without_nulls(in_all), **_percentiles(everything)),
-        events or 0,
-        [
-            AgentCounts(**_without_nulls(dict(row)), **_percentiles(durations.get(row[0], ())))
-            for row in rows
-        ],
+    ).fetchall()
+    by_agent, events = [], 0
+    for row in rows:
+        counts = _without_nulls(dict(row))
+        events += counts.pop("events", 0)
+        by_agent.append(AgentCounts(**counts, **_percentiles(durations.get(row[0], ()))))
+    return Totals(_in_all(connection, by_agent, durations), events, by_agent)
+
+
+def _in_all(
+    connection: sqlite3.Connection,
+    agents: Sequence[AgentCounts],
+    durations: Mapping[Optional[str], Sequence[float]],
+) -> RunCounts:
+    """Return the counts of all agents' runs together."""
+    sums = {name: sum(getattr(one, name) for one in agents) for name in _OUTCOMES}
+    # Rounded where the rates of the agents are: Python would round a tie to the even digit.
+    (rate,) = connection.execute(
+        "SELECT round(1.0 * ? / nullif(?, 0), 4)",
+        (sums["succeeded"], sums["runs"] - sums["running"]),
+    ).fetchone()
+    return RunCounts(
+        **sums,
+        success_rate=rate,
+        last_run=max((one.last_run for one in agents if one.last_run is not None), default=None),
+        **_percentiles(sorted(value for one in durations.values() for value in one)),
     )
 
 
@@ -99,11 +124,11 @@ def _durations(
     """Return each agent's durations, the shortest first."""
     durations: dict[Optional[str], list[float]] = {}
     for agent, duration_ms in connection.execute(
-        f"SELECT agent_name, duration_ms FROM agent_runs WHERE {_IS_NUMBER} AND {where}"
-        " ORDER BY agent_name, duration_ms",
-        values,
+        f"SELECT agent_name, duration_ms FROM agent_runs WHERE {_IS_NUMBER} AND {where}", values
     ):
         durations.setdefault(agent, []).append(duration_ms)
+    for one in durations.values():
+        one.sort()
     return durations
 
 

@@ -41,10 +41,10 @@ def _run(bench: Bench) -> Iterator[Figure]:
     for words in (("runs",), ("show", "latest"), ("show", last), ("stats",), ("status",)):
         name = " ".join(words).replace(last, "RUN_ID")
         ours = _side(bench, *_on(base, *words))
-        yield _figure(bench, name, ours, floor, Goal(150, of="ours"))
+        yield _figure(bench, name, ours, floor, Goal(100, of="ours"))
     with daemon(base):
         ours = _side(bench, *_on(base, "runs"))
-        yield _figure(bench, "runs, with a daemon", ours, floor, Goal(150, of="ours"))
+        yield _figure(bench, "runs, with a daemon", ours, floor, Goal(100, of="ours"))
 
 
 def _on(base: Path, *words: str) -> list[str]:

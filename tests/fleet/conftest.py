@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.centre import Fleet
 from tests.support.clickhouse import Centre, Server
 
 _NUMBERS = count()
@@ -34,3 +35,9 @@ def centre(server: Server) -> Iterator[Centre]:
 def hosts(tmp_path: Path) -> Path:
     """A directory for the bases of several hosts."""
     return tmp_path / "hosts"
+
+
+@pytest.fixture
+def fleet(centre: Centre, hosts: Path) -> Fleet:
+    """A fleet without hosts yet."""
+    return Fleet(centre, hosts)

@@ -55,7 +55,11 @@ class Server:
         self._process.communicate()
 
     def plan(self, *faults: tuple[str, str]) -> None:
-        """Have the next requests fail: each fault is how, and a part of the request's SQL."""
+        """Have the next requests fail: each fault is how, and a part of the request's SQL.
+
+        A status; `wrong credentials`; `reset before`, or `reset after` it was carried out, as where
+        the answer is lost; `hold after`, with no answer at all; `die after`; or `pass`.
+        """
         plan = [{"how": how, "on": on} for how, on in faults]
         request = urllib.request.Request(f"{self.url}_plan", json.dumps(plan).encode())
         urllib.request.urlopen(request).close()

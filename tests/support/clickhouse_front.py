@@ -148,6 +148,9 @@ class Handler(BaseHTTPRequestHandler):
             self._carry_out(given, sql, body)
             if how == "reset after":
                 self._reset()
+            elif how == "hold after":
+                self.server.requests.append(f"held {shown[:200]}")
+                threading.Event().wait()
             elif how == "die after":
                 os._exit(9)
             else:

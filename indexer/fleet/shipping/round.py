@@ -85,6 +85,8 @@ class Shipping:
             if number == BATCHES or (number and self._should_stop()):
                 is_last = False
                 break
+            if portion.batch.lines and self._is_another_node():
+                return Round(0, is_last=False)
             receipts = portion.batch.redacted.keys() - self.state.redactions
             if receipts:
                 self._redact(portion.batch.redacted)
@@ -125,6 +127,15 @@ class Shipping:
         if self._identity is None:
             self._identity = node_of(self._base, self._client, self.state.shipped)
         return self._identity.node
+
+    def _is_another_node(self) -> bool:
+        """Whether the cursors are of another node, as on a clone; then they are forgotten."""
+        if self.state.node in ("", self._node()):
+            self.state.node = self._node()
+            return False
+        self.state.node, self.state.segments = self._node(), {}
+        self.state.save()
+        return True
 
     def _find_end(self, segment: int) -> Optional[KnownEnd]:
         """Ask the centre how far it has a segment that has no cursor here."""

@@ -34,6 +34,8 @@ class ShippingState:
     path: Path
     centre: str
     """Which database of which server this is about."""
+    node: str = ""
+    """As which node this base shipped; empty until it has."""
     shipped: int = 0
     """Rises with every shipment: what the centre's list of nodes has of us."""
     segments: dict[str, ShippedSegment] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class ShippingState:
         """Write the file. Raises OSError."""
         value = {
             "centre": self.centre,
+            "node": self.node,
             "shipped": self.shipped,
             "redactions": sorted(self.redactions),
             "segments": [[one.segment, *one.cursor] for one in self.segments.values()],
@@ -79,6 +82,7 @@ def _state_of(path: Path, centre: str, value: dict[str, Any]) -> ShippingState:
     return ShippingState(
         path,
         centre,
+        str(value["node"]),
         int(value["shipped"]),
         {one.cursor.name: one for one in segments},
         set(value["redactions"]),

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Optional
 
 from telemetry_core import storage
-from telemetry_core.redaction import wrong_patterns
 from telemetry_core.settings import (
     DEFAULT_LOCK_BUDGET_MS,
     DURABILITIES,
@@ -152,6 +151,11 @@ def without_secrets(url: str) -> str:
 
 
 def _wrong_patterns(env: Mapping[str, str]) -> list[str]:
+    if not env.get("TELEMETRY_REDACT_PATTERNS"):
+        return []
+    # Imported here: a command that reads the database compiles no pattern.
+    from telemetry_core.redaction import wrong_patterns
+
     return [
         f"TELEMETRY_REDACT_PATTERNS: {pattern!r} is no regular expression and is not used"
         for pattern in wrong_patterns(env)

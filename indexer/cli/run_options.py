@@ -6,7 +6,6 @@ Values that match nothing are reported on stderr with the nearest one that would
 
 from __future__ import annotations
 
-import difflib
 import sqlite3
 from dataclasses import replace
 from functools import wraps
@@ -144,5 +143,8 @@ def _unknown(
 def nearest(value: str, known: list[str]) -> Optional[str]:
     """Return the known value that is most like another, or None where none is."""
     lower = {one.lower(): one for one in reversed(known)}
+    # Imported here: only what matches nothing needs it.
+    import difflib
+
     close = difflib.get_close_matches(value.lower(), lower, n=1, cutoff=0.5)
     return lower[close[0]] if close else None

@@ -20,7 +20,7 @@ LOW_DAYS = 7.0
 """With less room than this the disk needs attention."""
 
 _WEEK = 7
-_DAY = re.compile(r"^events_(\d{8})\.")
+_DAY = re.compile(r"^events_(\d{4})(\d{2})(\d{2})\.")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def _day_of(file: Segment) -> datetime:
     match = _DAY.match(file.name)
     try:
         if match:
-            return datetime.strptime(match[1], "%Y%m%d").replace(tzinfo=timezone.utc)
+            year, month, day = map(int, match.groups())
+            return datetime(year, month, day, tzinfo=timezone.utc)
     except ValueError:
         # Eight digits that are not a day.
         pass

@@ -10,7 +10,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import Any, Optional
 
 from indexer.forward.circuit_breaker import CircuitBreaker
@@ -109,6 +108,9 @@ def filter_problems(
     for target in targets:
         for status in target.custom_statuses:
             if connection is None or not _is_used(connection, status):
+                # Imported here: only an unknown status needs it.
+                from difflib import get_close_matches
+
                 close = get_close_matches(status, [*STATUSES, *ALIASES], n=1)
                 hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(STATUSES)}"
                 yield f"target {target.name}: its filter has {status!r}, a status of no run; {hint}"

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from dataclasses import replace
 from itertools import islice
-from typing import Any, Optional
+from typing import Any
 
 from indexer.health.acknowledgement import load, new_lines
 from indexer.health.capacity import Capacity, capacity
@@ -134,10 +134,11 @@ def _of_log(base: Base, connection: sqlite3.Connection, backlog: LogBacklog) -> 
 
 
 def _of_runs(connection: sqlite3.Connection) -> dict[str, Any]:
+    by_status, last_event = runs_by_status(connection)
     return {
-        "runs": runs_by_status(connection),
+        "runs": by_status,
         "stale_runs": _stale_runs(connection),
-        "last_event": _last_event(connection),
+        "last_event": last_event,
         "events_dropped": _events_dropped(connection),
     }
 
@@ -169,11 +170,6 @@ def _quarantine(base: Base, connection: sqlite3.Connection) -> tuple[int, list[Q
     lines = new_lines(connection, load(base))
     latest = list(islice(lines, _SHOWN))
     return len(latest) + sum(1 for _ in lines), latest
-
-
-def _last_event(connection: sqlite3.Connection) -> Optional[str]:
-    (time,) = connection.execute("SELECT max(last_event_time) FROM agent_runs").fetchone()
-    return None if time is None else str(time)
 
 
 def _stale_runs(connection: sqlite3.Connection) -> list[StaleRun]:

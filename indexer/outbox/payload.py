@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
@@ -55,6 +54,9 @@ def key_of(run_id: str, revision: int, names: tuple[str, ...]) -> str:
     A payload of all fields has another key than one of the known fields. Otherwise a change of
     the settings would send another payload under a key that the receiver has seen.
     """
+    # Imported here: it is large, and commands that read the outbox make no keys.
+    from urllib.parse import quote
+
     name = quote(run_id, safe="")
     if len(name) > _KEY_LENGTH:
         # Imported here: it loads OpenSSL.

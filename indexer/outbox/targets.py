@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from typing import Any, NamedTuple, Optional
-from urllib.parse import urlsplit
 
 from indexer.outbox.target import CLICKHOUSE, Target
 from indexer.system.base import Base
@@ -71,6 +70,9 @@ def load_targets(base: Base) -> Targets:
 
 def host_of(url: str) -> str:
     """Return the host that a URL names, empty if it names none."""
+    # Imported here: it is large, and most bases name no URL.
+    from urllib.parse import urlsplit
+
     try:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:

@@ -21,7 +21,7 @@ from indexer.report.model import (
 )
 from indexer.report.period import Period
 from indexer.report.work import work_tables
-from indexer.store.run_queries import STALE, RunFilter, count_runs
+from indexer.store.run_queries import STALE, RunFilter, count_all
 from indexer.store.spans.open_spans import last_spans
 from indexer.store.totals import AgentCounts, Totals, totals
 from telemetry_core.status import STATUSES
@@ -138,8 +138,7 @@ def _names(kind: Any) -> str:
 def _nested(connection: sqlite3.Connection, chosen: RunFilter) -> int:
     if not chosen.is_root:
         return 0
-    everything = sum(count_runs(connection, replace(chosen, is_root=False)))
-    return everything - sum(count_runs(connection, chosen))
+    return count_all(connection, replace(chosen, is_root=False)) - count_all(connection, chosen)
 
 
 def _period_totals(found: Totals) -> PeriodTotals:

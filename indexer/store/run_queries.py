@@ -93,14 +93,19 @@ def select_top_level(connection: sqlite3.Connection, chosen: RunFilter, limit: i
 def count_runs(connection: sqlite3.Connection, chosen: RunFilter) -> tuple[int, int]:
     """Return how many runs a filter means: at the top level, and nested in one of those."""
     where, values = chosen.where()
-    (total,) = connection.execute(
-        f"SELECT count(*) FROM agent_runs WHERE {where}", values
-    ).fetchone()
+    total = count_all(connection, chosen)
     (nested,) = connection.execute(
         f"SELECT count(*) FROM agent_runs AS runs WHERE {where} AND {_is_nested(where)}",
         (*values, *values),
     ).fetchone()
     return total - nested, nested
+
+
+def count_all(connection: sqlite3.Connection, chosen: RunFilter) -> int:
+    """Return how many runs a filter means, whether nested or not."""
+    where, values = chosen.where()
+    row = connection.execute(f"SELECT count(*) FROM agent_runs WHERE {where}", values).fetchone()
+    return int(row[0])
 
 
 def _is_nested(where: str) -> str:

@@ -107,15 +107,21 @@ def _in_all(
     )
 
 
-def runs_by_status(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return how many runs there are of each status; stale ones are not counted as running."""
-    rows = connection.execute("SELECT status, count(*) FROM agent_runs GROUP BY status")
-    counts = {"unknown" if status is None else status: number for status, number in rows}
+def runs_by_status(connection: sqlite3.Connection) -> tuple[dict[str, int], Optional[str]]:
+    """Return how many runs there are of each status, and the time of the last event of them all.
+
+    Stale ones are not counted as running.
+    """
+    rows = connection.execute(
+        "SELECT status, count(*), max(last_event_time) FROM agent_runs GROUP BY status"
+    ).fetchall()
+    counts = {"unknown" if status is None else status: number for status, number, _ in rows}
+    last = max((time for _, _, time in rows if time is not None), default=None)
     (stale,) = connection.execute("SELECT count(*) FROM stale_runs").fetchone()
     if stale:
         counts[STALE] = stale
         counts[RUNNING] -= stale
-    return {status: number for status, number in counts.items() if number}
+    return {status: number for status, number in counts.items() if number}, last
 
 
 def _durations(
@@ -123,7 +129,10 @@ def _durations(
 ) -> dict[Optional[str], list[float]]:
     """Return each agent's durations, the shortest first."""
     durations: dict[Optional[str], list[float]] = {}
-    for agent, duration_ms in connection.execute(
+    cursor = connection.cursor()
+    # Bare tuples: of many runs, named rows take longer than the sorting.
+    cursor.row_factory = None
+    for agent, duration_ms in cursor.execute(
         f"SELECT agent_name, duration_ms FROM agent_runs WHERE {_IS_NUMBER} AND {where}", values
     ):
         durations.setdefault(agent, []).append(duration_ms)

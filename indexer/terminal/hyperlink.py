@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from typing import Callable, Optional
-from urllib.parse import quote
 
 import click
 
@@ -91,4 +90,9 @@ def _number(text: str) -> int:
 def _address_of(run_id: str) -> Optional[str]:
     context = click.get_current_context(silent=True)
     page = context.meta.get(_KEY) if context is not None else None
-    return f"{page}/runs/{quote(run_id, safe='')}" if page else None
+    if not page:
+        return None
+    # Imported here: it is large, and rarely is a page served.
+    from urllib.parse import quote
+
+    return f"{page}/runs/{quote(run_id, safe='')}"

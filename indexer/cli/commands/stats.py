@@ -19,7 +19,7 @@ from indexer.cli.run_options import (
     with_parent_found,
 )
 from indexer.health.summary import outcomes
-from indexer.store.run_queries import RunFilter, count_runs
+from indexer.store.run_queries import RunFilter, count_all
 from indexer.store.totals import AgentCounts, Totals, totals
 from indexer.terminal.console import at_terminal
 from indexer.terminal.format import count, duration, local_time, many, percent, plain
@@ -70,7 +70,7 @@ def command(settings: Settings, *, chosen: RunFilter, nested: bool, as_json: boo
     with open_for(settings, lambda fleet: fleet.runs(chosen)) as connection:
         chosen = root_runs(with_parent_found(connection, chosen), nested)
         found = totals(connection, chosen)
-        left_out = _count_nested(connection, chosen)
+        left_out = _count_nested(connection, chosen, found.total.runs)
         if as_json:
             print_json(_as_json(found, left_out))
         elif found.total.runs:
@@ -81,12 +81,11 @@ def command(settings: Settings, *, chosen: RunFilter, nested: bool, as_json: boo
     return OK
 
 
-def _count_nested(connection: sqlite3.Connection, chosen: RunFilter) -> int:
-    """Return how many runs are not counted because they are nested in another."""
+def _count_nested(connection: sqlite3.Connection, chosen: RunFilter, counted: int) -> int:
+    """Return how many runs are not among those counted because they are nested in another."""
     if not chosen.is_root:
-        return OK
-    everything = sum(count_runs(connection, replace(chosen, is_root=False)))
-    return everything - sum(count_runs(connection, chosen))
+        return 0
+    return count_all(connection, replace(chosen, is_root=False)) - counted
 
 
 def _as_json(found: Totals, left_out: int) -> dict[str, Any]:

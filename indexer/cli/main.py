@@ -74,7 +74,7 @@ COMMANDS = {
 }
 """Every command, in the order of `telemetry --help`."""
 
-READ_A_FLEET = frozenset(("runs", "show", "tree", "stats", "usage", "sql", "report"))
+READ_A_FLEET = frozenset(("runs", "show", "tree", "stats", "usage", "sql", "report", "ui"))
 """The commands that `--fleet` is for."""
 
 EXAMPLES = """\b

@@ -177,6 +177,12 @@ def parents_not_there(connection: sqlite3.Connection) -> list[str]:
     return [str(run_id) for (run_id,) in rows]
 
 
+def oldest_start(connection: sqlite3.Connection) -> str:
+    """Return when the oldest run began; empty where there is none."""
+    (oldest,) = connection.execute("SELECT min(start_time) FROM agent_runs").fetchone()
+    return str(oldest or "")
+
+
 def has_runs(connection: sqlite3.Connection) -> bool:
     """Return whether there is any run."""
     return connection.execute("SELECT 1 FROM agent_runs LIMIT 1").fetchone() is not None

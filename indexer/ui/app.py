@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from typing import Callable
+from typing import Callable, Optional
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
@@ -20,12 +20,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from indexer.errors import DatabaseUnusable
+from indexer.fleet.errors import FleetError
 from indexer.system.base import Base
 from indexer.ui.assets import Asset, load_assets
 from indexer.ui.guard import Guard
 from indexer.ui.health_check import HealthCheck
 from indexer.ui.kept import Kept
 from indexer.ui.live.stream import Stream
+from indexer.ui.live.watcher import DatabaseWatcher
 from indexer.ui.pages.agents import agents
 from indexer.ui.pages.failure import failure, not_found
 from indexer.ui.pages.health import health
@@ -37,7 +39,7 @@ from indexer.ui.pages.usage import usage
 from indexer.ui.readers import Readers
 from indexer.ui.rendering import make_environment
 from indexer.ui.sign_in import Door
-from indexer.ui.site import Asked, Page, Reply, Site
+from indexer.ui.site import Asked, Page, Reply, Site, Source
 from telemetry_core import __version__
 
 logger = logging.getLogger(__name__)
@@ -55,18 +57,24 @@ _LISTS: dict[str, Page] = {
 _SUFFIXES = {"": "html", ".json": "json", ".csv": "csv"}
 
 
-class Application:
-    """The pages of one base. Close it when done."""
+def source_of(base: Base) -> Source:
+    """Return what the pages of a host show."""
+    stream = Stream(lambda listeners: DatabaseWatcher(base, listeners))
+    return Source(Readers(base.database_path), stream, HealthCheck(base))
 
-    def __init__(self, base: Base) -> None:
+
+class Application:
+    """The pages of one base, or of a fleet. Close it when done."""
+
+    def __init__(self, base: Base, source: Optional[Source] = None) -> None:
+        """`source` is the fleet to show; without it, the base itself is."""
         self._assets = load_assets()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="telemetry-ui-page")
-        self._readers = Readers(base.database_path)
-        self._stream = Stream(base)
+        source = source or source_of(base)
+        self._readers, self._stream = source.readers, source.stream
         paths = {kind: asset.path for kind, asset in self._assets.items()}
         environment = make_environment({"assets": paths, "version": __version__})
-        checks = HealthCheck(base), Kept()
-        self._site = Site(base, self._readers, environment, self._stream, *checks)
+        self._site = Site(base, self._readers, environment, self._stream, source.health, Kept())
 
     def guarded(self, door: Door, port: int) -> ASGIApp:
         """Return the ASGI application for a port, which only who knows the door can use."""
@@ -108,7 +116,7 @@ class Application:
         """Return what a page answers; what goes wrong is said, not shown as a traceback."""
         try:
             return page(self._site, asked)
-        except (DatabaseUnusable, sqlite3.Error) as error:
+        except (DatabaseUnusable, FleetError, sqlite3.Error) as error:
             return failure(self._site, asked, error)
         except Exception:
             logger.exception("a page failed: %s", asked.path)

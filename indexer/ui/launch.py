@@ -16,9 +16,10 @@ from typing import Callable, Optional
 
 from indexer.system.base import Base
 from indexer.system.http_server import listen
-from indexer.ui.app import Application
+from indexer.ui.app import Application, source_of
 from indexer.ui.server import MOST_CONNECTIONS, make_server
 from indexer.ui.sign_in import Address, Door, load_address, save_address
+from indexer.ui.site import Source
 from indexer.ui.supervisor import Supervisor
 from telemetry_core.errors import TelemetryError
 
@@ -42,21 +43,26 @@ class Serving:
     opens: bool
     commands: Sequence[Sequence[str]]
     """What is to run with it, as in `("index", "--watch")`."""
+    reads_fleet: bool = False
+    """Whether it shows a fleet, and not the base."""
+    fleet: Optional[str] = None
+    """The name of the fleet's target; None for the only one."""
 
 
 def serve(base: Base, serving: Serving, say: Callable[[str], None]) -> None:
     """Serve the page until SIGTERM or Ctrl-C; `say` gets the address, once it answers there.
 
-    Raises NotServed, or OSError.
+    Raises NotServed, FleetError or OSError.
     """
     _check_loopback(serving.host)
+    source = _source(base, serving)
     listener = _listen(serving)
     with closing(listener), closing(Supervisor(base, serving.commands)) as supervisor:
         port = listener.getsockname()[1]
         host = f"[{serving.host}]" if ":" in serving.host else serving.host
         address = Address(load_address(base).secret, f"http://{host}:{port}")
         save_address(base, address)
-        with closing(Application(base)) as application:
+        with closing(Application(base, source)) as application:
             app = application.guarded(Door(address.secret, port), port)
             server = make_server(app, application.end_streams)
             with server.capture_signals():
@@ -66,6 +72,15 @@ def serve(base: Base, serving: Serving, say: Callable[[str], None]) -> None:
                 if serving.opens:
                     webbrowser.open(link)
                 server.run(sockets=[listener])
+
+
+def _source(base: Base, serving: Serving) -> Source:
+    if not serving.reads_fleet:
+        return source_of(base)
+    # Imported here: HTTP is large, and a host's page needs none.
+    from indexer.ui.fleet.source import fleet_source
+
+    return fleet_source(base, serving.fleet)
 
 
 def link_to(base: Base, path: str = "/") -> str:

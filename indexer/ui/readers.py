@@ -9,17 +9,23 @@ from __future__ import annotations
 import queue
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Any, NamedTuple, Optional, Protocol
 
 from indexer.errors import DatabaseUnusable
 from indexer.store.connection import open_reader
+from indexer.store.query import Query
 from indexer.store.schema.check import create_schema, has_our_schema, is_empty
 from indexer.store.sqlite_errors import translated
 from indexer.system.filesystem import identity
 
+_SCHEMA = (
+    "SELECT objects.name, columns.name FROM sqlite_master AS objects,"
+    " pragma_table_info(objects.name) AS columns WHERE objects.type IN ('table', 'view')"
+    " ORDER BY objects.type, objects.name, columns.cid"
+)
 _CONNECTIONS = 4
 _STEPS_BETWEEN_LOOKS = 2_000
 _BUSY_SECONDS = 1.0
@@ -36,8 +42,52 @@ class Deadline:
         return time.monotonic() > self._at
 
 
+class Answer(NamedTuple):
+    """What a query of the user's gives."""
+
+    columns: list[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+class Reading(Protocol):
+    """What pages read: this host's database, or a fleet."""
+
+    @property
+    def name(self) -> str:
+        """`fleet NAME at HOST`; empty for this host."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What the lists leave out, in words; empty for nothing."""
+        ...
+
+    def connection(
+        self, seconds: float, about: Sequence[str] = ()
+    ) -> AbstractContextManager[sqlite3.Connection]:
+        """Give a connection for a block, in which SQLite may run until `seconds` from now.
+
+        `about` are the runs that the page is about, by their ids or the beginnings of them.
+        """
+        ...
+
+    def query(self, sql: str, seconds: float) -> AbstractContextManager[Answer]:
+        """Give the answer to a query of the user's, for a block."""
+        ...
+
+    def schema(self, seconds: float) -> dict[str, list[str]]:
+        """Return tables and views with the names of their columns."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+
+
 class Readers:
     """At most four connections to one database, handed out one at a time."""
+
+    name = ""
+    note = ""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -46,7 +96,11 @@ class Readers:
             self._places.put(None)
 
     @contextmanager
-    def connection(self, seconds: float) -> Iterator[sqlite3.Connection]:
+    def connection(
+        self,
+        seconds: float,
+        about: Sequence[str] = (),  # noqa: ARG002  # all runs are there
+    ) -> Iterator[sqlite3.Connection]:
         """Give a connection for a block, in which SQLite may run until `seconds` from now.
 
         A statement past the deadline raises sqlite3.OperationalError ("interrupted"). Raises
@@ -61,6 +115,24 @@ class Readers:
             yield place.connection
         finally:
             self._places.put(place)
+
+    @contextmanager
+    def query(self, sql: str, seconds: float) -> Iterator[Answer]:
+        """Give the answer to a query, on a connection of its own.
+
+        Raises QueryFailed or DatabaseUnusable.
+        """
+        with closing(open_reader(self._path)) as connection:
+            running = Query(connection, sql, seconds)
+            yield Answer(running.columns, running.rows())
+
+    def schema(self, seconds: float) -> dict[str, list[str]]:
+        """Return tables and views with the names of their columns."""
+        schema: dict[str, list[str]] = {}
+        with self.connection(seconds) as connection:
+            for name, column in connection.execute(_SCHEMA):
+                schema.setdefault(name, []).append(column)
+        return schema
 
     def close(self) -> None:
         """Close all connections; waits for those in use."""

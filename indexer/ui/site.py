@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Optional, Protocol
 
 import orjson
 from jinja2 import Environment
 
 from indexer.export.csv_text import csv_line
 from indexer.system.base import Base
-from indexer.ui.health_check import HealthCheck
 from indexer.ui.kept import Kept
 from indexer.ui.live.stream import Stream
-from indexer.ui.readers import Readers
+from indexer.ui.readers import Reading
 
 MOST_BYTES = 4_000_000
 """The longest answer."""
@@ -26,16 +25,48 @@ PAGE_SECONDS = 2.0
 tenth of that: those that look through many runs stop by themselves."""
 
 
+class Health(Protocol):
+    """Who knows how this host is."""
+
+    def latest(self, patience: float = 0.0) -> Optional[dict[str, Any]]:
+        """Return what `telemetry status` says; None where that is not known."""
+        ...
+
+
+class NoHealth:
+    """Of a fleet: health is a host's."""
+
+    def latest(self, patience: float = 0.0) -> Optional[dict[str, Any]]:  # noqa: ARG002
+        """Return that nothing is known."""
+        return None
+
+
+class Source(NamedTuple):
+    """What the pages show: this host, or a fleet."""
+
+    readers: Reading
+    stream: Stream
+    health: Health
+
+
 @dataclass(frozen=True)
 class Site:
-    """One base, as its pages see it."""
+    """One base or fleet, as its pages see it."""
 
     base: Base
-    readers: Readers
+    readers: Reading
     environment: Environment
     stream: Stream
-    health: HealthCheck
+    health: Health
     kept: Kept
+
+    @property
+    def is_fleet(self) -> bool:
+        """Whether it is the page of a fleet, and not of this host."""
+        return bool(self.readers.name)
+
+
+_NO_LISTS = ("/runs/", "/sql", "/health")
 
 
 @dataclass(frozen=True)
@@ -87,7 +118,12 @@ def html(site: Site, asked: Asked, template: str, status: int = 200, **values: A
     """Return a page, or only what is in its `main` if a part is asked for."""
     layout = "part.html" if asked.get("part") else "base.html"
     text = site.environment.get_template(template).render(
-        values, layout=layout, asked=asked, position=site.stream.position
+        values,
+        layout=layout,
+        asked=asked,
+        position=site.stream.position,
+        fleet=site.readers.name,
+        left_out="" if asked.path.startswith(_NO_LISTS) else site.readers.note,
     )
     return checked(Reply(text.encode("utf-8", "replace"), status=status))
 

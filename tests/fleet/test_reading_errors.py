@@ -38,6 +38,15 @@ def test_without_a_centre_it_says_how_to_configure_one(cli: Cli) -> None:
     assert "telemetry docs fleet" in ran.err
 
 
+def test_the_page_of_a_fleet_needs_a_centre_as_well(cli: Cli) -> None:
+    """It is said before anything is served."""
+    pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Python 3.10")
+    ran = cli("ui", "--fleet", "--port", "0")
+    assert ran.code == 1
+    assert "no target of kind clickhouse is configured" in ran.err
+    assert ran.out == ""
+
+
 def test_a_target_that_cannot_be_used_is_named_with_its_reason(cli: Cli, base: Path) -> None:
     """Rather than as if there were none."""
     _configure(base, "fleet", "ftp://ch")

@@ -124,7 +124,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Carry out a statement."""
         address = urlsplit(self.path)
-        given = {name: values[-1] for name, values in parse_qs(address.query).items()}
+        given = {
+            name: values[-1]
+            for name, values in parse_qs(address.query, keep_blank_values=True).items()
+        }
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if address.path == "/_plan":
             self.server.plan = json.loads(body)

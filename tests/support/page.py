@@ -17,6 +17,7 @@ from indexer.system.base import Base
 pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Python 3.10")
 
 from indexer.ui.app import Application
+from indexer.ui.fleet.source import fleet_source
 from indexer.ui.sign_in import Address, Door
 from telemetry_core import TelemetryConfig
 
@@ -28,9 +29,10 @@ SECRET = "a secret of a test"
 class Visitor:
     """A browser that is signed in, or somebody who is not."""
 
-    def __init__(self, base: Path) -> None:
-        config = TelemetryConfig.for_base(base, {})
-        self.application = Application(Base(config))
+    def __init__(self, base: Path, *, reads_fleet: bool = False) -> None:
+        one = Base(TelemetryConfig.for_base(base, {}))
+        source = fleet_source(one, None) if reads_fleet else None
+        self.application = Application(one, source)
         self.door = Door(SECRET, PORT)
         self.app = self.application.guarded(self.door, PORT)
         self.signed_in = {
@@ -67,7 +69,7 @@ class Visitor:
 
 
 @contextmanager
-def visiting(base: Path) -> Iterator[Visitor]:
-    """A visitor of the page of a base."""
-    with closing(Visitor(base)) as visitor:
+def visiting(base: Path, *, reads_fleet: bool = False) -> Iterator[Visitor]:
+    """A visitor of the page of a base, or of the fleet that it names."""
+    with closing(Visitor(base, reads_fleet=reads_fleet)) as visitor:
         yield visitor

@@ -18,6 +18,7 @@ from indexer.database.rebuild import rebuild
 from indexer.system.base import Base
 from indexer.ui.live.changes import MOST_RUNS, ChangeFinder
 from indexer.ui.live.stream import MOST_STREAMS, Stream
+from indexer.ui.live.watcher import DatabaseWatcher
 from telemetry_core import TelemetryClient
 from tests.support.process import run
 
@@ -27,6 +28,10 @@ def finder(base: Path) -> Iterator[ChangeFinder]:
     """A finder that has seen a database with one run."""
     with closing(ChangeFinder(base / "db" / "telemetry.sqlite", base / "raw")) as one:
         yield one
+
+
+def _stream(base: Path) -> Stream:
+    return Stream(lambda listeners: DatabaseWatcher(Base.at(base, {}), listeners))
 
 
 def _index(base: Path) -> None:
@@ -126,7 +131,7 @@ def test_who_listens_hears_of_a_run(base: Path, client: TelemetryClient) -> None
     """From the commit to the stream, without anybody asking."""
     client.start_run("agent", "job")
     _index(base)
-    stream = Stream(Base.at(base, {}))
+    stream = _stream(base)
 
     async def listen() -> bytes:
         messages = stream.messages("")
@@ -147,7 +152,7 @@ def test_who_listens_hears_of_a_run(base: Path, client: TelemetryClient) -> None
 
 def test_a_browser_that_was_away_is_told_to_look_again(base: Path) -> None:
     """With the position that it has it hears nothing; with another, "many"."""
-    stream = Stream(Base.at(base, {}))
+    stream = _stream(base)
 
     async def greeting(seen: str) -> bytes:
         messages = stream.messages(seen)
@@ -163,7 +168,7 @@ def test_a_browser_that_was_away_is_told_to_look_again(base: Path) -> None:
 
 def test_streams_have_a_number(base: Path) -> None:
     """One more than the most is refused, and a place is free again when one ends."""
-    stream = Stream(Base.at(base, {}))
+    stream = _stream(base)
 
     async def fill() -> list[bool]:
         open_ones = [stream.messages("") for _ in range(MOST_STREAMS)]

@@ -12,7 +12,7 @@ from typing import Optional
 
 import click
 
-from indexer.cli.context import Settings, base_option
+from indexer.cli.context import Settings, base_option, fleet_options
 from indexer.cli.exit_codes import OK
 from indexer.system.base import Base
 from telemetry_core.errors import TelemetryError
@@ -21,6 +21,7 @@ EXAMPLES = """\b
 Examples:
   telemetry ui --open            in the browser, on the base that the environment names
   telemetry ui --port 9000
+  telemetry ui --fleet           the runs of all hosts that ship to a centre
   telemetry ui --link            another address that opens the page which is being served
 """
 
@@ -48,6 +49,7 @@ class MissingExtra(TelemetryError):
     help="Index what arrives, where no daemon does so already. Default: yes.",
 )
 @click.option("--link", is_flag=True, help="Print one more address of the page being served.")
+@fleet_options
 @base_option
 @click.pass_obj
 def command(
@@ -57,10 +59,18 @@ def command(
 
     It prints an address that signs one browser in, once. Only this machine can reach the
     page, and only browsers that were signed in see anything. It loads nothing from other hosts.
+
+    With --fleet it shows the newest runs of the centre that config/telemetry.toml names, and asks
+    it while a page is open and at no other time; nothing is indexed here.
     """
     base = settings.base()
     if link:
         click.echo(import_page().link_to(base))
+        return OK
+    if settings.reads_fleet:
+        serving = {"reads_fleet": True, "fleet": settings.fleet}
+        launch = import_page()
+        launch.serve(base, launch.Serving(host, port, opens, (), **serving), say)
         return OK
     serve_page(base, host, port, opens=opens, indexes=indexes)
     return OK

@@ -20,7 +20,7 @@ from indexer.fleet.wire.client import FleetClient
 from indexer.store.connection import transaction
 from indexer.store.events.table import insert_events
 from indexer.store.metrics import MetricRow, save_metrics
-from indexer.store.run_queries import parents_not_there
+from indexer.store.run_queries import oldest_start, parents_not_there
 from indexer.store.runs import save_runs
 from indexer.store.schema.columns import (
     PRICED_COLUMNS,
@@ -51,8 +51,8 @@ class Copy:
         self.connection = connection
         self.notes: list[str] = []
         """What was left out, and how to ask for less; for people."""
+        self.most = most
         self._client = client
-        self._most = most
 
     def ask(self, sql: str, values: Mapping[str, Any] | None = None) -> list[list[Any]]:
         """Return rows of the centre. Raises FleetError."""
@@ -68,6 +68,10 @@ class Copy:
             ("runs", narrower),
         )
         self._save_runs(rows)
+
+    def oldest_run(self) -> str:
+        """Return when the oldest of the copied runs began; empty for none."""
+        return oldest_start(self.connection)
 
     def add_runs_named(self, run_ids: Iterable[str]) -> None:
         """Copy runs by their ids."""
@@ -116,7 +120,7 @@ class Copy:
             f"SELECT {', '.join(EVENT_COLUMNS)} FROM run_events WHERE {where}"
             " ORDER BY timestamp DESC, event_id DESC"
         )
-        if 0 < limit <= self._most:
+        if 0 < limit <= self.most:
             rows = self.ask(f"{sql} LIMIT {limit}", values)
         else:
             rows = self._newest(sql, values, ("events", "--events"))
@@ -138,14 +142,14 @@ class Copy:
         self, sql: str, values: Mapping[str, Any], words: tuple[str, str]
     ) -> list[list[Any]]:
         """Return as many rows as are copied at most, and note if there are more."""
-        rows = self.ask(f"{sql} LIMIT {self._most + 1}", values)
-        if len(rows) > self._most:
+        rows = self.ask(f"{sql} LIMIT {self.most + 1}", values)
+        if len(rows) > self.most:
             what, narrower = words
             self.notes.append(
-                f"only the newest {self._most:,} {what} of the fleet were read: ask for less with"
+                f"only the newest {self.most:,} {what} of the fleet were read: ask for less with"
                 f" {narrower}"
             )
-        return rows[: self._most]
+        return rows[: self.most]
 
     def _save_runs(self, rows: list[list[Any]]) -> None:
         with transaction(self.connection):

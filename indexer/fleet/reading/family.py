@@ -71,11 +71,17 @@ def _add_levels(copy: Copy, run_id: str) -> list[str]:
         for some in chunks(level, _RUNS_AT_ONCE):
             rows = copy.ask(
                 f"SELECT run_id FROM {RUN_ROWS} FINAL WHERE parent_run_id IN ({in_list(some)})"
+                f" ORDER BY start_time, run_id LIMIT {copy.most}"
             )
             below += [str(one) for (one,) in rows if one not in known]
-        if not below:
+        if not below or len(known) > copy.most:
             break
         known.update(dict.fromkeys(below))
         level = below
-    copy.add_runs_named(known)
-    return list(known)
+    inside = list(known)[: copy.most]
+    if len(known) > len(inside):
+        copy.notes.append(
+            f"only {copy.most:,} runs of those inside this one were read: ask for one of them"
+        )
+    copy.add_runs_named(inside)
+    return inside

@@ -76,18 +76,20 @@ def reading_fleet(base: Base, name: Optional[str] = None) -> Iterator[FleetReade
     with (
         explaining(target),
         FleetClient(address_of(target)) as client,
-        empty_database(stale_after) as connection,
+        closing(memory_database(stale_after)) as connection,
     ):
         copy = Copy(client, connection, MOST_ROWS)
         yield FleetReader(copy, in_words(target), stale_after)
 
 
-@contextmanager
-def empty_database(stale_after: float) -> Iterator[sqlite3.Connection]:
-    """Give an empty database in memory that takes silent runs for stale as this host does."""
+def memory_database(stale_after: float) -> sqlite3.Connection:
+    """Return an empty database in memory that takes silent runs for stale as this host does."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    with closing(connection):
+    try:
         create_schema(connection)
         set_stale_after(connection, stale_after)
-        connection.row_factory = sqlite3.Row
-        yield connection
+    except BaseException:
+        connection.close()
+        raise
+    connection.row_factory = sqlite3.Row
+    return connection

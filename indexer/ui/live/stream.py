@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Optional
 
 import orjson
 
-from indexer.system.base import Base
 from indexer.ui.live.changes import Change
-from indexer.ui.live.watcher import DatabaseWatcher
+from indexer.ui.live.watcher import Watch
 
 MOST_STREAMS = 32
 _MOST_WAITING = 100
@@ -24,8 +23,9 @@ _COMMENT_SECONDS = 20.0
 class Stream:
     """Everybody who listens, and the last thing said."""
 
-    def __init__(self, base: Base) -> None:
-        self._watcher = DatabaseWatcher(base, self)
+    def __init__(self, watch: Callable[[Stream], Watch]) -> None:
+        """`watch` makes what looks for changes, and is given who is told."""
+        self._watcher = watch(self)
         self._clients: set[asyncio.Queue[Optional[bytes]]] = set()
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._boot = secrets.token_hex(4)

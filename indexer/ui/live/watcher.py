@@ -43,6 +43,16 @@ class Listeners(Protocol):
         """Tell whether nobody indexes."""
 
 
+class Watch(Protocol):
+    """What looks for changes."""
+
+    def wake(self) -> None:
+        """Begin to look, for somebody listens now."""
+
+    def close(self) -> None:
+        """Stop looking."""
+
+
 class DatabaseWatcher:
     """The thread that looks."""
 

@@ -8,14 +8,24 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from indexer.terminal.format import count, duration, many, size
+from indexer.ui.pages.failure import Said, message
 from indexer.ui.queries.alerts import firing_alerts
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, html, json
 
 _PATIENCE = 2.0
+_OF_A_HOST = Said(
+    200,
+    "Health",
+    "Health is of one host, and this is the page of a fleet.",
+    'On a host, `telemetry status` and the page of `telemetry ui` have it. The query "Hosts that'
+    ' ship" on the page SQL says when each has shipped.',
+)
 
 
 def health(site: Site, asked: Asked) -> Reply:
     """Return the page of health."""
+    if site.is_fleet and asked.form == "html":
+        return message(site, asked, _OF_A_HOST)
     found = site.health.latest(_PATIENCE)
     with site.readers.connection(PAGE_SECONDS) as connection:
         alerts = firing_alerts(connection)

@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from indexer.terminal.format import count, many
 from indexer.ui.charts.bars import Bars, single_bars, stacked_bars
+from indexer.ui.pages.failure import Said, message
 from indexer.ui.pages.words import hour_label
 from indexer.ui.queries.agents import FAILED, Agent, Agents, look_back, median_by_agent
 from indexer.ui.queries.alerts import firing_alerts
@@ -24,6 +25,13 @@ from indexer.ui.rendering import money, short
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, html, json
 from telemetry_core.timestamp import format_time
 
+_NOTHING_SHIPPED = Said(
+    200,
+    "Nothing here yet",
+    "No host has shipped to this fleet.",
+    "`telemetry docs fleet` says how hosts ship; `telemetry forward status` on a host says how it"
+    " goes.",
+)
 _MOST_RUNNING = 12
 _MOST_ATTENTION = 8
 _USUAL_DAYS = 8
@@ -52,6 +60,8 @@ def overview(site: Site, asked: Asked) -> Reply:
     """Return the first page."""
     with site.readers.connection(PAGE_SECONDS) as connection:
         if not is_recorded(connection):
+            if site.is_fleet:
+                return message(site, asked, _NOTHING_SHIPPED)
             return html(site, asked, "welcome.html", base=str(site.base.directory))
         running = running_runs(connection, _MOST_RUNNING + 1)
         kept = site.kept

@@ -6,15 +6,15 @@ Called by the application. What may be asked is decided where `telemetry sql` ha
 from __future__ import annotations
 
 import threading
-from contextlib import closing
 from itertools import islice
 from typing import Any, NamedTuple, Optional
 
 from indexer.errors import DatabaseUnusable, QueryFailed
-from indexer.store.connection import open_reader
-from indexer.store.query import Query
+from indexer.fleet.errors import FleetError
+from indexer.terminal.json_output import to_json
 from indexer.ui.charts.bars import Bars, single_bars
-from indexer.ui.queries.saved import SAVED
+from indexer.ui.pages.failure import in_parts
+from indexer.ui.queries.saved import FLEET_SAVED, SAVED
 from indexer.ui.rendering import text
 from indexer.ui.site import PAGE_SECONDS, Asked, Reply, Site, csv, html, json
 
@@ -42,7 +42,7 @@ def sql(site: Site, asked: Asked) -> Reply:
     if query:
         try:
             result = run_query(site, query)
-        except (QueryFailed, DatabaseUnusable) as error:
+        except (QueryFailed, DatabaseUnusable, FleetError) as error:
             failed = error
     if asked.form != "html":
         return _data(asked, result, failed)
@@ -52,27 +52,28 @@ def sql(site: Site, asked: Asked) -> Reply:
         "sql.html",
         query=query,
         result=result,
-        failed=failed,
-        hint=getattr(failed, "hint", ""),
+        failed=failed and in_parts(failed),
         chart=result and chart_of(result),
-        saved=SAVED,
-        schema=_schema(site),
+        saved=FLEET_SAVED if site.is_fleet else SAVED,
+        schema=site.readers.schema(PAGE_SECONDS),
         shown=_SHOWN,
         seconds=SECONDS,
     )
 
 
 def run_query(site: Site, query: str) -> Result:
-    """Return the rows of a query, up to a limit. Raises QueryFailed or DatabaseUnusable."""
+    """Return the rows of a query, up to a limit.
+
+    Raises QueryFailed, DatabaseUnusable or FleetError.
+    """
     if not _AT_ONCE.acquire(timeout=SECONDS):
         busy = QueryFailed("two queries are running already")
         busy.hint = "Ask again when they are done"
         raise busy
     try:
-        with closing(open_reader(site.base.database_path)) as connection:
-            running = Query(connection, query, SECONDS)
-            rows = [tuple(map(_cell, row)) for row in islice(running.rows(), _MOST_ROWS + 1)]
-            return Result(running.columns, rows[:_MOST_ROWS], len(rows) > _MOST_ROWS)
+        with site.readers.query(query, SECONDS) as answer:
+            rows = [tuple(map(_cell, row)) for row in islice(answer.rows, _MOST_ROWS + 1)]
+            return Result(answer.columns, rows[:_MOST_ROWS], len(rows) > _MOST_ROWS)
     finally:
         _AT_ONCE.release()
 
@@ -80,6 +81,8 @@ def run_query(site: Site, query: str) -> Result:
 def _cell(value: Any) -> Any:
     if isinstance(value, bytes):
         return value[:_MOST_CELL].hex()
+    if isinstance(value, (list, dict)):
+        value = to_json(value)
     return value[:_MOST_CELL] if isinstance(value, str) else value
 
 
@@ -97,24 +100,11 @@ def chart_of(result: Result) -> Optional[Bars]:
     return None
 
 
-def _schema(site: Site) -> dict[str, list[str]]:
-    """Return tables and views with the names of their columns."""
-    sql_text = (
-        "SELECT objects.name, columns.name FROM sqlite_master AS objects,"
-        " pragma_table_info(objects.name) AS columns WHERE objects.type IN ('table', 'view')"
-        " ORDER BY objects.type, objects.name, columns.cid"
-    )
-    schema: dict[str, list[str]] = {}
-    with site.readers.connection(PAGE_SECONDS) as connection:
-        for name, column in connection.execute(sql_text):
-            schema.setdefault(name, []).append(column)
-    return schema
-
-
 def _data(asked: Asked, result: Optional[Result], failed: Optional[Exception]) -> Reply:
     if result is None:
-        reason = str(failed) if failed else "there is no query: say ?q=SELECT..."
-        return json({"error": reason, "hint": getattr(failed, "hint", "")}, 400)
+        nothing = ("there is no query: say ?q=SELECT...", "")
+        reason, hint = in_parts(failed) if failed else nothing
+        return json({"error": reason, "hint": hint}, 400)
     if asked.form == "csv":
         return csv(result.columns, result.rows)
     rows = [dict(zip(result.columns, row)) for row in result.rows]

@@ -29,3 +29,14 @@ SAVED = {
     "Stale runs": "SELECT * FROM stale_runs LIMIT 200",
     "Types of events": _EVENTS,
 }
+
+FLEET_SAVED = {
+    **SAVED,
+    "Failures of the last day": _FAILURES.replace(
+        "strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')",
+        "formatDateTime(now('UTC') - INTERVAL 1 DAY, '%Y-%m-%dT%H:%i:%S')",
+    ),
+    "Hosts that ship": "SELECT host, node, shipped_at, waiting_bytes FROM node_rows FINAL"
+    " ORDER BY shipped_at DESC",
+}
+"""The same in the words of a fleet's centre, and what only it has."""

@@ -42,7 +42,7 @@ class Subject:
 def run(site: Site, asked: Asked) -> Reply:
     """Return the page of a run."""
     run_id = asked.path[len(_PREFIX) :]
-    with site.readers.connection(PAGE_SECONDS) as connection:
+    with site.readers.connection(PAGE_SECONDS, _about(run_id, asked)) as connection:
         subject, form = _find(connection, run_id)
         if subject is None:
             return _no_such_run(site, asked, connection, run_id)
@@ -67,6 +67,12 @@ def run(site: Site, asked: Asked) -> Reply:
         query=asked.query,
         **values,
     )
+
+
+def _about(asked_id: str, asked: Asked) -> list[str]:
+    """Return which runs the page is about, by what the address says of their ids."""
+    run_id = unquote(asked_id) if "%" in asked_id else asked_id
+    return [one for one in (run_id.removesuffix(".json"), asked.get("with")) if one]
 
 
 def _find(connection: sqlite3.Connection, asked_id: str) -> tuple[Optional[Subject], str]:

@@ -1,0 +1,1 @@
+"""The page of a fleet: what differs from the page of one host, and nothing else."""

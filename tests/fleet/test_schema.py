@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from indexer.fleet.schema.layout import REPLICATED, SHARDED, SINGLE, Layout, quoted, text
 from indexer.fleet.schema.script import init_statements, script
 from indexer.fleet.schema.tables import RUNS, SPANS, TABLES
+from indexer.fleet.schema.views import run_spans_of
 from indexer.store.schema.columns import PRICED_COLUMNS, RUN_COLUMNS, SPAN_COLUMNS
 
 CLUSTER = Layout("telemetry", "main", SHARDED)
@@ -76,6 +79,13 @@ def test_layouts_differ_in_nothing_but_where_rows_are() -> None:
     one = [line for line in init_statements(Layout("d", kind=SINGLE)) if "VIEW" in line]
     many = [line for line in init_statements(Layout("d", "c", SHARDED)) if "VIEW" in line]
     assert [line.replace(" ON CLUSTER `c`", "") for line in many] == one
+
+
+def test_spans_of_some_runs_are_asked_of_the_shards_by_one_server() -> None:
+    """A shard that asked all others would be refused, or have a part of the answer."""
+    sql = run_spans_of(CLUSTER, "run_id = 'a'")
+    assert sql.count("run_id = 'a'") == 2
+    assert not re.search(r"(?<!GLOBAL )IN \(SELECT [^)]*FROM `telemetry`", sql)
 
 
 def _of_table(name: str) -> str:

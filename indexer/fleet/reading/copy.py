@@ -13,8 +13,9 @@ from typing import Any
 
 import orjson
 
-from indexer.fleet.schema.layout import in_list
+from indexer.fleet.schema.layout import Layout, in_list
 from indexer.fleet.schema.tables import RUN_ROWS
+from indexer.fleet.schema.views import run_spans_of
 from indexer.fleet.shipping.question import chunks
 from indexer.fleet.wire.client import FleetClient
 from indexer.store.connection import transaction
@@ -53,6 +54,7 @@ class Copy:
         """What was left out, and how to ask for less; for people."""
         self.most = most
         self._client = client
+        self._layout = Layout(client.address.database)
 
     def ask(self, sql: str, values: Mapping[str, Any] | None = None) -> list[list[Any]]:
         """Return rows of the centre. Raises FleetError."""
@@ -103,10 +105,16 @@ class Copy:
         values: Mapping[str, Any] | None = None,
         columns: Sequence[str] = ALL_SPAN_COLUMNS,
         narrower: str = "--since",
+        of: str = "",
     ) -> None:
-        """Copy the newest spans that a condition means. Raises FleetError."""
+        """Copy the newest spans that a condition means. Raises FleetError.
+
+        `of` says of which runs they may be, where that is known, by a condition on their spans'
+        rows: whose usage counts is then asked of those and not of all.
+        """
+        source = f"({run_spans_of(self._layout, of)})" if of else "run_spans"
         rows = self._newest(
-            f"SELECT {', '.join(columns)} FROM run_spans WHERE {where}"
+            f"SELECT {', '.join(columns)} FROM {source} WHERE {where}"
             " ORDER BY start_time DESC, run_id, span_id",
             values or {},
             ("spans", narrower),

@@ -45,7 +45,8 @@ def add_run(copy: Copy, run_id: str, events: int) -> None:
     """Copy what `show` shows: spans, metrics, the last events, and the runs directly inside."""
     of_run = {"run": run_id}
     copy.add_runs("parent_run_id = {run:String}", of_run, "`telemetry sql --fleet`")
-    copy.add_spans("run_id = {run:String}", of_run, narrower="`telemetry sql --fleet`")
+    this = "run_id = {run:String}"
+    copy.add_spans(this, of_run, narrower="`telemetry sql --fleet`", of=this)
     copy.add_metrics("run_id = {run:String}", of_run)
     copy.add_events("run_id = {run:String}", of_run, events)
 
@@ -60,7 +61,8 @@ def add_tree(copy: Copy, run_id: str) -> None:
     traces = [one.trace for one in contexts if one is not None]
     copy.add_runs_named(traces)
     for some in chunks([*inside, *traces], _RUNS_AT_ONCE):
-        copy.add_spans(f"run_id IN ({in_list(some)})", narrower="the id of a run inside it")
+        these = f"run_id IN ({in_list(some)})"
+        copy.add_spans(these, narrower="the id of a run inside it", of=these)
 
 
 def _add_levels(copy: Copy, run_id: str) -> list[str]:

@@ -22,12 +22,13 @@ def add_newest(copy: Copy, among: int = 0) -> None:
     copy.add_runs("true", {}, _LESS)
     oldest = copy.oldest_run() if copy.notes else ""
     copy.add_runs("status = 'running'", {}, _LESS)
-    since = " AND start_time >= {since:String}" if oldest else ""
+    since = "start_time >= {since:String}" if oldest else ""
     copy.add_spans(
-        f"(counted = 1 OR end_time IS NULL){since}",
+        f"(counted = 1 OR end_time IS NULL) AND {since or 'true'}",
         {"since": oldest} if oldest else {},
         USAGE_COLUMNS,
         "`telemetry --fleet usage --since`",
+        of=since,
     )
     copy.add_runs_of_spans()
     copy.add_parents()

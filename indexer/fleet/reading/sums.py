@@ -9,6 +9,7 @@ from indexer.fleet.reading.conditions import runs_of
 from indexer.fleet.reading.copy import USAGE_COLUMNS, Copy
 from indexer.fleet.reading.family import add_found
 from indexer.fleet.schema.layout import in_list
+from indexer.fleet.schema.tables import SPAN_ROWS
 from indexer.store.run_queries import STALE, RunFilter, count_runs, newest_stale
 from indexer.store.spans.prices import set_price_version
 
@@ -34,17 +35,17 @@ def add_chosen(copy: Copy, chosen: RunFilter, silent_since: str) -> None:
 
 def add_usage(copy: Copy, since: Optional[str], *, needs_runs: bool = True) -> None:
     """Copy the calls that count and began since a time, and their runs if they are needed."""
-    which = "counted = 1" + ("" if since is None else " AND start_time >= {since:String}")
+    recent = "" if since is None else "start_time >= {since:String}"
     values = {} if since is None else {"since": since}
     versions = copy.ask(
-        f"SELECT DISTINCT price_version FROM run_spans WHERE {which} AND price_version IS NOT NULL"
-        " ORDER BY 1",
+        f"SELECT DISTINCT price_version FROM {SPAN_ROWS} FINAL"
+        f" WHERE price_version IS NOT NULL AND {recent or 'true'} ORDER BY 1",
         values,
     )
     if versions:
         # Hosts may have price data of different versions.
         set_price_version(copy.connection, ", ".join(str(one) for (one,) in versions))
-    copy.add_spans(which, values, USAGE_COLUMNS)
+    copy.add_spans(f"counted = 1 AND {recent or 'true'}", values, USAGE_COLUMNS, of=recent)
     if needs_runs:
         copy.add_runs_of_spans()
 
@@ -54,10 +55,11 @@ def add_period(copy: Copy, chosen: RunFilter, before: str, silent_since: str) ->
     add_chosen(copy, replace(chosen, since=before), silent_since)
     copy.add_runs(*runs_of(RunFilter(status=STALE), silent_since), "`telemetry runs --fleet`")
     period = {"since": chosen.since or "", "until": chosen.until or "~"}
-    within = f"start_time >= {{since:String}} AND start_time < {{until:String}} AND {_IS_SUMMED}"
-    copy.add_spans(within, period, USAGE_COLUMNS)
+    within = "start_time >= {since:String} AND start_time < {until:String}"
+    copy.add_spans(f"{within} AND {_IS_SUMMED}", period, USAGE_COLUMNS, of=within)
     copy.add_runs_of_spans()
     newest = newest_stale(copy.connection, _STALE_SHOWN)
     if newest:
-        copy.add_spans(f"run_id IN ({in_list(newest)})", columns=USAGE_COLUMNS)
+        these = f"run_id IN ({in_list(newest)})"
+        copy.add_spans(these, columns=USAGE_COLUMNS, of=these)
     copy.add_parents()

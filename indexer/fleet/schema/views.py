@@ -52,22 +52,39 @@ FROM (
 )"""
 
 
-def _current(layout: Layout, table: str) -> str:
+def run_spans_of(layout: Layout, which: str) -> str:
+    """Return the query of `run_spans` for runs that have a span which a condition means.
+
+    Beyond those it reads the runs that claim one of their calls, and no others; `which` is on the
+    columns of the table. GLOBAL: the shards are asked by one server, and not by each other.
+    """
+    table = layout.name(SPAN_ROWS)
+    meant = f"SELECT run_id FROM {table} WHERE {which}"
+    their_calls = f"SELECT arrayJoin(calls) FROM {table} WHERE run_id GLOBAL IN ({meant})"
+    claiming = f"SELECT run_id FROM {table} ARRAY JOIN calls AS call"
+    return _run_spans(
+        layout,
+        f"WHERE run_id GLOBAL IN ({meant})"
+        f" OR run_id GLOBAL IN ({claiming} WHERE call GLOBAL IN ({their_calls}))",
+    )
+
+
+def _current(layout: Layout, table: str, where: str = "") -> str:
     """Return the query for the rows that still stand.
 
     A run whose rows were all made anew has a generation: what is older than that is gone.
     """
     return f"""SELECT * FROM (
     SELECT *, max(generation) OVER (PARTITION BY run_id) AS newest
-    FROM {layout.name(table)} FINAL
+    FROM {layout.name(table)} FINAL {where}
   ) WHERE version >= newest"""
 
 
-def _run_spans(layout: Layout) -> str:
+def _run_spans(layout: Layout, where: str = "") -> str:
     """A call that several spans claim counts where the claim is strongest, whatever its host."""
     columns = ", ".join((*SPAN_COLUMNS, "is_owner", "counted", *PRICED_COLUMNS))
     return f"""WITH standing AS (
-  {_current(layout, SPAN_ROWS)}
+  {_current(layout, SPAN_ROWS, where)}
 ),
 claims AS (
   SELECT run_id, span_id, (claim, run_id, span_id) AS own, call

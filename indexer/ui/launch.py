@@ -55,23 +55,24 @@ def serve(base: Base, serving: Serving, say: Callable[[str], None]) -> None:
     Raises NotServed, FleetError or OSError.
     """
     _check_loopback(serving.host)
-    source = _source(base, serving)
-    listener = _listen(serving)
-    with closing(listener), closing(Supervisor(base, serving.commands)) as supervisor:
+    with (
+        closing(_listen(serving)) as listener,
+        closing(Supervisor(base, serving.commands)) as supervisor,
+        closing(Application(base, _source(base, serving))) as application,
+    ):
         port = listener.getsockname()[1]
         host = f"[{serving.host}]" if ":" in serving.host else serving.host
         address = Address(load_address(base).secret, f"http://{host}:{port}")
         save_address(base, address)
-        with closing(Application(base, source)) as application:
-            app = application.guarded(Door(address.secret, port), port)
-            server = make_server(app, application.end_streams)
-            with server.capture_signals():
-                supervisor.start()
-                link = address.link()
-                say(link)
-                if serving.opens:
-                    webbrowser.open(link)
-                server.run(sockets=[listener])
+        app = application.guarded(Door(address.secret, port), port)
+        server = make_server(app, application.end_streams)
+        with server.capture_signals():
+            supervisor.start()
+            link = address.link()
+            say(link)
+            if serving.opens:
+                webbrowser.open(link)
+            server.run(sockets=[listener])
 
 
 def _source(base: Base, serving: Serving) -> Source:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from indexer.system.base import Base
+from telemetry_core import TelemetryClient, TelemetryConfig
+from tests.support.centre import Host
 from tests.support.cli import Cli, Ran
 from tests.support.clickhouse import Centre, Server
-from tests.support.fleet import SHARED, Fleet, make_fleet
+from tests.support.fleet import SHARED, Fleet, configure, make_fleet
 
 pytestmark = pytest.mark.needs("clickhouse")
 
@@ -156,3 +160,29 @@ def test_reading_sends_nothing_to_the_centre_but_questions(fleet: Fleet, capsys)
     assert asked
     assert all(sql.startswith("SELECT") for sql in asked)
     assert sorted(fleet.reader.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["it's", "back\\slash", "tab\tand\nline", "{a:String}", "é 100%", ""]
+)
+def test_names_are_names_whatever_is_in_them(
+    name: str, centre: Centre, hosts: Path, capsys
+) -> None:
+    """Of agents and runs, as they are asked for and as they come."""
+    client = TelemetryClient(TelemetryConfig.for_base(hosts / "one", {"TELEMETRY_GIT": "false"}))
+    run_id = client.start_run(name or "other", "job", run_id=f"run {name}")
+    with client.track_run("child", "job", parent_run_id=run_id) as run, run.span("step"):
+        pass
+    client.end_run(run_id)
+    Host(Base(client.config), centre).ship()
+    configure(hosts / "reader", centre)
+    here, there = Cli(hosts / "one", capsys), Cli(hosts / "reader", capsys)
+    for words in (
+        ("runs", "--agent", name, "--json"),
+        ("show", f"run {name}", "--json"),
+        ("tree", f"run {name}", "--json"),
+        ("runs", "--parent", f"run {name}", "--json"),
+        ("stats", "--job", name),
+    ):
+        found, expected = there("--fleet", *words), here(*words)
+        assert (found.out, found.err, found.code) == (expected.out, expected.err, expected.code)

@@ -19,7 +19,7 @@ from indexer.daemon.loop import Daemon
 from indexer.database.freshness import index_once
 from indexer.database.opening import open_or_rebuild
 from indexer.database.rebuild import rebuild
-from indexer.errors import DatabaseUnreachable, DatabaseUnusable
+from indexer.errors import AlreadyRunning, DatabaseUnreachable, DatabaseUnusable
 from indexer.health.health import check_health
 from indexer.store.connection import open_reader, open_writer
 from indexer.store.status import read_status
@@ -53,7 +53,17 @@ def _delete(*suffixes: str) -> Callable[[Path], None]:
 
 def _delete_and_rebuild(path: Path) -> None:
     _delete("-shm")(path)
-    rebuild(Base(TelemetryConfig.for_base(path.parent.parent)))
+    base = Base(TelemetryConfig.for_base(path.parent.parent))
+    # The daemon may have noticed first, and be rebuilding.
+    eventually(lambda: _is_rebuilt(base))
+
+
+def _is_rebuilt(base: Base) -> bool:
+    try:
+        rebuild(base)
+    except AlreadyRunning:
+        return False
+    return True
 
 
 _DAMAGE: dict[str, Callable[[Path], None]] = {

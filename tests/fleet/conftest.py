@@ -31,6 +31,14 @@ def centre(server: Server) -> Iterator[Centre]:
     centre.client.close()
 
 
+@pytest.fixture(scope="module")
+def module_centre(server: Server) -> Iterator[Centre]:
+    """A centre for all tests of a module; another one where the module is begun again."""
+    centre = Centre(server, f"centre_{next(_NUMBERS)}")
+    yield centre
+    centre.client.close()
+
+
 @pytest.fixture
 def hosts(tmp_path: Path) -> Path:
     """A directory for the bases of several hosts."""

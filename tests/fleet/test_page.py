@@ -50,11 +50,9 @@ PAGES = (
 
 
 @pytest.fixture(scope="module")
-def fleet(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(module_centre: Centre, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """Three hosts that shipped."""
-    centre = Centre(server, "page")
-    yield make_fleet(tmp_path_factory.mktemp("page"), centre)
-    centre.client.close()
+    return make_fleet(tmp_path_factory.mktemp("page"), module_centre)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.centre import Host
 from tests.support.cli import Cli, Ran
-from tests.support.clickhouse import Centre, Server
+from tests.support.clickhouse import Centre
 from tests.support.fleet import SHARED, Fleet, configure, make_fleet
 
 pytestmark = pytest.mark.needs("clickhouse")
@@ -74,11 +73,9 @@ QUESTIONS = (
 
 
 @pytest.fixture(scope="module")
-def fleet(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(module_centre: Centre, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """Three hosts that shipped."""
-    centre = Centre(server, "reading")
-    yield make_fleet(tmp_path_factory.mktemp("reading"), centre)
-    centre.client.close()
+    return make_fleet(tmp_path_factory.mktemp("reading"), module_centre)
 
 
 def both(fleet: Fleet, capsys: pytest.CaptureFixture[str], question: str) -> tuple[Ran, Ran]:

@@ -48,7 +48,7 @@ def add_page_of_run(copy: Copy, wanted: str) -> None:
     copy.add_parents()
 
 
-_BEFORE = f"""(agent_name, job_type) IN (
+_BEFORE = f"""(agent_name, job_type) GLOBAL IN (
   SELECT agent_name, job_type FROM {RUN_ROWS} FINAL WHERE run_id = {{run:String}})
 AND start_time <= (SELECT any(start_time) FROM {RUN_ROWS} FINAL WHERE run_id = {{run:String}})"""
 

@@ -59,8 +59,9 @@ class _Found:
 
 def _look(site: Site, by: str, since: str) -> _Found:
     period = Period(condition_of(RunFilter(since=since, show="all")).since or "")
-    deadline = Deadline(_SECONDS)
     with site.readers.connection(PAGE_SECONDS) as connection:
+        # Not before: a connection to a fleet has its rows copied first.
+        deadline = Deadline(_SECONDS)
         table = usage_by(connection, by, period, deadline)
         earlier = _before(period)
         if earlier is None or by == "day" or table.searched_to:

@@ -6,8 +6,10 @@ by SQLite: it goes on with what it has in memory.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
+from typing import Optional
 
 from indexer.errors import DatabaseDamaged, DatabaseUnreachable, DatabaseUnusable
 from indexer.store.connection import reading
@@ -23,6 +25,7 @@ class SessionChecks:
         self._connection = connection
         self._identity = identity(path)
         self._companions = self._find_companions()
+        self._seen_in: Optional[list[tuple[int, ...]]] = None
 
     def is_in_place(self) -> bool:
         """Whether the open database is still the file that readers would open."""
@@ -35,7 +38,14 @@ class SessionChecks:
             raise DatabaseDamaged(f"{self._path}: its write-ahead log was deleted or replaced")
 
     def check_readers_see_writes(self) -> None:
-        """Raise DatabaseDamaged unless a new connection sees what this one has written."""
+        """Raise DatabaseDamaged unless a new connection sees what this one has written.
+
+        Nothing is opened while the files are as they were when that was last seen: a reader
+        leaves a mark in the shared memory, which is a page written to the disk.
+        """
+        state = self._state()
+        if state is not None and state == self._seen_in:
+            return
         try:
             with reading(self._path) as reader:
                 is_seen = read_status(reader) == read_status(self._connection)
@@ -46,6 +56,20 @@ class SessionChecks:
             raise DatabaseDamaged(f"readers cannot open what is written: {error}") from error
         if not is_seen:
             raise DatabaseDamaged(f"{self._path}: readers do not see what is written")
+        self._seen_in = state
+
+    def _state(self) -> Optional[list[tuple[int, ...]]]:
+        """Return what changes with the content and permissions of the files; None if unknown."""
+        # Not of the shared memory, which SQLite changes without the kernel's knowledge; and not
+        # when a file's owner was last set, which SQLite does for root each time it opens one.
+        names = [f"{self._path}{end}" for end in ("", "-wal", "-journal")]
+        try:
+            found = [os.stat(name) for name in names if os.path.exists(name)]
+        except OSError:
+            return None
+        return [
+            (one.st_ino, one.st_size, one.st_mtime_ns, one.st_mode, one.st_uid) for one in found
+        ]
 
     def _find_companions(self) -> list[tuple[int, int]]:
         return [identity(f"{self._path}{suffix}") for suffix in ("-wal", "-shm")]

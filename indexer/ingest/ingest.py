@@ -15,7 +15,7 @@ from typing import Callable, NamedTuple, Optional
 from indexer.ingest.apply import fold_into_rows
 from indexer.ingest.batch import Batch
 from indexer.ingest.collector import collector_paused
-from indexer.log.cursor import Cursor, is_unchanged
+from indexer.log.cursor import Cursor, is_log_unchanged, is_unchanged
 from indexer.log.decode import Ordinals
 from indexer.log.reader import FileChanged, Portion, lines_before, read_portions
 from indexer.log.renames import find_renamed, preserves_order, was_replaced
@@ -124,8 +124,10 @@ class Ingest:
 
     def _portions(self, problems: list[str]) -> Iterator[tuple[Segment, Optional[Cursor], Portion]]:
         """Yield what is new in the log, each portion with the cursor that it began from."""
-        files = [f for f in list_segments(self._log_directory) if f.name not in self._omit]
         known = self._cursors()
+        if not self._omit and is_log_unchanged(self._log_directory, known):
+            return
+        files = [f for f in list_segments(self._log_directory) if f.name not in self._omit]
         changed = _changed_segments(files, known)
         if self._follow(files, changed, known):
             known = self._cursors()

@@ -135,9 +135,13 @@ def _segment_or_unread(file_name: str, location: str) -> Segment | UnreadFile | 
         return Segment(name, location, 0, 0, 0, 0)
     if not stat.S_ISREG(status.st_mode):
         return UnreadFile(name, "it is not a regular file")
+    return Segment(name, location, *file_identity(status), status.st_size, changed_at(status))
+
+
+def changed_at(status: os.stat_result) -> int:
+    """Return when a file was last changed, in nanoseconds."""
     # On Windows `st_ctime` is when the file was made.
-    changed = status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
-    return Segment(name, location, *file_identity(status), status.st_size, changed)
+    return status.st_ctime_ns if os.name == "posix" else status.st_mtime_ns
 
 
 def file_identity(status: os.stat_result) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Callable
 
@@ -334,3 +334,25 @@ def test_what_is_folded_without_a_target_is_queued_for_none(forwarding: Telemetr
         view.run_pass()
         assert queued_for(view.connection) is None
         assert view.is_outbox_complete(), "nothing is due where no target is configured"
+
+
+def test_readers_are_asked_again_only_once_the_files_have_changed(
+    view: Session, client: TelemetryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon at rest opens nothing, which would write; after a write or a change it looks."""
+    looks: list[Path] = []
+
+    def look(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+        looks.append(path)
+        return database.reading(path)
+
+    monkeypatch.setattr("indexer.database.session_checks.reading", look)
+    view.check_readers_see_writes()
+    view.check_readers_see_writes()
+    assert len(looks) == 1
+    view.update_status(last_error="anything")
+    view.check_readers_see_writes()
+    assert len(looks) == 2
+    os.utime(client.config.database_path, ns=(1, 1))
+    view.check_readers_see_writes()
+    assert len(looks) == 3

@@ -1,4 +1,3 @@
-from types import ModuleType
 from typing import Any, Callable, Optional, Union
 
 from telemetry_core.fast_append import OpenFile
@@ -6,15 +5,31 @@ from telemetry_core.redaction import Redactor
 
 INTERFACE: int
 
+# The row of each line that is spelled as our writer's are, None for any other; and where those
+# others are: their index and offset. `offset` is that of the first line.
+def usual_rows(
+    lines: list[bytes],
+    file: int,
+    offset: int,
+    loads: Callable[[bytes], Any],
+    dumps: Callable[[Any], bytes],
+    /,
+) -> tuple[list[Optional[tuple[Any, ...]]], list[tuple[int, int]]]: ...
+
 class Ticker:
-    def seed(self, time: ModuleType, name: str, counter: int, bits: int, /) -> None: ...
-    def next(self) -> tuple[str, str, str]: ...
+    def seed(self, counter: int, bits: int, /) -> None: ...
+    def next(self, now: int, /) -> tuple[str, str, str]: ...
 
 class Appender:
     def arm(
         self,
-        means: tuple[str, Callable[[Any], bytes], Callable[[], bool], Callable[[], None]],
-        screen: tuple[Optional[Redactor], Optional[bytes]],
+        means: tuple[
+            Callable[[Any], bytes],
+            Callable[[], bool],
+            Callable[[], None],
+            Optional[Redactor],
+            Optional[bytes],
+        ],
         lock: OpenFile,
         log: OpenFile,
         day: str,
@@ -27,10 +42,10 @@ class Appender:
     def disarm(self) -> tuple[int, int]: ...
     def emit(
         self,
-        kind: str,
-        run_id: str,
+        head: Optional[bytes],
         data: dict[str, Any],
         tick: Union[Ticker, tuple[str, str, str], None],
+        now: int,
         redactor: Optional[Redactor],
         is_synced: bool,
         budget: float,

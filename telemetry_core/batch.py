@@ -6,6 +6,7 @@ are in memory until they are written.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
@@ -30,9 +31,11 @@ class Batch:
         self._recorder = recorder
         self._subject = run_id_of(run_id)
         self._source = own_source()
-        self._fast = None if recorder.writer.fast is None else recorder.writer.fast.emit
+        fast = recorder.writer.fast
+        self._fast = None if fast is None else fast.emit
+        self._head = None if fast is None else fast.head_of(RUN_EVENT, self._subject)
         # Asked for once: at the interpreter's very end the names of this module are None.
-        self._ticker, self._redactor = CLOCK.ticker, redaction.active
+        self._ticker, self._now, self._redactor = CLOCK.ticker, time.time_ns, redaction.active
         # One buffer: with a list of lines the memory of each is new to the processor.
         self._lines = bytearray()
         self._data = bytearray()
@@ -75,14 +78,15 @@ class Batch:
 
         A usual one is encoded by the extension, in as few steps as can be; any other by `add`.
         """
-        fast, ticker, redactor = self._fast, self._ticker, self._redactor
+        fast, head, redactor = self._fast, self._head, self._redactor
+        ticker, now = self._ticker, self._now
         for event in events:
             if fast is None or type(event) is not tuple or len(event) != 2:
                 self.add(event)
                 continue
             data = {"event_type": event[0], "payload": event[1]}
             try:
-                made = fast(RUN_EVENT, self._subject, data, ticker, redactor, False, -1.0)
+                made = fast(head, data, ticker, now(), redactor, False, -1.0)
             except MemoryError:
                 made = None
             if made is None or isinstance(made, str):

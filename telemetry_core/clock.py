@@ -104,11 +104,12 @@ class CompiledClock(Clock):
 
     def reseed(self) -> None:
         """Start over as a process of its own."""
-        self.ticker.seed(time, "time_ns", *_random_bits())  # type: ignore[union-attr]  # it has one
+        self.ticker.seed(*_random_bits())  # type: ignore[union-attr]  # it has one
 
     def next(self) -> tuple[str, str, str]:
         """Return id, time and day."""
-        return self.ticker.next()  # type: ignore[union-attr]  # it has one
+        # Asked here: what froze the clock has frozen ours.
+        return self.ticker.next(time.time_ns())  # type: ignore[union-attr]  # it has one
 
 
 def _random_bits() -> tuple[int, int]:

@@ -16,6 +16,7 @@ from telemetry_core import redaction
 from telemetry_core.append_file import AppendFile
 from telemetry_core.process import own_source
 from telemetry_core.redaction import Redactor
+from telemetry_core.run_id import run_id_of
 from telemetry_core.speed import new_appender
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 OpenFile = tuple[int, int, int]
 """A descriptor, and the device and inode of the file that was opened."""
+
+
+_MOST_HEADS = 1_000
 
 
 class Mutex(Protocol):
@@ -60,6 +64,8 @@ class FastAppend:
         self._appender = appender
         self.emit = appender.emit
         """Append an event, if the extension has the files and can do it alone."""
+        self.heads: dict[tuple[str, str], Optional[bytes]] = {}
+        """What was made by `head_of`, by kind and run id."""
         self._screen: tuple[Optional[Redactor], Optional[bytes]] = (None, None)
         self._acquire: Callable[[], bool] = bool
         self._release: Callable[[], None] = lambda: None
@@ -67,7 +73,23 @@ class FastAppend:
     def begin(self, mutex: Mutex) -> None:
         """Take turns by `mutex`, and have no files yet: in a new process, nothing else is ours."""
         self._appender.disarm()
+        self.heads = {}
         self._acquire, self._release = partial(mutex.acquire, False), mutex.release
+
+    def head_of(self, kind: str, run_id: str) -> Optional[bytes]:
+        """Return what stands between id and time in the lines of a kind and run.
+
+        None where a text has no encoding: then Python makes the line.
+        """
+        names = {"source": own_source(), "type": kind, "subject": run_id_of(run_id)}
+        try:
+            head = orjson.dumps(names)[1:-1] + b',"time":"'
+        except TypeError:
+            return None
+        if len(self.heads) >= _MOST_HEADS:
+            self.heads = {}
+        self.heads[kind, run_id] = head
+        return head
 
     def take_over(self) -> Done:
         """Have the files in Python from now on."""
@@ -79,9 +101,9 @@ class FastAppend:
         if redactor is not self._screen[0]:
             self._screen = (redactor, None if redactor is None else redactor.screen())
         if redactor is None or self._screen[1] is not None:
-            means = (own_source(), orjson.dumps, self._acquire, self._release)
+            means = (orjson.dumps, self._acquire, self._release, *self._screen)
             can_sync = file.name_is_synced
-            self._appender.arm(means, self._screen, lock, file.identity, day, end, can_sync, *turn)
+            self._appender.arm(means, lock, file.identity, day, end, can_sync, *turn)
 
 
 def new_fast_append() -> Optional[FastAppend]:

@@ -6,6 +6,7 @@ counts what went wrong in us.
 
 from __future__ import annotations
 
+import time
 from typing import Any, Optional
 
 from telemetry_core import notices, redaction
@@ -29,7 +30,7 @@ class Recorder:
         self.writer: Writer = writer_for(config.ndjson_dir, host_name())
         self.budget = min(max(config.lock_budget_ms, 0.0), _MAX_BUDGET_MS) / 1000
         """Seconds that one call may wait for locks."""
-        self._fast = None if self.writer.fast is None else self.writer.fast.emit
+        self._fast = self.writer.fast
         self.sync = config.durability == "fsync"
         self.errors = 0
         """Our own failures and wrong arguments, since the client was created."""
@@ -45,10 +46,13 @@ class Recorder:
         max_bytes: int = MAX_LINE_BYTES,
     ) -> Optional[str]:
         """Append one event; return its id if the log has it, None if it waits in memory."""
-        if self._fast is not None and not extensions:
+        fast = self._fast
+        if fast is not None and not extensions and type(run_id) is str:
+            head = fast.heads.get((kind, run_id)) or fast.head_of(kind, run_id)
+            when = tick or CLOCK.ticker
             # Of lines that it makes, none is longer than `max_bytes`.
-            made = self._fast(
-                kind, run_id, data, tick or CLOCK.ticker, redaction.active, self.sync, self.budget
+            made = fast.emit(
+                head, data, when, time.time_ns(), redaction.active, self.sync, self.budget
             )
             if isinstance(made, str):
                 return made

@@ -16,10 +16,12 @@ from telemetry_core.secret_shapes import BOUNDARY, SHAPES, URL_PASSWORD
 _PAIRS = 256 * 256
 _ANCHORS = 256
 _IN_CHAIN = 12
-_LONGEST = 28
-_ENTRY = _LONGEST + 4
+_LONGEST = 31
+_ENTRY = 32 + 4
 # What has to stand around an anchor.
-_ANYWHERE, _NAME, _WORD = range(3)
+_ANYWHERE, _NAME, _WORD, _URL = range(4)
+_SMALL = 0x20
+"""The bit by which a small letter differs from its capital one."""
 _WEBHOOK = b"hooks.slack"
 _COMMON = (
     b"th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le"
@@ -41,7 +43,7 @@ def screen_of(names: Iterable[Name] = ()) -> Optional[bytes]:
 
     None where one of these is too short or too long for it, or where there are too many.
     """
-    anchors = [*_of_shapes(), *_of_names((*NAMES, *names))]
+    anchors = [_Anchor(b"://", False, _URL), *_of_shapes(), *_of_names((*NAMES, *names))]
     if not all(3 <= len(anchor.text) <= _LONGEST for anchor in anchors):
         return None
     entries = [bytes(_ENTRY)]
@@ -84,8 +86,9 @@ def _spellings(anchor: _Anchor, offset: int) -> set[int]:
 
 
 def _entry(anchor: _Anchor, offset: int) -> bytes:
-    numbers = (len(anchor.text), anchor.folds, offset, anchor.rule)
-    return anchor.text.ljust(_LONGEST, b"\0") + bytes(numbers)
+    fold = _SMALL if anchor.folds else 0
+    text = bytes(char | fold for char in anchor.text)
+    return text.ljust(32, b"\0") + bytes((len(text), fold, offset, anchor.rule))
 
 
 def _commonness(anchor: _Anchor, at: int) -> int:

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 if TYPE_CHECKING:
     from telemetry_core._speed import Appender, Ticker
 
+UsualRows = Callable[
+    [list[bytes], int, int, Callable[[bytes], Any], Callable[[Any], bytes]],
+    tuple[list[Optional[tuple[Any, ...]]], list[tuple[int, int]]],
+]
+"""Makes rows of lines; see `usual_rows` in _speed.pyi."""
+
 PURE_VARIABLE = "TELEMETRY_PURE"
 """Set to anything but 0: nothing compiled is used. Read once, at the first import."""
 _OLDEST = (3, 10)
-_INTERFACE = 2
+_INTERFACE = 3
 """What the extension has to have; one that was built of other sources is not used."""
 
 
@@ -57,3 +63,12 @@ def new_appender() -> Optional[Appender]:
     from telemetry_core._speed import Appender
 
     return Appender()
+
+
+def usual_rows_in_c() -> Optional[UsualRows]:
+    """Return what makes rows of usual lines in C, None where the extension is not used."""
+    if WHY_PURE:
+        return None
+    from telemetry_core._speed import usual_rows
+
+    return usual_rows

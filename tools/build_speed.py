@@ -19,30 +19,29 @@ from typing import Any, Optional
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-EXTENSIONS = ("telemetry_core/_speed",)
-"""Each is built of one file `.c`, as one file `.abi3.so` for every CPython from 3.10 on."""
+_SOURCES = ("telemetry_core/_speed.c", "telemetry_core/_decode.c")
+_TARGET = "telemetry_core/_speed.abi3.so"
+"""One file for every CPython from 3.10 on."""
 
 _FLAGS = ("-O2", "-std=c11", "-Wall", "-Wextra", "-fPIC", "-shared", "-fvisibility=hidden")
 _SECONDS = 300
 
 
 class SpeedHook(BuildHookInterface[Any]):
-    """Puts the compiled extensions into a wheel, or next to their sources."""
+    """Puts the compiled extension into a wheel, or next to its sources."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile; a wheel with all extensions is no longer pure."""
-        root = Path(self.root)
+        """Compile; a wheel with the extension is no longer pure."""
+        sources = [Path(self.root, name) for name in _SOURCES]
         if version == "editable":
-            for name in EXTENSIONS:
-                compiled(root / f"{name}.c", root / f"{name}.abi3.so")
+            compiled(sources, Path(self.root, _TARGET))
             return
         self._directory = tempfile.mkdtemp(prefix="build-")
-        built = {name: Path(self._directory, Path(name).name) for name in EXTENSIONS}
-        if all(compiled(root / f"{name}.c", file) for name, file in built.items()):
-            for name, file in built.items():
-                build_data["force_include"][str(file)] = f"{name}.abi3.so"
+        built = Path(self._directory, Path(_TARGET).name)
+        if compiled(sources, built):
+            build_data["force_include"][str(built)] = _TARGET
             build_data["pure_python"] = False
             build_data["tag"] = f"cp310-abi3-{_platform()}"
 
@@ -51,9 +50,9 @@ class SpeedHook(BuildHookInterface[Any]):
         shutil.rmtree(getattr(self, "_directory", ""), ignore_errors=True)
 
 
-def compiled(source: Path, target: Path) -> bool:
-    """Compile one extension; return whether it is there, and whole."""
-    command = _command(source)
+def compiled(sources: list[Path], target: Path) -> bool:
+    """Compile the extension; return whether it is there, and whole."""
+    command = _command(sources)
     target.unlink(missing_ok=True)
     if command is None:
         return False
@@ -69,8 +68,8 @@ def compiled(source: Path, target: Path) -> bool:
     return True
 
 
-def _command(source: Path) -> Optional[list[str]]:
-    """Return what compiles `source`, None where the extension is not for this Python."""
+def _command(sources: list[Path]) -> Optional[list[str]]:
+    """Return what compiles the sources, None where the extension is not for this Python."""
     compiler = shlex.split(os.environ.get("CC", "cc"))
     is_ours = (
         sys.platform == "linux"
@@ -87,7 +86,7 @@ def _command(source: Path) -> Optional[list[str]]:
         *_FLAGS,
         *shlex.split(os.environ.get("CFLAGS", "")),
         f"-I{headers}",
-        str(source),
+        *map(str, sources),
     ]
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import gc
 import itertools
 import sys
+import time
 
 import pytest
 
 from telemetry_core import redaction, speed
-from telemetry_core.clock import CLOCK
+from telemetry_core.clock import CLOCK, new_clock
 from tests.support.process import run
 from tests.support.trees import Colour, Shout
 
@@ -142,21 +143,35 @@ def test_no_call_leaks_a_reference(client, tmp_path, pytestconfig):
         *({"a": 1}, {1: 2}, {"password": "hunter22"}),
         {"a": [1, (2.5, None)], "b": {"c": "d" * 2_000}},
     )
-    texts = ("run", "r\u00fcn", "", 'a"b', "x" * 2_000, None, 5, Shout("x"))
+    heads = (fast.head_of("run.event", "r\u00fcn"), b"", b"\0", b"%s" * 2_000, None, 5, Shout("x"))
+    nows = (0, 2**63 - 1, -(2**63), 2**64, "now", 1.5)
+    other = new_clock().ticker
     ticks = (ticker, tick, None, tick[:2], ("a", "b", "c"), (1, 2, 3), 7)
-    combinations = list(itertools.product(texts, trees, ticks, (redactor, None), (-1.0, 0.05)))
+    combinations = list(itertools.product(heads, trees, ticks, (redactor, None), (-1.0, 0.05)))
 
     def round_of_calls():
-        for run_id, tree, when, whose, budget in combinations:
-            emit("run.event", run_id, tree, when, whose, False, budget)
-            emit(run_id, "run", tree, when, whose, True, budget)
+        for number, (head, tree, when, whose, budget) in enumerate(combinations):
+            for is_synced in (False, True):
+                # The process's own clock must not be set to the year 2262.
+                clock = other if when is ticker and number % 2 else when
+                now = nows[number % len(nows)] if clock is other else time.time_ns()
+                emit(head, tree, clock, now, whose, is_synced, budget)
         client.log_event("run", "e")
-        ticker.next()
+        ticker.next(time.time_ns())
         gc.collect()
 
     for _ in range(3):
         round_of_calls()
-    things = [*trees, *texts, *ticks, redactor, fast._appender, fast._acquire, fast._screen[1]]
+    things = [
+        *trees,
+        *heads,
+        *ticks,
+        other,
+        redactor,
+        fast._appender,
+        fast._acquire,
+        fast._screen[1],
+    ]
     before, blocks = [sys.getrefcount(one) for one in things], sys.getallocatedblocks()
     rounds = 20 + int(4 * pytestconfig.getoption("fuzz_seconds"))
     for _ in range(rounds):

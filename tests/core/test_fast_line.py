@@ -42,7 +42,8 @@ def make(tmp_path_factory):
         if redaction.active is not redactor:
             redaction.active = redactor
             fast.hand_over(file.identity, file, "20261126", 0, Turn(0.0, 0))
-        found = fast.emit(kind, run_id, data, tick, redactor, False, -1.0)
+        head = fast.head_of(kind, run_id)
+        found = fast.emit(head, data, tick, 0, redactor, False, -1.0)
         assert found is None or (found[0], found[2], found[3]) == (TICK[0], TICK[2], -1.0)
         return found and found[1]
 

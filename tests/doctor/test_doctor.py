@@ -19,6 +19,8 @@ from indexer.doctor import clock, dependencies, disk, inotify, mounts, settings
 from indexer.doctor import sqlite as sqlite_check
 from indexer.doctor.examination import CHECKS
 from indexer.doctor.subject import Subject
+from indexer.store.connection import reading
+from indexer.store.status import read_status
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tests.support.cli import COMMAND, Cli, Ran, at_terminal, in_process
@@ -82,6 +84,8 @@ def test_nothing_is_changed(base, cli, client, state):
     if state.startswith("daemon"):
         daemon = start_daemon(base, 3600)
         eventually(lambda: (base / "db" / "telemetry.sqlite-wal").exists())
+        # It has begun, and has nothing more to write.
+        eventually(lambda: _heartbeat(base) is not None)
         # Stopped, it writes no heartbeat meanwhile; killed, it leaves its files behind.
         daemon.send_signal(signal.SIGKILL if state == "daemon killed" else signal.SIGSTOP)
         eventually(lambda: state_of(daemon.pid) in "TZ")
@@ -93,6 +97,11 @@ def test_nothing_is_changed(base, cli, client, state):
         if daemon is not None:
             daemon.kill()
             daemon.communicate()
+
+
+def _heartbeat(base):
+    with reading(base / "db" / "telemetry.sqlite") as connection:
+        return read_status(connection).get("heartbeat")
 
 
 def _without_directories(base):

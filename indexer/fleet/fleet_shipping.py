@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from indexer.outbox.target import Target
 
 _GRACE_SECONDS = 2.0
+_LINGER_SECONDS = 2.0
+"""After all was shipped: every insert is a part that the centre has to merge, so that many hosts
+with little to say each would cost it more than few with much."""
 
 
 class FleetShipping:
@@ -111,7 +114,7 @@ class CentreShipping:
         # Beyond that the breaker says when; before, a round that failed is not made again at once.
         self._retry_at = now + backoff(active.breaker.state.failures, jitter)
         if not active.breaker.state.failures:
-            self._retry_at = 0.0
+            self._retry_at = now + _LINGER_SECONDS if outcome.round.is_last else 0.0
         session.write(lambda connection: save_state(connection, active.state))
 
     def _begin(self, session: Session) -> ActiveTarget:

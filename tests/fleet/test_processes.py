@@ -172,6 +172,43 @@ def test_an_outage_costs_a_host_nothing_but_lag(
     assert host.verified().is_equal
 
 
+def test_a_host_with_little_to_say_does_not_say_it_at_once(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes within two seconds of the last shipment goes as one: an insert is a part."""
+    host = fleet.host()
+    point_at(host.base, fleet.centre)
+    clock = mock.Mock(wraps=time)
+    now = [time.time()]
+    clock.time.side_effect = lambda: now[0]
+    monkeypatch.setattr(fleet_shipping, "time", clock)
+    heard = threading.Event()
+    shipping = FleetShipping(host.base, heard.set)
+    runs = "SELECT count() FROM run_rows FINAL"
+    with closing(open_or_rebuild(host.base)) as session:
+
+        def step() -> None:
+            session.run_pass()
+            shipping.step(session)
+
+        host.append(_work("first", 0))
+        step()
+        assert heard.wait(30)
+        heard.clear()
+        for number in range(1, 4):
+            host.append(_work(f"run {number}", number))
+            now[0] += 0.5
+            step()
+            assert 0 < shipping.wait <= 2.0
+        assert fleet.centre.value(runs) == 1
+        now[0] += 2
+        step()
+        assert heard.wait(30)
+        step()
+    shipping.stop()
+    assert fleet.centre.value(runs) == 4
+
+
 @pytest.mark.parametrize("token", [_TOKEN, "wrong-" + _TOKEN])
 def test_the_password_is_in_no_file_log_or_error(own: Fleet, token: str) -> None:
     """Whether it is right or wrong: of commands with all their messages, and of all files."""

@@ -12,7 +12,7 @@ import pytest
 from indexer.fleet import node as nodes
 from indexer.fleet import version
 from indexer.fleet.errors import FleetError
-from indexer.fleet.node import read_identity
+from indexer.fleet.node import IDENTITY_FILE, read_identity
 from indexer.fleet.schema.layout import Layout
 from indexer.fleet.setup import create_centre
 from indexer.log.segments import list_segments
@@ -200,8 +200,9 @@ def test_a_deleted_database_costs_a_question_and_no_line(fleet: Fleet) -> None:
     assert fleet.differences() == []
 
 
+@pytest.mark.parametrize("keeps_name", [False, True])
 def test_a_host_that_was_restored_from_an_old_backup_ships_on(
-    fleet: Fleet, capsys: pytest.CaptureFixture[str]
+    fleet: Fleet, capsys: pytest.CaptureFixture[str], keeps_name: bool
 ) -> None:
     """It has forgotten what it shipped since, and its log ends earlier; other lines come there."""
     host = fleet.host()
@@ -215,14 +216,18 @@ def test_a_host_that_was_restored_from_an_old_backup_ships_on(
     host.ship()
     gone = fleet.host("gone")
     shutil.copytree(host.base.log_directory, gone.base.log_directory)
+    identity = (host.base.log_directory / IDENTITY_FILE).read_bytes()
     shutil.rmtree(host.base.directory)
     host.base.log_directory.mkdir(parents=True)
     assert cli("restore", str(kept), "--yes").code == 0
+    if keeps_name:
+        (host.base.log_directory / IDENTITY_FILE).write_bytes(identity)
     host.append(_work("new", 60))
     host.ship()
     assert fleet.differences() == []
-    # What the centre has of the lost lines is at places where this host has others.
-    assert set(host.verified().counts) <= {"differs"}
+    # The centre has all lines of this host, and under the name that it kept those that it lost.
+    assert host.verified().is_equal
+    assert host.verified().only_there == (6 if keeps_name else 0)
 
 
 def test_a_new_field_and_two_versions_of_the_software(fleet: Fleet) -> None:

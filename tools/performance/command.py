@@ -19,7 +19,7 @@ from rich.console import Console
 from tools.performance.figure import Figure
 from tools.performance.machine import describe
 from tools.performance.page import write_page
-from tools.performance.section import NEED_NETWORK, Bench, present, section
+from tools.performance.section import NEED_ASKING, NEED_NETWORK, Bench, present, section
 from tools.performance.table import WIDTH, print_table
 
 
@@ -58,9 +58,9 @@ def main(
 
     Ours and the floor take turns of a few hundred calls; a ratio is the median over the turns,
     with what 10 and 90 of 100 were not above. Without SECTIONS all of them are measured, but for
-    the peers and dashboards, which need the network.
+    the peers and dashboards, which need the network, and the fleet, which needs chdb-core.
     """
-    chosen = sections or [name for name in present() if name not in NEED_NETWORK]
+    chosen = sections or [name for name in present() if name not in NEED_ASKING]
     names = [name for name in present() if name in chosen or (peers and name in NEED_NETWORK)]
     screen = Console(stderr=as_json)
     screen.width = max(screen.width, WIDTH)

@@ -27,12 +27,15 @@ NAMES = (
     "forwarding",
     "page",
     "many_runs",
+    "fleet",
     "dashboards",
     "peers",
 )
 """All sections, in the order in which they are shown."""
 NEED_NETWORK = ("peers", "dashboards")
 """These install what others have; they are measured only where that is asked for."""
+NEED_ASKING = (*NEED_NETWORK, "fleet")
+"""These are not among all: a fleet needs an engine of 700 MB, `local-telemetry[fleet-test]`."""
 
 
 class Bench(NamedTuple):

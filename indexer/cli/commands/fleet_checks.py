@@ -107,6 +107,7 @@ def _verified_json(target: Target, found: Verified) -> dict[str, Any]:
         "runs": findings.runs,
         "events": findings.events,
         "not_compared": findings.not_compared,
+        "only_there": findings.only_there,
         "counts": dict(findings.counts),
         "findings": [one._asdict() for one in findings.shown],
     }
@@ -127,6 +128,8 @@ def _print_verified(target: Target, found: Verified) -> None:
     )
     result = "equal" if findings.is_equal else f"{many(findings.total, 'finding')}"
     click.echo(f"{plain(found.node or 'this host')} and {plain(target.name)}: {compared}: {result}")
+    if findings.only_there:
+        warn(f"{many(findings.only_there, 'line')} of these segments are in the centre only")
     if findings.not_compared:
         warn(f"{findings.not_compared} segments or runs were not compared: not kept on both sides")
 

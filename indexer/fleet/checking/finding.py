@@ -33,6 +33,8 @@ class Findings:
     events: int = 0
     not_compared: int = 0
     """Segments and runs that the centre no longer keeps, or that this host no longer has whole."""
+    only_there: int = 0
+    """Lines that the centre has of this host's segments and this host has lost, as by a restore."""
     shown: list[Finding] = field(default_factory=list)
     """The first of them."""
     counts: Counter[str] = field(default_factory=Counter)

@@ -36,6 +36,7 @@ def compare_segments(
 ) -> None:
     """Compare segments with what the centre has of a node. Raises FleetError."""
     there = {} if node is None else _of_node(client, node)
+    comparison = _Comparison(client, node or "", findings)
     by_number: dict[int, list[Segment]] = {}
     for segment in segments:
         try:
@@ -46,7 +47,7 @@ def compare_segments(
         if number is not None:
             by_number.setdefault(number, []).append(segment)
     for number, copies in by_number.items():
-        _compare(copies, there.get(number, Lines()), findings)
+        comparison.compare(number, copies, there.get(number, Lines()))
 
 
 def _of_node(client: FleetClient, node: str) -> dict[int, Lines]:
@@ -59,25 +60,55 @@ def _of_node(client: FleetClient, node: str) -> dict[int, Lines]:
     return {int(row[0]): Lines(*map(int, row[1:])) for row in rows}
 
 
-def _compare(copies: list[Segment], there: Lines, findings: Findings) -> None:
-    here = before = Lines()
-    try:
-        for line in _lines(copies):
-            here = Lines(here.lines + 1, max(here.end, line.end), here.total + crc32(line.content))
-            if here.end == there.end:
-                before = here
-    except (OSError, StreamUnsupported, StreamBroken, StreamUnfinished):
-        findings.not_compared += 1
-        return
-    findings.segments += 1
-    findings.lines += here.lines
-    what = f"segment {copies[0].name}"
-    if there.altered:
-        findings.add(DIFFERS, what, f"{there.altered} lines are not what their check sums say")
-    elif here != there and before == there:
-        findings.add(NOT_SHIPPED, what, f"{here.lines - there.lines} of {here.lines} lines")
-    elif here != there:
-        findings.add(DIFFERS, what, f"here {_words(here)}, in the centre {_words(there)}")
+class _Comparison:
+    """Compares one segment after the other."""
+
+    def __init__(self, client: FleetClient, node: str, findings: Findings) -> None:
+        self._client = client
+        self._node = node
+        self._findings = findings
+
+    def compare(self, number: int, copies: list[Segment], there: Lines) -> None:
+        """Compare a segment; it may be here under several names."""
+        findings = self._findings
+        here = before = Lines()
+        try:
+            for line in _lines(copies):
+                end = max(here.end, line.end)
+                here = Lines(here.lines + 1, end, here.total + crc32(line.content))
+                if here.end == there.end:
+                    before = here
+        except (OSError, StreamUnsupported, StreamBroken, StreamUnfinished):
+            findings.not_compared += 1
+            return
+        findings.segments += 1
+        findings.lines += here.lines
+        what = f"segment {copies[0].name}"
+        if there.altered:
+            altered = f"{there.altered} lines are not what their check sums say"
+            findings.add(DIFFERS, what, altered)
+        elif here != there and before == there:
+            missing = f"{here.lines - there.lines} of {here.lines} lines are not there"
+            findings.add(NOT_SHIPPED, what, missing)
+        elif here != there and not self._has_all(number, copies, here, there):
+            findings.add(DIFFERS, what, f"here {_words(here)}, in the centre {_words(there)}")
+
+    def _has_all(self, number: int, copies: list[Segment], here: Lines, there: Lines) -> bool:
+        """Whether the centre has each line of ours, and others that this host has lost.
+
+        That is so after a restore from a backup: the centre keeps what was shipped before.
+        """
+        if there.lines <= here.lines:
+            return False
+        _, rows = self._client.select(
+            f"SELECT offset, crc FROM {LOG_LINES} FINAL"
+            f" WHERE node = {text(self._node)} AND segment = {number}"
+        )
+        known = {(int(row[0]), int(row[1])) for row in rows}
+        has_all = all((line.offset, crc32(line.content)) in known for line in _lines(copies))
+        if has_all:
+            self._findings.only_there += there.lines - here.lines
+        return has_all
 
 
 def _lines(copies: list[Segment]) -> Iterator[Line]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Callable, NamedTuple, Optional
 from zlib import crc32
 
@@ -53,7 +54,12 @@ class SegmentId(NamedTuple):
     @property
     def day(self) -> date:
         """The day that its name says: a key must say the same each time."""
-        return parse_segment_name(self.name).day or NO_DAY
+        return _day_of(self.name)
+
+
+@lru_cache(maxsize=64)
+def _day_of(name: str) -> date:
+    return parse_segment_name(name).day or NO_DAY
 
 
 @dataclass
@@ -130,27 +136,13 @@ def event_row(row: EventRow, node: str, segment: SegmentId, withholding: Withhol
     What says that two events are the same is made of all that an event says, shipped or not.
     """
     stored = StoredEvent._make(row)
+    run_id, event_id, event_type, timestamp, kind, source, payload, extra, *place = row
     content = content_of(stored)
-    mark = fingerprint(stored.type.encode()) if stored.is_known_by_id else content
-    payload, extra = withholding.event(stored)
-    return (
-        stored.run_id,
-        stored.event_id,
-        content,
-        mark,
-        stored.event_type,
-        stored.timestamp,
-        stored.type,
-        stored.source,
-        payload,
-        extra,
-        stored.file_id,
-        stored.offset,
-        stored.length,
-        node,
-        segment.number,
-        segment.day,
-    )
+    mark = fingerprint(kind.encode()) if stored.is_known_by_id else content
+    if not withholding.ships_content:
+        payload, extra = withholding.event(stored)
+    said = (event_type, timestamp, kind, source, payload, extra)
+    return (run_id, event_id, content, mark, *said, *place, node, segment.number, segment.day)
 
 
 def content_of(event: StoredEvent) -> str:

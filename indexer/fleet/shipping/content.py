@@ -45,15 +45,15 @@ class Withholding:
     """What one target gets of texts: all of them, or none that may be content."""
 
     def __init__(self, *, ships_content: bool) -> None:
-        self._ships_content = ships_content
+        self.ships_content = ships_content
 
     def line(self, content: bytes) -> bytes:
         """Return a line as it is shipped."""
-        return content if self._ships_content else b""
+        return content if self.ships_content else b""
 
     def event(self, event: StoredEvent) -> tuple[Optional[str], Optional[str]]:
         """Return the payload and the extensions of an event as they are shipped."""
-        if self._ships_content:
+        if self.ships_content:
             return event.payload_json, event.extra_json
         if event.type.startswith(_FREE_FORM):
             return _free_json(event.payload_json), _free_json(event.extra_json)
@@ -61,7 +61,7 @@ class Withholding:
 
     def run(self, row: dict[str, Any]) -> dict[str, Any]:
         """Return a row of `agent_runs` as it is shipped."""
-        if self._ships_content:
+        if self.ships_content:
             return row
         kept = {name: value for name, value in row.items() if name not in _SUMMARIES}
         for name in _JSON_FIELDS:
@@ -70,7 +70,7 @@ class Withholding:
 
     def attributes(self, attributes_json: Optional[str]) -> Optional[str]:
         """Return the attributes of a span as they are shipped."""
-        return attributes_json if self._ships_content else _named_json(attributes_json)
+        return attributes_json if self.ships_content else _named_json(attributes_json)
 
 
 def _free_json(text: Optional[str]) -> Optional[str]:

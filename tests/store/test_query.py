@@ -287,9 +287,10 @@ def test_ctrl_c_ends_a_query_that_gives_no_row(ask):
     timer.start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        ask(f"{ENDLESS} SELECT count(*) FROM n")
+        # More time than a machine that stands still for a while takes from it.
+        ask(f"{ENDLESS} SELECT count(*) FROM n", 600.0)
     timer.join()
-    assert time.monotonic() - began < 60, "nothing stopped it"
+    assert time.monotonic() - began < 600, "nothing stopped it"
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,8 @@ def _children_hear_ctrl_c() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No variable, open run or writer of one test is there for the next."""
+    """No variable, open run, writer or signal handler of one test is there for the next."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for name in _TELEMETRY_VARIABLES & os.environ.keys():
         monkeypatch.delenv(name)
     known = set(writers._WRITERS)
@@ -95,6 +96,10 @@ def _nothing_leaks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     notices._said.clear()
     given_fields._odd_names.clear()
     yield
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not handler:
+            # A daemon that ran in this process, for example, which has its own to the end.
+            signal.signal(number, handler)
     lineage._exported.clear()
     for name in _TELEMETRY_VARIABLES & os.environ.keys():
         del os.environ[name]

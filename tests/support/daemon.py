@@ -27,6 +27,8 @@ base = Base.at(Path(base), os.environ)
 base.config.poll_interval = float(poll_interval)
 beat.HEARTBEAT_SECONDS = watch.RETRY_SECONDS = daemon.RETRY_SECONDS = float(heartbeat)
 if user:
+    # Imported first: nobody else may be able to read a Python that lies in root's directory.
+    import urllib.parse
     os.setuid(int(user))
 if os.name == "nt":
     # Ctrl-Break needs a console, which tests have not: it comes when the test closes our input.

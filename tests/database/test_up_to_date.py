@@ -70,7 +70,7 @@ def _rewrite_segment(base: Base) -> None:
     path = base.log_directory / "events_20200101.ndjson"
     content, changed = path.read_bytes(), path.stat().st_mtime_ns
     path.write_bytes(content)
-    os.utime(path, ns=(changed + 1, changed + 1))
+    os.utime(path, ns=(changed + 10**9, changed + 10**9))
 
 
 def _add_index(base: Base) -> None:

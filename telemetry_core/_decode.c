@@ -85,18 +85,21 @@ static PyObject *row_of(const Line *line, PyObject *const *given, unsigned long 
                         Py_ssize_t length) {
     PyObject *file = given[1], *loads = given[3], *dumps = given[4], *row = NULL, *extra = NULL;
     PyObject *data = PyObject_CallFunction(loads, "y#", line->data.at, line->data.size);
-    PyObject *json = data == NULL ? NULL : PyObject_CallFunctionObjArgs(dumps, data, NULL);
+    /* Two levels down, as in its line: orjson refuses what nests too deep, and Python cuts it. */
+    PyObject *inside = data == NULL ? NULL : Py_BuildValue("((O))", data);
+    PyObject *json = inside == NULL ? NULL : PyObject_CallFunctionObjArgs(dumps, inside, NULL);
     if (json != NULL && line->extra.size > 0)
         extra = PyUnicode_FromStringAndSize(line->extra.at, line->extra.size);
-    if (json != NULL && PyBytes_Check(json) && !PyErr_Occurred())
+    if (json != NULL && PyBytes_Check(json) && PyBytes_Size(json) > 4 && !PyErr_Occurred())
         row = Py_BuildValue(
             "(s#s#s#s#s#s#s#NOKn)", line->run_id.at, line->run_id.size, line->id.at, line->id.size,
             line->event_type.at, line->event_type.size, line->time.at, line->time.size,
             line->type.at, line->type.size, line->source.at, line->source.size,
-            data == Py_None ? NULL : PyBytes_AsString(json), PyBytes_Size(json),
+            data == Py_None ? NULL : PyBytes_AsString(json) + 2, PyBytes_Size(json) - 4,
             extra == NULL ? Py_NewRef(Py_None) : PyUnicode_FromFormat("{%U}", extra), file, offset,
             length);
     Py_XDECREF(data);
+    Py_XDECREF(inside);
     Py_XDECREF(json);
     Py_XDECREF(extra);
     return row;

@@ -120,7 +120,7 @@ _JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("levels", [44, 46, 90, 99, 101, 127, 129, 250, 256])
+@pytest.mark.parametrize("levels", [44, 46, 90, 99, 101, 127, 129, *range(248, 259)])
 @pytest.mark.parametrize(("begin", "end"), [(b"[", b"]"), (b'{"a":', b"}")])
 @pytest.mark.parametrize("kind", [b"run.event", b"run.started"])
 def test_any_depth_comes_to_the_same(levels: int, begin: bytes, end: bytes, kind: bytes) -> None:

@@ -138,7 +138,7 @@ def test_any_order_cut_and_repetition_gives_the_rows_of_all_events(
 
 @pytest.mark.laboratory
 @given(**_CUT)
-@settings(max_examples=200)
+@settings(max_examples=40)
 def test_any_order_cut_and_repetition_gives_the_rows_of_all_events_in_many_examples(
     server: Server, steps: list[Any], lines: int, batches: int
 ) -> None:

@@ -206,7 +206,8 @@ def test_a_payload_that_other_threads_change_is_still_one_good_line():
 
     In a process of its own: orjson, given such a dictionary, takes the process down.
     """
-    out = run("""
+    out = run(
+        """
         import enum, sys, threading
         from datetime import datetime, timedelta, tzinfo
         from telemetry_core.event import Event
@@ -240,7 +241,9 @@ def test_a_payload_that_other_threads_change_is_still_one_good_line():
             done.set()
             thread.join()
         print("alive")
-    """)
+    """,
+        timeout=120,
+    )
     assert out == "alive\n"
 
 

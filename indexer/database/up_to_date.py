@@ -1,7 +1,7 @@
 """Open the database for a command that reads, if a pass over the log would change nothing in it.
 
-Asked before anything of the indexer is imported: most commands find nothing new. Whatever is
-not as it should be, or cannot be told, is left to the pass, which knows what to do and to say.
+Asked before anything of the indexer is imported: most commands find nothing new. Anything
+unexpected or unknown is left to the pass, which handles and reports it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Optional
 from indexer.database.gone_processes import are_gone_processes_known
 from indexer.database.search_index import is_prepared
 from indexer.errors import DatabaseUnusable
-from indexer.log.cursor import is_unchanged
-from indexer.log.segments import list_segments
+from indexer.log.cursor import is_log_unchanged
 from indexer.outbox.targets import load_targets
 from indexer.store.connection import open_reader
 from indexer.store.cursors import all_cursors
@@ -47,22 +46,13 @@ def open_if_up_to_date(base: Base) -> Optional[sqlite3.Connection]:
 def _is_up_to_date(base: Base, connection: sqlite3.Connection) -> bool:
     return (
         has_our_schema(connection)
-        and _is_read(base, connection)
+        and is_log_unchanged(base.log_directory, all_cursors(connection))
         and stale_after(connection) == base.config.stale_after
         and are_gone_processes_known(connection)
         and is_prepared(connection, base)
         and _is_priced(base, connection)
         # Where runs are forwarded, the pass also looks whether all that is due is queued.
         and not load_targets(base).targets
-    )
-
-
-def _is_read(base: Base, connection: sqlite3.Connection) -> bool:
-    """Whether there are the segments that were read, and each is as it was then."""
-    cursors = all_cursors(connection)
-    segments = list_segments(base.log_directory)
-    return len(segments) == len(cursors) and all(
-        is_unchanged(one, cursors.get(one.name)) for one in segments
     )
 
 

@@ -53,7 +53,7 @@ def is_log_unchanged(directory: Path, cursors: Mapping[str, Cursor]) -> bool:
     """Whether the log has exactly the segments of the cursors, and each is unchanged.
 
     What a listing and `is_unchanged` say of a thousand segments, in half the time: a daemon asks
-    once a second. False also where it cannot be told, for the listing to find out.
+    once a second, and every reading command once. False also on errors, which a listing reports.
     """
     found = 0
     try:

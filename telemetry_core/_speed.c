@@ -12,12 +12,10 @@
 #include <unistd.h>
 
 /* Raised whenever what Python calls here changes: speed.py does not use another's build. */
-enum { INTERFACE = 3 };
+enum { INTERFACE = 4 };
 
 /* ---- ids and times: telemetry_core/clock.py has the same in Python ---- */
-
 enum { ID = 36, TIME = 27, DAY = 8, REST_BITS = 40 };
-
 typedef struct {
     char id[ID + 1], time[TIME + 1], day[DAY + 1];
 } Tick;
@@ -78,25 +76,27 @@ static PyObject *ticker_next(PyObject *self, PyObject *now) {
 static PyMethodDef ticker_methods[] = {
     {"seed", ticker_seed, METH_VARARGS, "Begin as a process of its own."},
     {"next", ticker_next, METH_O, "Return id, time and day of a moment."},
-    {NULL, NULL, 0, NULL},
-};
+    {NULL, NULL, 0, NULL}};
 static PyType_Slot ticker_slots[] = {{Py_tp_methods, ticker_methods}, {0, NULL}};
 
 /* Take a tick from a Ticker, or read one that Python has made; whether there is one. */
 static int tick_of(PyObject *when, PyObject *now, Tick *tick) {
     const char *id, *time, *day;
+    Py_ssize_t a, b, c;
     if (PyType_GetSlot(Py_TYPE(when), Py_tp_methods) == (void *)ticker_methods) {
         long long moment = PyLong_AsLongLong(now);
         return PyErr_Occurred() ? 0 : (*tick = take_tick((Ticker *)when, moment), 1);
     }
-    return PyTuple_Check(when) && PyArg_ParseTuple(when, "sss", &id, &time, &day)
-           && snprintf(tick->id, sizeof tick->id, "%s", id) == ID
-           && snprintf(tick->time, sizeof tick->time, "%s", time) == TIME
-           && snprintf(tick->day, sizeof tick->day, "%s", day) == DAY;
+    if (!PyTuple_Check(when) || !PyArg_ParseTuple(when, "s#s#s#", &id, &a, &time, &b, &day, &c)
+        || a != ID || b != TIME || c != DAY)
+        return 0;
+    memcpy(tick->id, id, sizeof tick->id);
+    memcpy(tick->time, time, sizeof tick->time);
+    memcpy(tick->day, day, sizeof tick->day);
+    return 1;
 }
 
 /* ---- plain trees: telemetry_core/plain.py has the same in Python ---- */
-
 enum { MOST_VALUES = 20000, MOST_CHARACTERS = 128 * 1024, MOST_DEPTH = 64, SMALL = 1024,
        MOST_BYTES = 1000 * 1000 };
 
@@ -147,10 +147,8 @@ static PyObject *json_of(PyObject *dumps, PyObject *data) {
 }
 
 /* ---- a look for secrets: telemetry_core/secret_screen.py makes the table of what for ---- */
-
 enum { PAIRS = 256 * 256, ANCHORS = 256, IN_CHAIN = 12, ROOM = 32, WORD_LENGTH = 8 };
-enum { ANYWHERE, NAME, WORD, URL };
-
+enum { ANYWHERE, NAME, WORD };
 typedef struct {
     unsigned char text[ROOM], length, fold, offset, rule;
 } Anchor;
@@ -175,8 +173,6 @@ static int is_found(const Anchor *anchor, const unsigned char *all, Py_ssize_t a
             return 0;
     if (anchor->rule == NAME)
         return memchr("0123456789\\\"' \t:=,.-", *end, 20) != NULL;
-    if (anchor->rule == URL) /* with a password */
-        return end[strcspn((const char *)end, "/@\"'\\<> ")] == '@';
     /* Within a word it is none, unless the letter before it is the end of an escape. */
     if (anchor->rule == WORD && at > 0 && is_alnum(start[-1]) && !(at > 1 && start[-2] == '\\')
         && !(at > 5 && start[-6] == '\\'))
@@ -186,22 +182,40 @@ static int is_found(const Anchor *anchor, const unsigned char *all, Py_ssize_t a
     return anchor->rule != WORD || stop - end >= WORD_LENGTH;
 }
 
-/* Whether a text may hold a secret. Every anchor is known by two pairs of its bytes, one at an
- * even and one at an odd offset, so that it is enough to look at every other place. */
-static int may_have_secret(const Screen *screen, const unsigned char *text, Py_ssize_t size) {
-    for (Py_ssize_t at = 0; at + 1 < size; at += 2) {
-        int chain = screen->chain_of[text[at] << 8 | text[at + 1]];
-        for (int n = 0; chain && n < IN_CHAIN && screen->chains[chain][n]; n++) {
-            const Anchor *anchor = &screen->anchors[screen->chains[chain][n]];
-            if (is_found(anchor, text, at - anchor->offset, size))
-                return 1;
-        }
+/* Whether a URL in a text may hold a password: between "://" and an "@" is nothing that ends it. */
+static int may_have_password(const char *text, Py_ssize_t size) {
+    const char *end = text + size, *at = text, *back;
+    while ((at = memchr(at, '@', (size_t)(end - at))) != NULL) {
+        for (back = at++; back > text && strchr("/@\"'\\<> ", back[-1]) == NULL;)
+            back--;
+        if (back - text > 2 && memcmp(back - 3, "://", 3) == 0)
+            return 1;
     }
     return 0;
 }
 
-/* ---- the append: telemetry_core/shared_log.py has the same in Python ---- */
+static unsigned pair(const unsigned char *at) { return (unsigned)at[0] << 8 | at[1]; }
 
+/* Whether a text may hold a secret. Every anchor is known by two pairs of its bytes, one at an
+ * even and one at an odd offset, so that it is enough to look at every other place, and at four
+ * of them at once. Behind the last byte is a 0. */
+static int may_have_secret(const Screen *screen, const unsigned char *text, Py_ssize_t size) {
+    const unsigned char *of = screen->chain_of, *here = text, *end = text + size;
+    for (; here + 1 < end; here += 2) {
+        while (here + 8 < end && !(of[pair(here)] | of[pair(here + 2)] | of[pair(here + 4)]
+                                   | of[pair(here + 6)]))
+            here += 8;
+        const unsigned char *chain = screen->chains[of[pair(here)]];
+        for (int n = 0; n < IN_CHAIN && chain[n]; n++) {
+            const Anchor *anchor = &screen->anchors[chain[n]];
+            if (is_found(anchor, text, here - text - anchor->offset, size))
+                return 1;
+        }
+    }
+    return may_have_password((const char *)text, size);
+}
+
+/* ---- the append: telemetry_core/shared_log.py has the same in Python ---- */
 /* Seconds. Longer waits are Python's, where signal handlers run meanwhile. */
 static const double FIRST_PAUSE = 0.00005, LONGEST_PAUSE = 0.002, LONGEST_WAIT = 0.005;
 
@@ -404,13 +418,11 @@ static PyMethodDef appender_methods[] = {
     {"emit", (PyCFunction)(void (*)(void))appender_emit, METH_FASTCALL, "Append an event."},
     {"arm", appender_arm, METH_VARARGS, "Take over from Python."},
     {"disarm", appender_disarm, METH_NOARGS, "Leave the files to Python."},
-    {NULL, NULL, 0, NULL},
-};
+    {NULL, NULL, 0, NULL}};
 static PyType_Slot appender_slots[] = {
     {Py_tp_dealloc, (void *)appender_free}, {Py_tp_methods, appender_methods}, {0, NULL}};
 
 /* ---- the module ---- */
-
 static PyType_Spec specs[] = {
     {"telemetry_core._speed.Ticker", sizeof(Ticker), 0, Py_TPFLAGS_DEFAULT, ticker_slots},
     {"telemetry_core._speed.Appender", sizeof(Appender), 0, Py_TPFLAGS_DEFAULT, appender_slots},
@@ -431,8 +443,7 @@ static int module_exec(PyObject *module) {
 
 static PyMethodDef module_methods[] = {
     {"usual_rows", (PyCFunction)(void (*)(void))usual_rows, METH_FASTCALL, "Return lines' rows."},
-    {NULL, NULL, 0, NULL},
-};
+    {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, (void *)module_exec}, {0, NULL}};
 static struct PyModuleDef module_def = {
     PyModuleDef_HEAD_INIT, "_speed", "The writer's and the indexer's hot paths.", 0,

@@ -40,9 +40,10 @@ class Batch:
         self._lines = bytearray()
         self._data = bytearray()
         """What secrets are looked for in: the data of each line that was not looked at yet."""
-        self._count = 0
         self._day = ""
         self._ids: list[str] = []
+        self._written = 0
+        """Of how many ids the lines are written."""
         self._is_complete = True
 
     @property
@@ -68,7 +69,6 @@ class Batch:
         self._lines += line
         self._data += data_of(line)
         self._ids.append(event_id)
-        self._count += 1
         self._day = self._day or day
         if len(self._lines) >= _MAX_BYTES:
             self.write()
@@ -79,33 +79,37 @@ class Batch:
         A usual one is encoded by the extension, in as few steps as can be; any other by `add`.
         """
         fast, head, redactor = self._fast, self._head, self._redactor
-        ticker, now = self._ticker, self._now
+        ticker, now, ids = self._ticker, self._now, self._ids
         for event in events:
-            if fast is None or type(event) is not tuple or len(event) != 2:
+            made = None
+            if fast is not None and type(event) is tuple and len(event) == 2:
+                event_type, payload = event
+                data = {"event_type": event_type, "payload": payload}
+                try:
+                    made = fast(head, data, ticker, now(), redactor, False, -1.0)
+                except MemoryError:
+                    pass
+            if type(made) is not tuple:
                 self.add(event)
                 continue
-            data = {"event_type": event[0], "payload": event[1]}
-            try:
-                made = fast(head, data, ticker, now(), redactor, False, -1.0)
-            except MemoryError:
-                made = None
-            if made is None or isinstance(made, str):
-                self.add(event)
-            else:
-                self._lines += made[1]
-                self._ids.append(made[0])
-                self._count += 1
-                self._day = self._day or made[2]
-                if len(self._lines) >= _MAX_BYTES:
-                    self.write()
+            event_id, line, day, _ = made
+            ids.append(event_id)
+            if not self._day:
+                self._day = day
+            lines = self._lines
+            lines += line
+            if len(lines) >= _MAX_BYTES:
+                self.write()
 
     @guarded
     def write(self) -> None:
         """Append what is encoded."""
-        if not self._count:
+        count = len(self._ids) - self._written
+        if not count:
             return
-        lines, data, count, day = bytes(self._lines), bytes(self._data), self._count, self._day
-        self._lines, self._data, self._count, self._day = bytearray(), bytearray(), 0, ""
+        lines, data, day = bytes(self._lines), bytes(self._data), self._day
+        self._lines, self._data, self._day = bytearray(), bytearray(), ""
+        self._written += count
         lines = redacted_lines(lines, data)
         recorder = self._recorder
         if not recorder.writer.write(lines, day, count, recorder.sync, recorder.budget):

@@ -32,8 +32,12 @@ class LeavableBlock(ABC):
         """Stop being around the code that follows."""
 
     @abstractmethod
+    def _finish(self, error: Optional[BaseException]) -> None: ...
+
+    @guarded
     def finish(self, error: Optional[BaseException] = None) -> None:
         """End by the way the block was left; an error of the host's is only read."""
+        self._finish(error)
 
     @guarded
     def leave(self, error: Optional[BaseException]) -> None:
@@ -42,7 +46,7 @@ class LeavableBlock(ABC):
             self._is_kept_open = False
             self.suspend()
         else:
-            self.finish(error)
+            self._finish(error)
 
     def keep_open(self) -> None:
         """Leave the block without ending it: `finish` is called later."""

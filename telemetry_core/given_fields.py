@@ -72,6 +72,8 @@ def status_text(given: Any) -> str:
 
 def plain_text(given: Any) -> str:
     """Return a value as text: an enum by its value, None as an empty text."""
+    if type(given) is str:
+        return given
     if isinstance(given, enum.Enum):
         given = given.value
     if isinstance(given, str):

@@ -51,7 +51,16 @@ def current_run() -> Optional[RunContext]:
 def current_span() -> Optional[Span]:
     """Return the innermost span that is open around this code, None outside of any."""
     # A task may go on after the span that it was created in has ended.
-    return next((span for span in reversed(_open_spans.get()) if not span.has_ended), None)
+    for span in reversed(_open_spans.get()):
+        if not span.has_ended:
+            return span
+    return None
+
+
+def enclosing_span(run: RunContext) -> Optional[Span]:
+    """Return the span that is open around this code, if it is one of `run`."""
+    span = current_span()
+    return span if span is not None and span.run.run_id == run.run_id else None
 
 
 def open_spans() -> tuple[Span, ...]:
@@ -96,7 +105,11 @@ def enter_span(span: Span) -> None:
 
 def leave_span(span: Span) -> None:
     """Undo `enter_span`, in any order and in any context, as `leave`."""
-    _open_spans.set(tuple(other for other in _open_spans.get() if other is not span))
+    inside = _open_spans.get()
+    if inside and inside[-1] is span:
+        _open_spans.set(inside[:-1])
+    else:
+        _open_spans.set(tuple(other for other in inside if other is not span))
 
 
 def child_environment(run_id: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ import time
 from typing import Any, Optional
 
 from telemetry_core import notices, redaction
-from telemetry_core.clock import CLOCK, Tick
+from telemetry_core.clock import CLOCK
 from telemetry_core.config import TelemetryConfig
 from telemetry_core.degrade import text_of
 from telemetry_core.line import MAX_LINE_BYTES, line_of
@@ -42,10 +42,13 @@ class Recorder:
         run_id: str,
         data: dict[str, Any],
         extensions: Optional[dict[str, Any]] = None,
-        tick: Optional[Tick] = None,
+        tick: Optional[tuple[str, str, str]] = None,
         max_bytes: int = MAX_LINE_BYTES,
     ) -> Optional[str]:
-        """Append one event; return its id if the log has it, None if it waits in memory."""
+        """Append one event; return its id if the log has it, None if it waits in memory.
+
+        `tick` is what `CLOCK.next` returned, if the caller has asked for it already.
+        """
         fast = self._fast
         if fast is not None and not extensions and type(run_id) is str:
             head = fast.heads.get((kind, run_id)) or fast.head_of(kind, run_id)

@@ -168,9 +168,7 @@ class RunContext(SpansOfRun):
         lineage.enter(self)
         self._is_exported = lineage.export(self._run_id)
 
-    @guarded
-    def finish(self, error: Optional[BaseException] = None) -> None:
-        """End the run by the way the block was left; an error of the host's is only read."""
+    def _finish(self, error: Optional[BaseException]) -> None:
         self.suspend()
         self._is_entered = False
         status = None if error is None else status_of(error)

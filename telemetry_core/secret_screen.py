@@ -19,7 +19,7 @@ _IN_CHAIN = 12
 _LONGEST = 31
 _ENTRY = 32 + 4
 # What has to stand around an anchor.
-_ANYWHERE, _NAME, _WORD, _URL = range(4)
+_ANYWHERE, _NAME, _WORD = range(3)
 _SMALL = 0x20
 """The bit by which a small letter differs from its capital one."""
 _WEBHOOK = b"hooks.slack"
@@ -43,7 +43,7 @@ def screen_of(names: Iterable[Name] = ()) -> Optional[bytes]:
 
     None where one of these is too short or too long for it, or where there are too many.
     """
-    anchors = [_Anchor(b"://", False, _URL), *_of_shapes(), *_of_names((*NAMES, *names))]
+    anchors = [*_of_shapes(), *_of_names((*NAMES, *names))]
     if not all(3 <= len(anchor.text) <= _LONGEST for anchor in anchors):
         return None
     entries = [bytes(_ENTRY)]
@@ -104,7 +104,7 @@ def _commonness(anchor: _Anchor, at: int) -> int:
 def _of_shapes() -> Iterable[_Anchor]:
     yield _Anchor(_WEBHOOK, True, _ANYWHERE)
     for shape in SHAPES:
-        # Passwords in URLs are looked for apart; what goes on after another anchor is found by it.
+        # Passwords in URLs are looked for by their `@`; what goes on after another anchor, by it.
         if shape.kind != URL_PASSWORD and not shape.anchor.startswith((_WEBHOOK, b"sk-ant-")):
             rule = _WORD if shape.pattern.startswith(BOUNDARY) else _ANYWHERE
             yield _Anchor(shape.anchor, False, rule)

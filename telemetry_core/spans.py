@@ -41,6 +41,11 @@ class Span(SpansOfRun):
     block a span of its own, which `as` names.
     """
 
+    has_ended = False
+    _error: Optional[str] = None
+    _started: Optional[float] = None
+    _is_backdated = False
+
     def __init__(
         self,
         run: RunContext,
@@ -53,14 +58,10 @@ class Span(SpansOfRun):
         self.run = run
         self.name = name
         self.kind = kind
-        self.has_ended = False
         self._recorder = run._recorder  # noqa: SLF001  # the run made us
         self._parent = parent
         self._attributes = attributes
         self._more: dict[str, Any] = {}
-        self._error: Optional[str] = None
-        self._started: Optional[float] = None
-        self._is_backdated = False
         self._made_by: Span = self
 
     def __repr__(self) -> str:
@@ -89,14 +90,17 @@ class Span(SpansOfRun):
 
         `start_time` is a `datetime`, RFC 3339 text or seconds since 1970; by default now.
         """
+        self._start(start_time)
+
+    def _start(self, start_time: Any = None) -> None:
         if self._started is not None:
             return
-        tick = CLOCK.tick()
-        parent = self._parent or _enclosing(self.run)
+        tick = CLOCK.next()
+        parent = self._parent or lineage.enclosing_span(self.run)
         data: dict[str, Any] = {"span_id": self.span_id}
         if parent is not None:
             data["parent_span_id"] = parent.span_id
-        data.update(name=self.name, kind=self.kind, start_time=tick.time)
+        data["name"], data["kind"], data["start_time"] = self.name, self.kind, tick[1]
         if start_time is not None:
             data["start_time"], self._is_backdated = time_value(start_time), True
         if self._attributes:
@@ -107,17 +111,20 @@ class Span(SpansOfRun):
     @guarded
     def end(self, error: Optional[BaseException] = None, end_time: Any = None) -> None:
         """End the span: `ok`, or as the exception says. A second end adds nothing."""
+        self._end(error, end_time)
+
+    def _end(self, error: Optional[BaseException], end_time: Any = None) -> None:
         if self._started is None or self.has_ended:
             return
         elapsed = max(0.0, time.perf_counter() - self._started)
         self.has_ended = True
         if error is not None and status_of(error) != SUCCESS:
             self.fail(error)
-        tick = CLOCK.tick()
+        tick = CLOCK.next()
         data: dict[str, Any] = {
             "span_id": self.span_id,
             "status": "ok" if self._error is None else "error",
-            "end_time": tick.time if end_time is None else time_value(end_time),
+            "end_time": tick[1] if end_time is None else time_value(end_time),
         }
         if end_time is None and not self._is_backdated:
             data["duration_ms"] = round(elapsed * 1000, 3)
@@ -128,9 +135,8 @@ class Span(SpansOfRun):
             data["attributes"] = attributes
         self._emit(SPAN_ENDED, data, tick)
 
-    def _emit(self, kind: str, data: dict[str, Any], tick: Any) -> None:
-        run_id = self.run.run_id
-        self._recorder.emit(kind, run_id, data, None, tick, _MAX_SPAN_BYTES)
+    def _emit(self, kind: str, data: dict[str, Any], tick: tuple[str, str, str]) -> None:
+        self._recorder.emit(kind, self.run.run_id, data, None, tick, _MAX_SPAN_BYTES)
 
     def _final_attributes(self) -> dict[str, Any]:
         return self._more
@@ -150,9 +156,13 @@ class Span(SpansOfRun):
     def __enter__(self: _Self) -> _Self:
         entry = self if self._started is None else self._again()
         entry._made_by = self  # noqa: SLF001  # another of this very class
-        entry.start()
-        entry.resume()
+        entry._enter()  # noqa: SLF001  # likewise
         return entry
+
+    @guarded
+    def _enter(self) -> None:
+        self._start()
+        lineage.enter_span(self)
 
     def __exit__(
         self,
@@ -176,10 +186,9 @@ class Span(SpansOfRun):
         """Be the span around the code that follows."""
         lineage.enter_span(self)
 
-    def finish(self, error: Optional[BaseException] = None) -> None:
-        """End the span by the way the block was left."""
-        self.suspend()
-        self.end(error)
+    def _finish(self, error: Optional[BaseException]) -> None:
+        lineage.leave_span(self)
+        self._end(error)
 
 
 def new_span(  # noqa: PLR0917  # what a span is made of, in its order
@@ -194,9 +203,3 @@ def new_span(  # noqa: PLR0917  # what a span is made of, in its order
     run, home = maker.span_home()
     chosen = parent if isinstance(parent, Span) else home
     return cls(run, plain_text(name)[:_MAX_NAME], plain_text(kind)[:_MAX_NAME], chosen, attributes)
-
-
-def _enclosing(run: RunContext) -> Optional[Span]:
-    """Return the span around this code, if it is one of `run`."""
-    span = lineage.current_span()
-    return span if span is not None and span.run.run_id == run.run_id else None

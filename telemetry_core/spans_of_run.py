@@ -6,7 +6,8 @@ Mixed into RunContext and Span.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Optional
+from functools import cache
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from telemetry_core import genai
 from telemetry_core.block import LeavableBlock
@@ -19,10 +20,17 @@ if TYPE_CHECKING:
     from telemetry_core.spans import Span
 
 
-def _span_anyway(self: SpansOfRun, *given: Any, **_kwargs: Any) -> Span:
+@cache
+def _new_span() -> Callable[..., Span]:
+    # Imported here: an agent without spans pays nothing for them. Once, for even the statement
+    # that finds it imported takes as long as half an event.
     from telemetry_core.spans import new_span
 
-    return new_span(self, given[0] if given else "unknown", genai.STEP, None, {})
+    return new_span
+
+
+def _span_anyway(self: SpansOfRun, *given: Any, **_kwargs: Any) -> Span:
+    return _new_span()(self, given[0] if given else "unknown", genai.STEP, None, {})
 
 
 def _model_call_anyway(self: SpansOfRun, *given: Any, **_kwargs: Any) -> ModelCall:
@@ -64,15 +72,12 @@ class SpansOfRun(LeavableBlock):
         `kind` is step, llm, embedding, tool, agent or retrieval. Anything else that is given is
         an attribute of the span.
         """
-        # Imported here: an agent without spans pays nothing for them.
-        from telemetry_core.spans import new_span
-
         operation = genai.OPERATIONS.get(kind)
         if operation is not None:
             attributes.setdefault(genai.OPERATION, operation)
         if kind == genai.AGENT:
             attributes.setdefault(genai.AGENT_NAME, name)
-        return new_span(self, name, kind, parent, attributes)
+        return _new_span()(self, name, kind, parent, attributes)
 
     @guarded_or(_model_call_anyway)
     def llm_call(

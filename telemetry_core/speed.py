@@ -22,7 +22,7 @@ UsualRows = Callable[
 PURE_VARIABLE = "TELEMETRY_PURE"
 """Set to anything but 0: nothing compiled is used. Read once, at the first import."""
 _OLDEST = (3, 10)
-_INTERFACE = 3
+_INTERFACE = 4
 """What the extension has to have; one that was built of other sources is not used."""
 
 

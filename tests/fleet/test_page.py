@@ -217,7 +217,7 @@ def test_a_centre_that_does_not_answer_is_a_page_that_says_so(tmp_path: Path) ->
     """With the fleet it is about and what to do; the next request asks again."""
     server = Server(tmp_path / "data")
     centre = Centre(server, "telemetry")
-    configure(tmp_path / "reader", centre)
+    configure(tmp_path / "reader", centre.address)
     centre.client.close()
     server.kill()
     with visiting(tmp_path / "reader", reads_fleet=True) as visitor:
@@ -246,7 +246,7 @@ def test_errors_of_looking_are_the_readers_own(tmp_path: Path) -> None:
 def _host_and_readers(centre: Centre, hosts: Path) -> tuple[Host, FleetReaders]:
     host = Host(Base(TelemetryConfig.for_base(hosts / "one")), centre)
     _record(host, "first")
-    configure(hosts / "reader", centre)
+    configure(hosts / "reader", centre.address)
     return host, FleetReaders(Base.at(hosts / "reader", {}), None)
 
 

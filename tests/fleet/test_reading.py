@@ -172,7 +172,7 @@ def test_names_are_names_whatever_is_in_them(
         pass
     client.end_run(run_id)
     Host(Base(client.config), centre).ship()
-    configure(hosts / "reader", centre)
+    configure(hosts / "reader", centre.address)
     here, there = Cli(hosts / "one", capsys), Cli(hosts / "reader", capsys)
     for words in (
         ("runs", "--agent", name, "--json"),

@@ -123,7 +123,7 @@ def test_without_tables_it_says_how_to_make_them(server: Server, cli: Cli, base:
 @pytest.mark.needs("clickhouse")
 def test_an_empty_centre_has_no_runs(centre: Centre, cli: Cli, base: Path) -> None:
     """As a base has none in which nothing was recorded."""
-    configure(base, centre)
+    configure(base, centre.address)
     assert cli("--fleet", "runs", "--json").out == "[]\n"
     assert "no runs match" in cli("--fleet", "stats").err
     assert cli("--fleet", "show", "latest").code == 1

@@ -34,7 +34,7 @@ class Asker:
 @pytest.fixture
 def ask(centre: Centre, base: Path, capsys) -> Iterator[Asker]:
     """The command line of a base that names a centre with one node."""
-    configure(base, centre)
+    configure(base, centre.address)
     centre.client.insert(NODES, [_ROW])
     return Asker(Cli(base, capsys), centre)
 

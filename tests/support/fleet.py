@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from indexer.fleet.wire.address import FleetAddress
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
@@ -28,13 +29,13 @@ class Fleet(NamedTuple):
     union: Path
 
 
-def configure(base: Path, centre: Centre, name: str = "fleet") -> None:
+def configure(base: Path, address: FleetAddress, name: str = "fleet") -> None:
     """Have a base name a centre as one of its targets."""
     (base / "config").mkdir(parents=True, exist_ok=True)
     with open(base / "config" / "telemetry.toml", "a", encoding="utf-8") as file:
         file.write(
-            f'[targets.{name}]\nkind = "clickhouse"\nurl = "{centre.address.url}"\n'
-            f'database = "{centre.address.database}"\ncontent = true\n'
+            f'[targets.{name}]\nkind = "clickhouse"\nurl = "{address.url}"\n'
+            f'database = "{address.database}"\ncontent = true\n'
         )
 
 
@@ -48,7 +49,7 @@ def make_fleet(directory: Path, centre: Centre) -> Fleet:
     hosts = [Host(Base(TelemetryConfig.for_base(directory / name)), centre) for name in writers]
     for host in hosts:
         host.ship()
-    configure(directory / "reader", centre)
+    configure(directory / "reader", centre.address)
     union = union_of([host.base for host in hosts], directory / "union")
     return Fleet(centre, directory / "reader", union.directory)
 

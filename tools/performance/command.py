@@ -29,6 +29,10 @@ from tools.performance.table import WIDTH, print_table
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option("--peers", is_flag=True, help="Also what others take; installs them, elsewhere.")
 @click.option("--sessions", type=int, default=0, help="Import so many session files of 1 MB.")
+@click.option("--hosts", type=click.IntRange(0), default=0, help="Simulate a fleet of so many.")
+@click.option(
+    "--events", type=click.IntRange(0), default=0, help="... which records so many events."
+)
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -50,6 +54,8 @@ def main(
     as_json: bool,
     peers: bool,
     sessions: int,
+    hosts: int,
+    events: int,
     directory: Optional[Path],
     source: Optional[Path],
     write_docs: bool,
@@ -65,7 +71,7 @@ def main(
     screen = Console(stderr=as_json)
     screen.width = max(screen.width, WIDTH)
     if source is None:
-        record = _measured(names, _Effort(quick, sessions), directory, screen)
+        record = _measured(names, _Effort(quick, sessions, hosts, events), directory, screen)
     else:
         record = _read(source, screen)
     if write_docs:
@@ -86,6 +92,8 @@ class _Effort(NamedTuple):
 
     quick: bool
     sessions: int
+    hosts: int
+    events: int
 
 
 def _measured(
@@ -113,7 +121,7 @@ def _section(name: str, directory: Path, effort: _Effort, screen: Console) -> di
         def say(text: str) -> None:
             status.update(f"{chosen.title}: {text} ...")
 
-        bench = Bench(directory, effort.quick, say, effort.sessions)
+        bench = Bench(directory, effort.quick, say, *effort[1:])
         figures = list(chosen.run(bench))
     shutil.rmtree(directory)
     print_table(screen, chosen.title, figures)

@@ -49,6 +49,10 @@ class Bench(NamedTuple):
     """Shows what is being done, at a terminal."""
     sessions: int = 0
     """How many session files to import; 0 for the usual number."""
+    hosts: int = 0
+    """How many hosts a simulated fleet has; 0 for the usual number."""
+    events: int = 0
+    """How many events they record; 0 for the usual number."""
 
     def rounds(self, usual: int) -> int:
         """Return how often to repeat what is usually repeated `usual` times."""

@@ -2,70 +2,128 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
-from tools.performance.figure import Figure, Goal, Spread
+from indexer.fleet.wire.client import FleetClient
+from indexer.system.base import Base
+from telemetry_core import TelemetryConfig
+from tools.performance.figure import Figure, Goal, Spread, percentile
 from tools.performance.fleet import Fleet, Turn
+from tools.performance.fleet_host import Work, index, ship
+from tools.performance.fleet_server import FleetServer
+from tools.performance.history import SHAPES, write
 from tools.performance.section import Bench, Section
 
 _HOSTS, _EVENTS = 100, 1_000_000
 _QUICK_HOSTS, _QUICK_EVENTS = 10, 50_000
+_BACKLOG, _QUICK_BACKLOG = 100_000, 20_000
+_ROUNDS = 5
 _MEGABYTE = 1 << 20
+_QUARTER = Goal(0.25)
+_NONE = Goal(0.0, of="ours")
 
 
 def _run(bench: Bench) -> Iterator[Figure]:
-    hosts, events = (_QUICK_HOSTS, _QUICK_EVENTS) if bench.quick else (_HOSTS, _EVENTS)
-    name = f"{hosts} hosts, {events:,} events"
-    fleet = Fleet(bench.directory, hosts, events)
+    yield from _backlog(bench, bench.directory / "backlog")
+    yield from _simulation(bench, bench.directory / "fleet")
+
+
+def _backlog(bench: Bench, directory: Path) -> Iterator[Figure]:
+    """One host that ships all that it has, into an empty centre each time."""
+    events = _QUICK_BACKLOG if bench.quick else _BACKLOG
+    base = Base(TelemetryConfig.for_base(directory / "host"))
+    write(base.log_directory / "events_20261118.ndjson", SHAPES[1], events)
+    server = FleetServer(directory / "server")
+    indexed: list[Work] = []
+    shipped: list[Work] = []
     try:
+        for number in range(bench.rounds(_ROUNDS)):
+            bench.say(f"a backlog of {events:,} events, {number + 1}")
+            shutil.rmtree(base.directory / "db", ignore_errors=True)
+            indexed.append(index(base))
+            with FleetClient(server.create(f"centre{number}")) as client:
+                shipped.append(ship(base, client))
+    finally:
+        server.kill()
+    name = f"one host, a backlog of {events:,} events"
+    yield _next_to_indexing(name, shipped, indexed, "everything on")
+    rate = percentile([one.lines / one.wall for one in shipped], 50)
+    yield Figure(f"{name}: shipped", "events/s", rate)
+
+
+def _simulation(bench: Bench, directory: Path) -> Iterator[Figure]:
+    hosts = bench.hosts or (_QUICK_HOSTS if bench.quick else _HOSTS)
+    events = bench.events or (_QUICK_EVENTS if bench.quick else _EVENTS)
+    name = f"{hosts:,} hosts, {events:,} events"
+    with closing(Fleet(directory, hosts, events)) as fleet:
         turns = []
         for number, turn in enumerate(fleet.run()):
             turns.append(turn)
-            bench.say(f"turn {number + 1}: {turn.lines:,} lines in {turn.wall:.0f} s")
-        yield from _costs(name, turns)
-        disk = fleet.bytes_on_disk() / sum(turn.lines for turn in turns)
+            bench.say(f"turn {number + 1}: {turn.shipped.lines:,} lines")
+        yield from _costs(name, [turn for turn in turns if turn.shipped.lines])
+        yield _cost_of_an_outage(name, [turn for turn in turns if not turn.shipped.lines])
+        disk = fleet.bytes_on_disk() / sum(turn.shipped.lines for turn in turns)
         yield Figure(f"{name}: on the server's disk, an event", "bytes", disk)
         bench.say("comparing")
         differ = float(fleet.rows_that_differ())
-        yield Figure(f"{name}: runs that differ from the union's", "runs", differ, goal=_none())
+        yield Figure(f"{name}: runs that differ from the union's", "runs", differ, goal=_NONE)
         unequal = float(fleet.unequal_hosts())
-        yield Figure(f"{name}: hosts that verify unequal", "hosts", unequal, goal=_none())
-    finally:
-        fleet.close()
-
-
-def _none() -> Goal:
-    return Goal(0.0, of="ours")
+        yield Figure(f"{name}: hosts that verify unequal", "hosts", unequal, goal=_NONE)
 
 
 def _costs(name: str, turns: list[Turn]) -> Iterator[Figure]:
-    shipped = [turn for turn in turns if turn.lines]
-    lines = sum(turn.lines for turn in shipped)
-    wall = sum(turn.wall for turn in shipped)
-    yield Figure(f"{name}: shipped, one host after the other", "events/s", lines / wall)
-    first, last = (turn.processor / turn.lines * 1e6 for turn in (shipped[0], shipped[-1]))
+    indexed, shipped = [turn.indexed for turn in turns], [turn.shipped for turn in turns]
+    rate = sum(one.lines for one in shipped) / sum(one.wall for one in shipped)
+    yield Figure(f"{name}: shipped, one host after the other", "events/s", rate)
+    first, last = _each(shipped[0]), _each(shipped[-1])
     yield Figure(
         f"{name}: the host's cost of an event, last tenth",
         "us",
-        last,
-        first,
+        last * 1e6,
+        first * 1e6,
         "first tenth",
         Spread(*(last / first,) * 3),
         Goal(1.25),
     )
-    shares = [turn.processor / turn.index_processor for turn in shipped]
-    yield Figure(
+    passes = f"everything on, passes of about {turns[0].indexed.lines // turns[0].hosts:,} events"
+    yield _next_to_indexing(name, shipped, indexed, passes)
+    peak, before = turns[-1].peak_bytes / _MEGABYTE, turns[0].peak_bytes / _MEGABYTE
+    yield Figure(f"{name}: memory at its peak", "MB", peak, before, "after the first tenth")
+
+
+def _next_to_indexing(name: str, shipped: list[Work], indexed: list[Work], how: str) -> Figure:
+    ours, floor = [_each(one) for one in shipped], [_each(one) for one in indexed]
+    return Figure(
         f"{name}: shipping next to indexing",
         "us",
-        sum(turn.processor for turn in shipped) / lines * 1e6,
-        sum(turn.index_processor for turn in shipped) / lines * 1e6,
+        percentile(ours, 50) * 1e6,
+        percentile(floor, 50) * 1e6,
         "indexing",
-        Spread.of(shares),
-        Goal(0.25),
-        note="of the host's processor, everything on, passes of a few hundred events",
+        Spread.of_ratios(ours, floor),
+        _QUARTER,
+        note=f"of the host's processor, an event; {how}",
     )
-    peak, before = shipped[-1].peak_bytes / _MEGABYTE, shipped[0].peak_bytes / _MEGABYTE
-    yield Figure(f"{name}: memory at its peak", "MB", peak, before, "after the first tenth")
+
+
+def _cost_of_an_outage(name: str, turns: list[Turn]) -> Figure:
+    tried = sum(turn.shipped.processor for turn in turns)
+    indexed = sum(turn.indexed.processor for turn in turns)
+    return Figure(
+        f"{name}: trying in vain next to indexing, while the centre is away",
+        "s",
+        tried,
+        indexed,
+        "indexing",
+        Spread(*(tried / indexed,) * 3),
+    )
+
+
+def _each(work: Work) -> float:
+    """Return what one line took of the processor, in seconds."""
+    return work.processor / work.lines
 
 
 SECTION = Section("fleet", "A fleet that ships to one ClickHouse", _run)

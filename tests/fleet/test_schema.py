@@ -53,6 +53,17 @@ def test_replicas_have_the_tables_themselves() -> None:
     assert sql.count("ON CLUSTER `main`") == len(init_statements(Layout("d", "m", REPLICATED)))
 
 
+@pytest.mark.parametrize("kind", [SINGLE, REPLICATED, SHARDED])
+def test_no_table_remembers_inserts(kind: str) -> None:
+    """What a redaction deleted is stored when it is sent again, in tables that exist as well."""
+    name = f"{'non_' if kind == SINGLE else ''}replicated_deduplication_window = 0"
+    sql = init_statements(Layout("d", None if kind == SINGLE else "c", kind))
+    created = [one for one in sql if "MergeTree(" in one]
+    assert len(created) == len(TABLES)
+    assert all(f", {name}" in one for one in created)
+    assert sum(f"MODIFY SETTING {name}" in one for one in sql) == len(TABLES)
+
+
 def test_all_rows_of_a_run_are_on_one_shard() -> None:
     """A key is replaced only where its other row is."""
     for table in TABLES:

@@ -6,7 +6,7 @@ the views, and leaves rows as they are.
 
 from __future__ import annotations
 
-from indexer.fleet.schema.layout import SHARDED, Layout, quoted
+from indexer.fleet.schema.layout import SHARDED, SINGLE, Layout, quoted
 from indexer.fleet.schema.summaries import summary_views
 from indexer.fleet.schema.tables import TABLES, Table
 from indexer.fleet.schema.views import base_views
@@ -34,7 +34,11 @@ def script(layout: Layout) -> str:
 
 def _table_statements(table: Table, layout: Layout) -> list[str]:
     stored = layout.stored_name(table.name)
-    statements = [_create(table, layout), _add_columns(table, stored, layout)]
+    statements = [
+        _create(table, layout),
+        _add_columns(table, stored, layout),
+        f"ALTER TABLE {stored}{layout.on_cluster} MODIFY SETTING {_without_memory(layout)}",
+    ]
     if layout.keep_days is not None and table.expires:
         statements.append(
             f"ALTER TABLE {stored}{layout.on_cluster}"
@@ -55,8 +59,18 @@ def _create(table: Table, layout: Layout) -> str:
     ]
     if table.partition:
         lines.insert(4, f"PARTITION BY {table.partition}")
-    lines.append(f"SETTINGS {', '.join((*_DURABLE, *table.settings))}")
+    settings = (*_DURABLE, _without_memory(layout), *table.settings)
+    lines.append(f"SETTINGS {', '.join(settings)}")
     return "\n".join(lines)
+
+
+def _without_memory(layout: Layout) -> str:
+    """Return the setting that has a table store what was inserted, deleted and is sent again.
+
+    Newer servers no longer heed `insert_deduplicate = 0` in a request.
+    """
+    prefix = "non_" if layout.kind == SINGLE else ""
+    return f"{prefix}replicated_deduplication_window = 0"
 
 
 def _columns(table: Table) -> str:

@@ -34,7 +34,7 @@ for _chatty in ("httpx", "httpcore"):
 
 _ALWAYS = {
     # Keys recognise what was sent before; the server's own memory of inserts would also swallow
-    # rows that were deleted and are sent again.
+    # rows that were deleted and are sent again. Newer servers ask the table instead.
     "insert_deduplicate": "0",
     "async_insert": "0",
     # Of a sharded table, an insert is acknowledged when the shards have it.

@@ -22,10 +22,11 @@ from indexer.fleet.wire import client as wire
 from indexer.fleet.wire.client import FleetClient
 from indexer.fleet.wire.rowbinary import Row, encode_rows
 from telemetry_core import TelemetryClient, TelemetryConfig
+from tests.support.centre import configure
 from tests.support.cli import in_process
-from tests.support.fleet import configure
 from tests.support.real_server import NoServer, RealServer, real_server
 
+_NOT_IN_2018 = ("async_insert", "async_insert_deduplicate", "wait_for_async_insert")
 _DAY = date(2026, 11, 22)
 _BYTES = bytes(range(256)) * 4_096
 ROWS: dict[Table, list[Row]] = {
@@ -88,8 +89,8 @@ def client(
     server: RealServer, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FleetClient]:
     """The project's client for it, less the settings that a server of 2018 does not know."""
-    if not server.is_whole:
-        monkeypatch.delitem(wire._ALWAYS, "async_insert")
+    for setting in () if server.is_whole else _NOT_IN_2018:
+        monkeypatch.delitem(wire._ALWAYS, setting)
     with FleetClient(server.address(database)) as client:
         yield client
 
@@ -165,6 +166,21 @@ def test_a_server_that_is_too_old_is_refused_before_anything_is_created(
     with FleetClient(server.address(database)) as client, pytest.raises(FleetRequestInvalid):
         create_centre(client, Layout(database))
     assert server.ask(f"SHOW TABLES FROM {database}") == b""
+
+
+def test_what_is_gathered_by_the_server_is_stored_when_it_is_acknowledged(
+    whole: RealServer, client: FleetClient
+) -> None:
+    """Whoever asks at once sees it, and whoever sends what cannot be stored is told."""
+    _create_plainly(whole, client, NODES)
+    client.gathers = True
+    for number in range(20):
+        client.insert(NODES, [(f"n{number}", "t", 7, "h", "2.0", 0)])
+        assert client.select(f"SELECT count() FROM {NODES.name}")[1] == [[number + 1]]
+    narrow = replace(NODES, columns=(*NODES.columns[:-1], Column("waiting_bytes", "UInt8")))
+    with pytest.raises(FleetError):
+        client.insert(narrow, [("n", "t", 7, "h", "2.0", 0)])
+    assert client.select(f"SELECT count() FROM {NODES.name}")[1] == [[20]]
 
 
 @pytest.mark.parametrize("value", ["it's\t\n\\", "\x00\u2028é", "", "{text:String}"])

@@ -91,6 +91,8 @@ class Shipping:
             if receipts:
                 self._redact(portion.batch.redacted)
                 return Round(0, is_last=False)
+            # A host with little to say is one of many; who has more is not to wait for them.
+            self._client.gathers = number == 0 and not portion.batch.is_full
             self._client.insert(EVENTS, portion.batch.events)
             merge(touched, portion.batch.touched)
             after.update(portion.after)

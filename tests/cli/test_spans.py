@@ -8,7 +8,14 @@ import pytest
 
 from tests.support.cli import Cli
 from tests.support.database import event, lines_of
-from tests.support.working_agents import HELPER, KILLED, RESEARCH, working_agents
+from tests.support.working_agents import (
+    HELPER,
+    KILLED,
+    RESEARCH,
+    TRACE,
+    trace_under_a_run,
+    working_agents,
+)
 
 
 @pytest.fixture
@@ -176,23 +183,8 @@ def test_ten_thousand_spans_at_two_hundred_levels_are_shown(cli, base):
 
 def test_a_trace_begun_under_a_run_is_shown_inside_it(cli, base):
     """The rows stay where they are; the run's own trace context leads to them."""
-    trace, span = "0a" * 16, "0b" * 8
-    started = event(1, "run.started", "caller")._replace(
-        data={"agent_name": "caller"}, extensions={"traceparent": f"00-{trace}-{span}-01"}
-    )
-    record = {
-        "traceId": trace,
-        "spanId": "0c" * 8,
-        "parentSpanId": span,
-        "name": "handle",
-        "startTimeUnixNano": "1767225600000000000",
-        "endTimeUnixNano": "1767225601000000000",
-        "flags": 0x300,
-    }
-    data = {"resource": {}, "scope": {}, "span": record}
-    other = event(2, "otel.span", f"trace-{trace}")._replace(data=data)
-    (base / "raw" / "events_20260102.ndjson").write_bytes(lines_of([started, other]))
+    (base / "raw" / "events_20260102.ndjson").write_bytes(lines_of(trace_under_a_run(1)))
     top = cli("tree", "caller", "--json").json
     (inside,) = top["children"]
-    assert (inside["run_id"], inside["status"]) == (f"trace-{trace}", "success")
+    assert (inside["run_id"], inside["status"]) == (f"trace-{TRACE}", "success")
     assert [one["name"] for one in inside["children"]] == ["handle"]

@@ -18,9 +18,9 @@ from indexer.system.base import Base
 from indexer.ui.fleet.readers import FleetReaders
 from indexer.ui.fleet.source import fleet_source
 from telemetry_core import TelemetryClient, TelemetryConfig
-from tests.support.centre import Host
+from tests.support.centre import Host, configure
 from tests.support.clickhouse import Centre, Server
-from tests.support.fleet import SHARED, Fleet, configure, make_fleet
+from tests.support.fleet import SHARED, Fleet, make_fleet
 from tests.support.page import Visitor, visiting
 
 pytestmark = pytest.mark.needs("clickhouse")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import threading
@@ -14,10 +15,11 @@ from unittest import mock
 import pytest
 
 from indexer.database.opening import open_or_rebuild
+from indexer.database.session import Session
 from indexer.fleet import fleet_shipping
 from indexer.fleet.fleet_shipping import FleetShipping
 from indexer.store.connection import open_reader
-from tests.support.centre import Fleet, point_at
+from tests.support.centre import Fleet, Host, point_at
 from tests.support.cli import COMMAND, in_process
 from tests.support.clickhouse import Centre, Server
 from tests.support.daemon import eventually, running_daemon
@@ -130,83 +132,112 @@ def test_the_daemon_ships_and_catches_up_after_an_outage(own: Fleet) -> None:
     assert own.differences() == []
 
 
+class _Story:
+    """A host that ships as in a daemon, by a clock that the test moves."""
+
+    def __init__(self, host: Host, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = time.time()
+        self._session = session
+        self._heard = threading.Event()
+        clock = mock.Mock(wraps=time)
+        clock.time.side_effect = lambda: self.now
+        monkeypatch.setattr(fleet_shipping, "time", clock)
+        self.shipping = FleetShipping(host.base, self._heard.set)
+
+    def step(self) -> None:
+        """What the daemon does when it wakes."""
+        self._session.run_pass()
+        self.shipping.step(self._session)
+
+    def hear(self) -> None:
+        """Wait for the end of a round."""
+        assert self._heard.wait(30)
+        self._heard.clear()
+
+
+@pytest.fixture
+def quiet(fleet: Fleet, request: pytest.FixtureRequest) -> Host:
+    """A host whose settings name the centre, which has nothing of it yet; with further settings."""
+    host = fleet.host()
+    point_at(host.base, fleet.centre, more=getattr(request, "param", ""))
+    return host
+
+
+@pytest.fixture
+def story(quiet: Host, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Story]:
+    """Its story."""
+    with closing(open_or_rebuild(quiet.base)) as session:
+        story = _Story(quiet, session, monkeypatch)
+        yield story
+        story.shipping.stop()
+
+
 @pytest.mark.parametrize("hours", [4, pytest.param(72, marks=pytest.mark.laboratory)])
 def test_an_outage_costs_a_host_nothing_but_lag(
-    hours: int, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    hours: int, fleet: Fleet, quiet: Host, story: _Story
 ) -> None:
     """No more than a probe every few minutes, and no line; then everything is shipped."""
-    host = fleet.host()
-    point_at(host.base, fleet.centre)
-    clock = mock.Mock(wraps=time)
-    now = [time.time()]
-    clock.time.side_effect = lambda: now[0]
-    monkeypatch.setattr(fleet_shipping, "time", clock)
-    fleet.centre.server.plan(*[("503", "")] * 5_000)
-    heard = threading.Event()
-    shipping = FleetShipping(host.base, heard.set)
     hour = 3600.0
-    with closing(open_or_rebuild(host.base)) as session:
-        for number in range(hours):
-            host.append(_work(f"run {number}", 10 * number))
-            until = now[0] + hour
-            while now[0] < until:
-                session.run_pass()
-                shipping.step(session)
-                if shipping.wait < hour:
-                    now[0] += max(shipping.wait, 1.0)
-                else:
-                    assert heard.wait(30)
-                    heard.clear()
-        probes = len(fleet.centre.server.requests())
-        assert hours < probes < hours * 60
-        fleet.centre.server.plan()
-        assert fleet.centre.value("SELECT count() FROM log_lines") == 0
-        while True:
-            now[0] += hour
-            heard.clear()
-            shipping.step(session)
-            if shipping.wait == float("inf") and not heard.wait(2):
-                break
-    shipping.stop()
+    lines = "SELECT count() FROM log_lines"
+    fleet.centre.server.plan(*[("503", "")] * 5_000)
+    for number in range(hours):
+        quiet.append(_work(f"run {number}", 10 * number))
+        until = story.now + hour
+        while story.now < until:
+            story.step()
+            if story.shipping.wait < hour:
+                story.now += max(story.shipping.wait, 1.0)
+            else:
+                story.hear()
+    probes = len(fleet.centre.server.requests())
+    assert hours < probes < hours * 60
+    fleet.centre.server.plan()
+    assert fleet.centre.value(lines) == 0
+    while fleet.centre.value(lines) < 4 * hours:
+        story.now += hour
+        story.step()
+        if story.shipping.wait == math.inf:
+            story.hear()
+    story.shipping.stop()
     assert fleet.differences() == []
-    assert host.verified().is_equal
+    assert quiet.verified().is_equal
 
 
 def test_a_host_with_little_to_say_does_not_say_it_at_once(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    fleet: Fleet, quiet: Host, story: _Story
 ) -> None:
     """What comes within two seconds of the last shipment goes as one: an insert is a part."""
-    host = fleet.host()
-    point_at(host.base, fleet.centre)
-    clock = mock.Mock(wraps=time)
-    now = [time.time()]
-    clock.time.side_effect = lambda: now[0]
-    monkeypatch.setattr(fleet_shipping, "time", clock)
-    heard = threading.Event()
-    shipping = FleetShipping(host.base, heard.set)
     runs = "SELECT count() FROM run_rows FINAL"
-    with closing(open_or_rebuild(host.base)) as session:
-
-        def step() -> None:
-            session.run_pass()
-            shipping.step(session)
-
-        host.append(_work("first", 0))
-        step()
-        assert heard.wait(30)
-        heard.clear()
-        for number in range(1, 4):
-            host.append(_work(f"run {number}", number))
-            now[0] += 0.5
-            step()
-            assert 0 < shipping.wait <= 2.0
-        assert fleet.centre.value(runs) == 1
-        now[0] += 2
-        step()
-        assert heard.wait(30)
-        step()
-    shipping.stop()
+    quiet.append(_work("first", 0))
+    story.step()
+    story.hear()
+    for number in range(1, 4):
+        quiet.append(_work(f"run {number}", number))
+        story.now += 0.5
+        story.step()
+        assert 0 < story.shipping.wait <= 2.0
+    assert fleet.centre.value(runs) == 1
+    story.now += 2
+    story.step()
+    story.hear()
+    story.step()
     assert fleet.centre.value(runs) == 4
+
+
+@pytest.mark.parametrize("quiet", ["rate = 0.1\nin_flight = 1"], indirect=True)
+def test_a_host_ships_no_more_often_than_its_target_allows(quiet: Host, story: _Story) -> None:
+    """Where very many hosts ship to one centre, each makes a round in ten seconds."""
+    for number in range(3):
+        quiet.append(_work(f"run {number}", 10 * number))
+        story.step()
+        story.hear()
+        quiet.append(_work(f"late run {number}", 10 * number))
+        story.step()
+        assert 1.9 < story.shipping.wait <= 2.0
+        story.now += 2.0
+        story.step()
+        assert 7.9 < story.shipping.wait <= 8.0
+        story.now += 8.1
 
 
 @pytest.mark.parametrize("token", [_TOKEN, "wrong-" + _TOKEN])

@@ -9,10 +9,10 @@ import pytest
 
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
-from tests.support.centre import Host
+from tests.support.centre import Host, configure
 from tests.support.cli import Cli, Ran
 from tests.support.clickhouse import Centre
-from tests.support.fleet import SHARED, Fleet, configure, make_fleet
+from tests.support.fleet import SHARED, Fleet, make_fleet
 
 pytestmark = pytest.mark.needs("clickhouse")
 

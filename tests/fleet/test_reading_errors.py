@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from indexer.cli.main import COMMANDS, READ_A_FLEET
+from tests.support.centre import configure
 from tests.support.cli import Cli
 from tests.support.clickhouse import Centre, Server
-from tests.support.fleet import configure
 
 SECRET = "hunter2-of-the-fleet"
 

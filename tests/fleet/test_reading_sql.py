@@ -10,9 +10,9 @@ import pytest
 from indexer.fleet.errors import FleetQueryFailed, FleetRefused, FleetUnreachable
 from indexer.fleet.schema.tables import NODES
 from indexer.fleet.wire.query_error import of_query
+from tests.support.centre import configure
 from tests.support.cli import Cli, Ran
 from tests.support.clickhouse import Centre
-from tests.support.fleet import configure
 
 pytestmark = pytest.mark.needs("clickhouse")
 

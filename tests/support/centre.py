@@ -12,6 +12,7 @@ from indexer.fleet.checking.verify import verify
 from indexer.fleet.shipping.content import Withholding
 from indexer.fleet.shipping.round import Shipping
 from indexer.fleet.shipping.state import load_state
+from indexer.fleet.wire.address import FleetAddress
 from indexer.store.connection import open_reader
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
@@ -89,11 +90,23 @@ class Fleet:
         return differences(self.centre, bases, self.directory / "union")
 
 
-def point_at(base: Base, centre: Centre, *, content: bool = True) -> None:
+def point_at(base: Base, centre: Centre, *, content: bool = True, more: str = "") -> None:
     """Name the centre in the settings file of a base, as an operator does."""
-    address = centre.address
-    (base.directory / "config").mkdir(parents=True, exist_ok=True)
-    (base.directory / "config" / "telemetry.toml").write_text(
-        f'[targets.{TARGET}]\nkind = "clickhouse"\nurl = "{address.url}"\n'
-        f'database = "{address.database}"\ncontent = {str(content).lower()}\n'
-    )
+    configure(base.directory, centre.address, content=content, more=more)
+
+
+def configure(
+    base: Path,
+    address: FleetAddress,
+    name: str = TARGET,
+    *,
+    content: bool = True,
+    more: str = "",
+) -> None:
+    """Have a base directory name a centre as one of its targets, with further settings."""
+    (base / "config").mkdir(parents=True, exist_ok=True)
+    with open(base / "config" / "telemetry.toml", "a", encoding="utf-8") as file:
+        file.write(
+            f'[targets.{name}]\nkind = "clickhouse"\nurl = "{address.url}"\n'
+            f'database = "{address.database}"\ncontent = {str(content).lower()}\n{more}\n'
+        )

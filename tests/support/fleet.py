@@ -6,16 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from indexer.fleet.wire.address import FleetAddress
 from indexer.system.base import Base
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.event import Event
-from tests.support.centre import Host
+from tests.support.centre import Host, configure
 from tests.support.clickhouse import Centre
 from tests.support.database import event, lines_of
 from tests.support.fleet_judge import union_of
 from tests.support.history import two_weeks
-from tests.support.working_agents import HELPER, more_work, working_agents
+from tests.support.working_agents import HELPER, more_work, trace_under_a_run, working_agents
 
 SHARED = "shared-by-two-hosts"
 
@@ -27,16 +26,6 @@ class Fleet(NamedTuple):
     reader: Path
     """A base without a log, whose settings name the centre."""
     union: Path
-
-
-def configure(base: Path, address: FleetAddress, name: str = "fleet") -> None:
-    """Have a base name a centre as one of its targets."""
-    (base / "config").mkdir(parents=True, exist_ok=True)
-    with open(base / "config" / "telemetry.toml", "a", encoding="utf-8") as file:
-        file.write(
-            f'[targets.{name}]\nkind = "clickhouse"\nurl = "{address.url}"\n'
-            f'database = "{address.database}"\ncontent = true\n'
-        )
 
 
 def make_fleet(directory: Path, centre: Centre) -> Fleet:
@@ -60,7 +49,7 @@ def _client(base: Path) -> TelemetryClient:
 
 def _work(base: Path) -> None:
     (base / "raw").mkdir(parents=True)
-    events = [*working_agents(), *more_work(), *_late_call(), *_trace()]
+    events = [*working_agents(), *more_work(), *_late_call(), *trace_under_a_run(8_000_000)]
     (base / "raw" / "events_20260101.ndjson").write_bytes(lines_of(events))
 
 
@@ -93,22 +82,3 @@ def _late_call() -> list[Event]:
         event(9_000_000, "span.started", HELPER)._replace(data=data),
         event(9_100_000, "span.ended", HELPER)._replace(data={"span_id": "late"}),
     ]
-
-
-def _trace() -> list[Event]:
-    """A run, and the trace that another program began under its context."""
-    trace, span = "0a" * 16, "0b" * 8
-    started = event(8_000_000, "run.started", "caller")._replace(
-        data={"agent_name": "caller"}, extensions={"traceparent": f"00-{trace}-{span}-01"}
-    )
-    record = {
-        "traceId": trace,
-        "spanId": "0c" * 8,
-        "parentSpanId": span,
-        "name": "handle",
-        "startTimeUnixNano": "1767225608000000000",
-        "endTimeUnixNano": "1767225609000000000",
-        "flags": 0x300,
-    }
-    data = {"resource": {}, "scope": {}, "span": record}
-    return [started, event(8_000_001, "otel.span", f"trace-{trace}")._replace(data=data)]

@@ -8,6 +8,9 @@ from telemetry_core.event import Event
 from tests.support.database import event
 
 RESEARCH, HELPER, KILLED = "research-run", "helper-run", "killed-run"
+TRACE = "0a" * 16
+_FIRST_NANO = 1_767_225_600_000_000_000
+"""When event 0 is, in OTLP's unit."""
 _CLAUDE = {"gen_ai.request.model": "claude-sonnet-4-5", "gen_ai.provider.name": "anthropic"}
 _USED = {
     **_CLAUDE,
@@ -143,3 +146,21 @@ def more_work() -> list[Event]:
         data = {"position": "0000000000", "session_id": session, "line": line}
         events.append(_of(f"claude-code-{session}", 700 + number, "session.claude-code", **data))
     return events
+
+
+def trace_under_a_run(first: int) -> list[Event]:
+    """The run `caller`, and a second of the trace that another program began under its context."""
+    span = {
+        "traceId": TRACE,
+        "spanId": "0c" * 8,
+        "parentSpanId": "0b" * 8,
+        "name": "handle",
+        "startTimeUnixNano": str(_FIRST_NANO + first * 1_000),
+        "endTimeUnixNano": str(_FIRST_NANO + first * 1_000 + 1_000_000_000),
+        "flags": 0x300,
+    }
+    started = _of("caller", first, "run.started", agent_name="caller")
+    return [
+        started._replace(extensions={"traceparent": f"00-{TRACE}-{span['parentSpanId']}-01"}),
+        _of(f"trace-{TRACE}", first + 1, "otel.span", resource={}, scope={}, span=span),
+    ]

@@ -12,20 +12,19 @@ from typing import Any, NamedTuple, Optional
 
 from indexer.database.freshness import refresh_database
 from indexer.database.line_counts import LineCounts, adds_nothing_to
-from indexer.ingest.apply import fold_all, whole_runs
+from indexer.database.run_comparison import RunComparison
 from indexer.ingest.batch import MAX_LINES
 from indexer.ingest.parse import decode_block
-from indexer.ingest.projections.check import differences
 from indexer.log.decode import Ordinals
 from indexer.log.lines import Block, Line, read_blocks
 from indexer.log.segments import Segment, file_id, list_segments
 from indexer.log.streams import StreamBroken, StreamUnfinished, StreamUnsupported, open_stream
-from indexer.store import runs
 from indexer.store.connection import reading
 from indexer.store.cursors import DUPLICATE, INDEXED, QUARANTINED
 from indexer.store.events.by_type import count_differences
 from indexer.store.events.codec import EventRow, StoredEvent, alternative_id
-from indexer.store.events.table import find_event, rows_not_stored
+from indexer.store.events.compare import rows_unlike_stored
+from indexer.store.events.table import find_event
 from indexer.store.quarantine import Fault
 from indexer.store.search.query import is_indexed, missing_events
 from indexer.system.base import Base
@@ -82,7 +81,7 @@ def _compare(
             verification.check_file(file, on_progress)
         verification.check_totals()
         verification.check_runs()
-        verification.check_projections()
+        verification.check_indexes()
         connection.execute("COMMIT")
         return verification.report()
 
@@ -159,15 +158,15 @@ class _Comparison:
         for fault in faults:
             counts.move(QUARANTINED, fault.length)
             kept = self._connection.execute(
-                "SELECT length, reason FROM quarantine WHERE file = ? AND offset = ?",
+                "SELECT length, reason, excerpt FROM quarantine WHERE file = ? AND offset = ?",
                 (name, fault.offset),
             ).fetchone()
-            if kept != (fault.length, fault.reason):
+            if kept != (fault.length, fault.reason, fault.excerpt):
                 self._differ(f"{name}: bad line at offset {fault.offset} is not quarantined")
 
     def _check_rows(self, name: str, rows: list[EventRow], counts: LineCounts) -> None:
         counts.lines[INDEXED] += len(rows)
-        for row in rows_not_stored(self._connection, rows):
+        for row in rows_unlike_stored(self._connection, rows):
             self._check_row(name, StoredEvent._make(row), counts)
 
     def _check_row(self, name: str, row: StoredEvent, counts: LineCounts) -> None:
@@ -178,9 +177,17 @@ class _Comparison:
         if stored is None or not adds_nothing_to(stored, row):
             self._differ(f"{name}: event {row.event_id} at {row.offset} is not in the database")
         elif (stored.file_id, stored.offset) == (row.file_id, row.offset):
+            # It is stored for this line: then no value may differ.
+            self._check_values(name, stored, row)
             return
         counts.lines[INDEXED] -= 1
         counts.move(DUPLICATE, row.length)
+
+    def _check_values(self, name: str, stored: StoredEvent, row: StoredEvent) -> None:
+        pairs = zip(StoredEvent._fields, stored, row._replace(event_id=stored.event_id))
+        unlike = [column for column, known, wanted in pairs if known != wanted]
+        if unlike:
+            self._differ(f"{name}: event {row.event_id} has another {', '.join(unlike)}")
 
     def _check_counts(
         self, file: Segment, row: Optional[dict[str, Any]], counts: LineCounts
@@ -210,29 +217,13 @@ class _Comparison:
             self._differ(f"{kept} quarantined lines, {self._quarantined} of them in the log")
 
     def check_runs(self) -> None:
-        """Every row has to be what its events fold to, and every run has to have its row."""
-        stored = runs.rows_of_runs(self._connection)
-        row = next(stored, None)
-        for folded in fold_all(self._connection):
-            run_id = folded["run_id"]
-            self._runs += 1
-            while row is not None and row["run_id"] < run_id:
-                self._differ(f"run {row['run_id']} has a row but no events")
-                row = next(stored, None)
-            if row is None or row["run_id"] != run_id:
-                self._differ(f"run {run_id} has events but no row")
-                continue
-            if row != folded:
-                names = [name for name in folded if folded[name] != row[name]]
-                self._differ(f"run {run_id} folds to another {', '.join(names)}")
-            row = next(stored, None)
-        if row is not None:
-            self._differ(f"run {row['run_id']} has a row but no events")
+        """Every row has to be what its events fold to, and so have spans, claims and metrics."""
+        comparison = RunComparison(self._connection, self._differ)
+        comparison.compare()
+        self._runs = comparison.runs
 
-    def check_projections(self) -> None:
-        """Spans, claims and metrics have to be what the stored events come to."""
-        for difference in differences(self._connection, whole_runs(self._connection)):
-            self._differ(difference)
+    def check_indexes(self) -> None:
+        """What is found by its type, or by its text, has to be what the stored events are."""
         unlike = count_differences(self._connection)
         if unlike:
             self._differ(f"{unlike} events that are looked for by their type are not noted so")

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from heapq import merge
 from itertools import groupby
 from operator import itemgetter
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from indexer.ingest.fold import (
     ACTIVITY,
@@ -34,7 +33,7 @@ from indexer.store.events.codec import (
     StoredEvent,
     event_of_row,
 )
-from indexer.store.events.table import activities, changes
+from indexer.store.events.table import ActivityRow, activities, changes
 from indexer.store.runs import delete_runs, load_runs, save_runs, update_runs
 
 
@@ -48,7 +47,8 @@ def fold_into_rows(
     folded: list[RunRow] = []
     for run_id, rows in changing.items():
         row = _fold_further(known.get(run_id), rows, active.pop(run_id, None))
-        folded += [row] if row is not None else fold_all(connection, run_id)
+        row = row if row is not None else _fold_from_first(connection, run_id).row
+        folded += [row] if row is not None else []
     folded += _add_activities(connection, active)
     projector = Projector(connection)
     folded += _fold_again(connection, sorted(again), projector)
@@ -65,40 +65,62 @@ def refold_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> Non
     projector.settle()
 
 
+class FoldedRun(NamedTuple):
+    """A run as its stored events tell it."""
+
+    row: Optional[RunRow]
+    """What they fold to; None if only events of unknown types are known of it."""
+    whole: WholeRun
+    """Its events other than `run.event`s."""
+
+
+def fold_all(connection: sqlite3.Connection) -> Iterator[FoldedRun]:
+    """Yield what the stored events fold to, by run; each is read once."""
+    by_run = groupby(changes(connection), lambda event: event.run_id)
+    changed = (WholeRun(run_id, events) for run_id, events in by_run)
+    for whole, active in _by_run(changed, activities(connection)):
+        yield _folded(whole, active)
+
+
+def _by_run(
+    changed: Iterator[WholeRun], active: Iterator[ActivityRow]
+) -> Iterator[tuple[WholeRun, Optional[ActivityRow]]]:
+    """Yield what there is of each run; both are sorted by run."""
+    one = next(active, None)
+    for whole in changed:
+        while one is not None and one.run_id < whole.run_id:
+            yield WholeRun(one.run_id, ()), one
+            one = next(active, None)
+        if one is None or one.run_id != whole.run_id:
+            yield whole, None
+            continue
+        yield whole, one
+        one = next(active, None)
+    while one is not None:
+        yield WholeRun(one.run_id, ()), one
+        one = next(active, None)
+
+
+def _folded(whole: WholeRun, active: Optional[ActivityRow]) -> FoldedRun:
+    row = whole.row()
+    if active is not None:
+        activity = Activity(active.events, active.first_time, active.last)
+        row = add_activity(row, whole.run_id, activity)
+    return FoldedRun(row, whole)
+
+
+def _fold_from_first(connection: sqlite3.Connection, run_id: str) -> FoldedRun:
+    whole = WholeRun(run_id, changes(connection, run_id))
+    return _folded(whole, next(activities(connection, run_id), None))
+
+
 def _fold_again(
     connection: sqlite3.Connection, run_ids: Iterable[str], projector: Projector
 ) -> Iterator[RunRow]:
     """Yield the rows of runs folded from their first events, and feed them to the projections."""
     for run_id in run_ids:
-        whole = WholeRun(run_id, changes(connection, run_id))
+        row, whole = _fold_from_first(connection, run_id)
         projector.replace(whole)
-        row = whole.row()
-        for one in activities(connection, run_id):
-            row = add_activity(row, run_id, Activity(one.events, one.first_time, one.last))
-        if row is not None:
-            yield row
-
-
-def whole_runs(connection: sqlite3.Connection) -> Iterator[WholeRun]:
-    """Yield every run of which more is stored than its `run.event`s, by run."""
-    for run_id, events in groupby(changes(connection), lambda event: event.run_id):
-        yield WholeRun(run_id, events)
-
-
-def fold_all(connection: sqlite3.Connection, run_id: Optional[str] = None) -> Iterator[RunRow]:
-    """Yield the rows that the stored events fold to, by run: of one run, or of all."""
-    by_run = groupby(changes(connection, run_id), lambda event: event.run_id)
-    folded = ((run, WholeRun(run, events).row()) for run, events in by_run)
-    active = (
-        (one.run_id, Activity(one.events, one.first_time, one.last))
-        for one in activities(connection, run_id)
-    )
-    # Of equal keys the first come first: the row before what is added to it.
-    merged = merge(folded, active, key=itemgetter(0))
-    for run, found in groupby(merged, key=itemgetter(0)):
-        row: Optional[RunRow] = None
-        for _, one in found:
-            row = add_activity(row, run, one) if isinstance(one, Activity) else one
         if row is not None:
             yield row
 

@@ -17,14 +17,16 @@ class Fault(NamedTuple):
     reason: str
     content: bytes
 
+    @property
+    def excerpt(self) -> str:
+        """What is kept of the line: its first bytes, as text."""
+        return self.content[:EXCERPT_BYTES].decode("utf-8", "replace")
+
 
 def quarantine(connection: sqlite3.Connection, name: str, faults: Iterable[Fault]) -> None:
     """Record lines that could not be parsed, each with its reason and its first bytes."""
     connection.executemany(
         "INSERT OR REPLACE INTO quarantine (file, offset, length, reason, excerpt)"
         " VALUES (?, ?, ?, ?, ?)",
-        (
-            (name, offset, length, reason, content[:EXCERPT_BYTES].decode("utf-8", "replace"))
-            for offset, length, reason, content in faults
-        ),
+        ((name, one.offset, one.length, one.reason, one.excerpt) for one in faults),
     )

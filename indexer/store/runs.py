@@ -69,7 +69,6 @@ def delete_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> Non
     connection.executemany("DELETE FROM agent_runs WHERE run_id = ?", ((one,) for one in run_ids))
 
 
-def rows_of_runs(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
-    """Yield every row, by run id."""
-    for row in connection.execute(f"SELECT {_NAMES} FROM agent_runs ORDER BY run_id"):
-        yield dict(zip(RUN_COLUMNS, row))
+def rows_of_runs(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of every row, in the order of `RUN_COLUMNS`, by run id."""
+    yield from connection.execute(f"SELECT {_NAMES} FROM agent_runs ORDER BY run_id")

@@ -24,6 +24,9 @@ class Cost(NamedTuple):
     seconds: float
     peak_bytes: int
     """Of memory, resident at once; 0 where the system does not tell."""
+    processor_seconds: float
+    """Of the command and of what it started and waited for. Unlike the time by the clock, it
+    hardly depends on who else works on the machine."""
 
 
 def run_python(arguments: Sequence[str | Path], **variables: str) -> Cost:
@@ -34,7 +37,7 @@ def run_python(arguments: Sequence[str | Path], **variables: str) -> Cost:
     ours = ("TELEMETRY_", "METRICS_API_")
     rest = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     with tempfile.TemporaryFile() as errors:
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), _processor_seconds()
         child = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=_ROOT,
@@ -49,7 +52,13 @@ def run_python(arguments: Sequence[str | Path], **variables: str) -> Cost:
             raise subprocess.CalledProcessError(
                 child.returncode, child.args, stderr=errors.read().decode(errors="replace")
             )
-    return Cost(seconds, peak)
+    return Cost(seconds, peak, _processor_seconds() - used)
+
+
+def _processor_seconds() -> float:
+    """Return what all children that ended took of the processor, the kernel's part included."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _watch(child: subprocess.Popen[bytes]) -> int:

@@ -38,7 +38,8 @@ PROJECTIONS: tuple[tuple[frozenset[str], Callable[[sqlite3.Connection], Projecti
 )
 """Every projection, with the types of events it is made of."""
 
-_TYPES = frozenset(kind for types, _ in PROJECTIONS for kind in types)
+TYPES = frozenset(kind for types, _ in PROJECTIONS for kind in types)
+"""The types of events that any projection is made of."""
 
 
 class Projector:
@@ -57,7 +58,7 @@ class Projector:
         """Add new events, of runs that are not folded again."""
         by_run: dict[str, list[Event]] = {}
         for row in rows:
-            if row[TYPE] in _TYPES:
+            if row[TYPE] in TYPES:
                 by_run.setdefault(row[RUN_ID], []).append(event_of_row(StoredEvent._make(row)))
         for run_id, events in by_run.items():
             for types, projection in self._projections:

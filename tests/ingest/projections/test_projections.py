@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from indexer.ingest.apply import fold_all, refold_runs, whole_runs
+from indexer.ingest.apply import fold_all, refold_runs
 from indexer.ingest.projections.check import differences
 from indexer.store.schema.columns import SPAN_COLUMNS
 from telemetry_core.event import Event
@@ -38,8 +38,9 @@ def _judge(passes: Passes, events: list[Event]) -> None:
         dict(zip(_columns(passes), row))
         for row in passes.all("SELECT * FROM agent_runs ORDER BY run_id")
     ]
-    assert stored == list(fold_all(passes.connection))
-    assert list(differences(passes.connection, whole_runs(passes.connection))) == []
+    folded = list(fold_all(passes.connection))
+    assert stored == [run.row for run in folded if run.row is not None]
+    assert list(differences(passes.connection, [run.whole for run in folded])) == []
 
 
 def _columns(passes: Passes) -> list[str]:

@@ -1,11 +1,11 @@
-/* The writer's hot path, and the module.
+/* The writer's hot path, and the module: telemetry_core/speed.py says where it is not used.
  *
- * telemetry_core/speed.py loads it and says where it is not used. Whatever is unusual is left to
- * the same code in Python, which is the reference. All of this runs with the GIL but for the
- * system calls of an append, which work on a copy of what they need. Nothing static changes.
- */
+ * Whatever is unusual is left to the same code in Python, which is the reference. All of this
+ * runs with the GIL but for the system calls of an append, which work on a copy of what they
+ * need. Nothing static changes. */
 #include "_speed.h"
 #include <errno.h>
+#include <sched.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -159,6 +159,7 @@ typedef struct {
     Anchor anchors[ANCHORS];
 } Screen;
 
+static unsigned pair(const unsigned char *at) { return (unsigned)at[0] << 8 | at[1]; }
 static int is_alnum(unsigned c) { return c - '0' < 10 || (c | 32) - 'a' < 26; }
 
 /* Whether an anchor is at `at`, with what has to stand around it. */
@@ -194,8 +195,6 @@ static int may_have_password(const char *text, Py_ssize_t size) {
     return 0;
 }
 
-static unsigned pair(const unsigned char *at) { return (unsigned)at[0] << 8 | at[1]; }
-
 /* Whether a text may hold a secret. Every anchor is known by two pairs of its bytes, one at an
  * even and one at an odd offset, so that it is enough to look at every other place, and at four
  * of them at once. Behind the last byte is a 0. */
@@ -216,11 +215,11 @@ static int may_have_secret(const Screen *screen, const unsigned char *text, Py_s
 }
 
 /* ---- the append: telemetry_core/shared_log.py has the same in Python ---- */
-/* Seconds. Longer waits are Python's, where signal handlers run meanwhile. */
+/* A lock is busy for microseconds: so often it is tried at once, and then after pauses, in seconds.
+ * Longer waits are Python's, where signal handlers run meanwhile. */
+enum { TRIES = 100 };
 static const double FIRST_PAUSE = 0.00005, LONGEST_PAUSE = 0.002, LONGEST_WAIT = 0.005;
-
 typedef struct { int fd; unsigned long long device, inode; } File;
-
 /* What an append needs, and what it finds: copied, so that nobody changes it meanwhile. */
 typedef struct {
     File lock, log;
@@ -249,10 +248,12 @@ static int ends_line(int fd, int64_t at) {
 
 static int take_lock(int fd, double *budget) {
     double pause = FIRST_PAUSE, most = *budget < LONGEST_WAIT ? *budget : LONGEST_WAIT;
-    int is_interrupted = 0; /* by a signal, whose handler has to run */
+    int tries = TRIES, is_interrupted = 0; /* by a signal, whose handler has to run */
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK || most <= 0 || is_interrupted)
             return 0;
+        if (tries-- > 0 && sched_yield() == 0)
+            continue;
         double nap = pause < most ? pause : most, before = monotonic();
         is_interrupted = nanosleep(&(struct timespec){0, (long)(nap * 1e9)}, NULL) != 0;
         double slept = monotonic() - before;
@@ -289,7 +290,6 @@ static int append_to(Place *place, const char *line, Py_ssize_t size, int is_syn
 /* Where what Python lends stands in its tuple: orjson's `dumps`; two functions of the writer's
  * mutex, the first of which does not wait; whose secrets are looked for, and by which Screen. */
 enum { DUMPS, ACQUIRE, RELEASE, REDACTOR, TABLE, MEANS };
-
 typedef struct {
     PyObject_HEAD
     PyObject *means; /* NULL until it was armed */

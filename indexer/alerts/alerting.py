@@ -11,7 +11,7 @@ import logging
 import math
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Optional
 
@@ -22,12 +22,15 @@ from indexer.alerts.rule import Rule
 from indexer.alerts.settings.load import load_alerts
 from indexer.alerts.state import AlertState, RuleState, read_state, subject_of_rule
 from indexer.outbox.receipts import EventParts, Receipts
+from indexer.outbox.targets import load_targets
 from indexer.store.alerts.events import alert_events
 from indexer.system.base import Base
+from telemetry_core.errors import TelemetryError
 from telemetry_core.event import ALERT_STARTED
 from telemetry_core.timestamp import format_time, moment_of
 
 if TYPE_CHECKING:
+    from indexer.alerts.fleet.watch import Watch
     from indexer.database.session import Session
 
 logger = logging.getLogger(__name__)
@@ -57,6 +60,9 @@ class Alerting:
         self._clock = clock
         self._receipts = receipts or Receipts(base)
         self.settings = load_alerts(base)
+        self._watches = _watches(base, self.settings.rules)
+        self._started: dict[str, str] = {}
+        """By rule, when it was first seen."""
         self._written: dict[str, int] = {}
         """By rule, the number of the last message that was written here; 0 for its start."""
         self._known_at = -1
@@ -76,12 +82,39 @@ class Alerting:
     @property
     def faults(self) -> dict[str, str]:
         """Why rules could not be evaluated, by their names."""
-        return self._faults
+        watches = {rule.name: self._watches.get(rule.on) for rule in self.settings.rules}
+        far = {name: watch.error for name, watch in watches.items() if watch and watch.error}
+        return {**self._faults, **far}
 
     def step(self, session: Session) -> None:
         """Queue what the log says, and evaluate rules. Raises TelemetryError or OSError."""
         if self.settings.rules and session.has_read_log and self._receipts.flush():
+            # Not within the write: there the network is never waited for.
+            self.ask(session, self._clock())
             session.write(self._step)
+
+    def ask(self, session: Session, now: float, *, waits: bool = False) -> None:
+        """Ask the centres of rules on them, and take in what they answered earlier.
+
+        With `waits`, until they have answered this. Raises TelemetryError or OSError.
+        """
+        if any(rule.on and rule.name not in self._started for rule in self.settings.rules):
+            state = read_state(alert_events(session.connection))
+            self._started = {
+                name: known.started_at for name, known in state.rules.items() if known.started_at
+            }
+        for watch in self._watches.values():
+            has_come = watch.step(session, self._started, now)
+            if waits:
+                watch.finish()
+                has_come = watch.step(session, self._started, now)
+            if has_come:
+                self._next = now
+
+    def close(self) -> None:
+        """Close what was read of centres."""
+        for watch in self._watches.values():
+            watch.close()
 
     def _step(self, connection: sqlite3.Connection) -> None:
         now = self._clock()
@@ -125,10 +158,14 @@ class Alerting:
         if is_held_back(rule, known, on.now):
             return []
         try:
-            found = on.conditions_of(rule, known.started_at)
+            where = self._watches[rule.on].evaluation_for(rule) if rule.on else on
+            if where is None:
+                return []
+            found = where.conditions_of(rule, known.started_at)
         except Exception as error:
             # Whatever is wrong with a rule, the others are evaluated, and the daemon lives.
-            self._note(rule.name, f"{type(error).__name__}: {error}")
+            said = str(error) if isinstance(error, TelemetryError) else ""
+            self._note(rule.name, said or f"{type(error).__name__}: {error}")
             return []
         self._faults.pop(rule.name, None)
         messages = messages_due(rule, state, found, on.now)
@@ -147,3 +184,18 @@ class Alerting:
         if self._faults.get(name) != fault:
             self._faults[name] = fault
             logger.error("alert %s cannot be evaluated: %s", name, fault)
+
+
+def _watches(base: Base, rules: Sequence[Rule]) -> dict[str, Watch]:
+    """Return a watch for each centre that rules are on, by its name."""
+    names = {rule.on for rule in rules if rule.on}
+    if not names:
+        return {}
+    # Imported here: HTTP is large, and most bases have no rule on a fleet.
+    from indexer.alerts.fleet.watch import Watch
+
+    return {
+        centre.name: Watch(base, centre, [rule for rule in rules if rule.on == centre.name])
+        for centre in load_targets(base).centres
+        if centre.name in names
+    }

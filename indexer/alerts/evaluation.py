@@ -6,10 +6,11 @@ It only reads. The clock is an argument.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any, NamedTuple
 
 from indexer.alerts import rule as rules
 from indexer.alerts.condition import Condition
@@ -30,18 +31,27 @@ LOOK_BACK = timedelta(days=8)
 _LONGEST_RUN = timedelta(days=30)
 _MOST = 50_000
 """The most conditions of one rule."""
-_SQL_SECONDS = 5.0
-_SQL_ROWS = 1_000
+SQL_SECONDS = 5.0
+SQL_ROWS = 1_000
+
+
+class Selected(NamedTuple):
+    """What the query of a rule gave."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What rules are evaluated on."""
+    """What rules are evaluated on: this host's database, or a copy of what a fleet has."""
 
     base: Base
     connection: sqlite3.Connection
     now: datetime
     problems: Problems = lambda _: ()
+    selected: Mapping[str, Selected] = field(default_factory=dict)
+    """By rule, what its query gave elsewhere; the others are asked of this host's database."""
 
     def conditions_of(self, rule: Rule, started_at: str) -> list[Condition]:
         """Return what a rule finds. Raises QueryFailed, ValueError or sqlite3.Error."""
@@ -56,8 +66,17 @@ class Evaluation:
         self, back: timedelta = LOOK_BACK, statuses: Sequence[str] = ()
     ) -> Iterator[facts.RunFact]:
         """Yield the runs that may have ended so long ago or later, with one of some statuses."""
-        since = format_time(self.now - max(back, LOOK_BACK) - _LONGEST_RUN)
-        return facts.finished_runs(self.connection, since, statuses)
+        return facts.finished_runs(self.connection, began_since(self.now, back), statuses)
+
+
+def began_since(now: datetime, back: timedelta) -> str:
+    """Return since when runs may have begun that ended so long ago or later."""
+    return format_time(now - max(back, LOOK_BACK) - _LONGEST_RUN)
+
+
+def missed_back(rule: Rule) -> timedelta:
+    """Return how long ago the last end may be that a rule on missed jobs asks for."""
+    return 2 * ((rule.every or timedelta(days=62)) + rule.grace)
 
 
 def _failed(on: Evaluation, rule: Rule, start: datetime) -> Iterable[Condition]:
@@ -77,8 +96,7 @@ def _with_spans(on: Evaluation, found: Iterable[Condition]) -> Iterator[Conditio
 
 
 def _missed(on: Evaluation, rule: Rule, start: datetime) -> Iterable[Condition]:
-    back = 2 * ((rule.every or timedelta(days=62)) + rule.grace)
-    return absence.missed_jobs(rule, on.finished(back), start, on.now)
+    return absence.missed_jobs(rule, on.finished(missed_back(rule)), start, on.now)
 
 
 def _stale(on: Evaluation, rule: Rule, _: datetime) -> Iterable[Condition]:
@@ -109,11 +127,15 @@ def _health(on: Evaluation, _rule: Rule, _: datetime) -> Iterable[Condition]:
 
 
 def _sql(on: Evaluation, rule: Rule, _: datetime) -> Iterable[Condition]:
+    found = on.selected.get(rule.name)
+    if found is not None:
+        yield from reported.selected_rows(found.columns, found.rows)
+        return
     # A connection of its own: the query's authorizer stays on it.
     connection = open_reader(on.base.database_path)
     try:
-        query = Query(connection, rule.query, _SQL_SECONDS)
-        yield from reported.selected_rows(query.columns, islice(query.rows(), _SQL_ROWS))
+        query = Query(connection, rule.query, SQL_SECONDS)
+        yield from reported.selected_rows(query.columns, islice(query.rows(), SQL_ROWS))
     finally:
         connection.close()
 

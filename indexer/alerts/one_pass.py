@@ -34,7 +34,8 @@ def check_once(base: Base, problems: Problems) -> Alerting:
         closing(Wakeup()) as wakeup,
     ):
         alerting = Alerting(base, problems)
-        _evaluate(alerting, session)
+        with closing(alerting):
+            _evaluate(alerting, session)
         forwarding = Forwarding(base, wakeup.set, channels=alerting.settings.channels)
         try:
             while True:
@@ -51,5 +52,6 @@ def _evaluate(alerting: Alerting, session: Session) -> None:
     for _ in range(_MOST_ROUNDS):
         session.run_pass()
         now = parse_time(CLOCK.tick().time)
+        alerting.ask(session, now.timestamp(), waits=True)
         if not session.write(lambda connection: alerting.evaluate(connection, now)):  # noqa: B023  # called here
             return

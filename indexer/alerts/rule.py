@@ -32,6 +32,8 @@ class Rule:
     """`failed`: what counts as failed; `missed`: what counts as done. Empty for the default."""
     channels: tuple[str, ...] = ()
     level: str = "warning"
+    on: str = ""
+    """The centre whose rows it is evaluated on, by the name of its target; empty for this host."""
     link: str = ""
     """The address of the live page, for links to runs."""
     remind: Optional[timedelta] = None

@@ -30,6 +30,7 @@ def print_rules(reports: list[RuleReport]) -> None:
     columns = [
         Column("RULE"),
         Column("KIND"),
+        Column("ON"),
         Column("STATE", styles=_STYLES),
         Column("FIRING", right=True),
         Column("MESSAGES", right=True),
@@ -43,6 +44,7 @@ def _cells(one: RuleReport) -> list[str]:
     return [
         plain(one.name),
         one.kind,
+        plain(one.on or "this host"),
         one.state,
         count(len(one.firing)),
         count(one.messages),

@@ -99,6 +99,7 @@ class Daemon:
             self._watcher.stop()
             self._forwarding.stop(self._session)
             self._fleet.stop()
+            self._alerting.close()
             self._leave()
 
     def _should_stop(self) -> bool:

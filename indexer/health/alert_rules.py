@@ -28,6 +28,8 @@ class RuleReport:
     last_message: Optional[str]
     messages: int
     channels: list[str]
+    on: Optional[str]
+    """The centre whose rows it is evaluated on; None for this host's."""
 
 
 def report_rule(rule: Rule, state: AlertState, now: datetime) -> RuleReport:
@@ -42,6 +44,7 @@ def report_rule(rule: Rule, state: AlertState, now: datetime) -> RuleReport:
         last_message=known.last_message_at or None,
         messages=sum(1 for message in known.messages if message.data.get("channels")),
         channels=list(rule.channels),
+        on=rule.on or None,
     )
 
 

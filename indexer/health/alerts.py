@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
+from indexer.alerts.fleet.state import load_watch
 from indexer.alerts.queueing import PREFIX
+from indexer.alerts.rule import Rule
 from indexer.alerts.settings.load import load_alerts
 from indexer.alerts.state import AlertState, read_state
 from indexer.forward.circuit_breaker import CircuitBreaker
 from indexer.forward.target_state import load_state
-from indexer.health.model import AlertHealth, ChannelHealth
+from indexer.health.model import AlertHealth, ChannelHealth, WatchHealth
 from indexer.outbox.attempt import REJECTED
 from indexer.outbox.parcel import ALERT
 from indexer.outbox.queue import TargetBacklog, backlogs
@@ -49,7 +52,23 @@ def read_alert_health(base: Base, connection: sqlite3.Connection) -> AlertHealth
             )
         )
     firing = sum(len(state.of(rule.name).open) for rule in settings.rules)
-    return AlertHealth(list(settings.problems), firing, channels)
+    fleets = [_watch(connection, name, settings.rules) for name in _centres(settings.rules)]
+    return AlertHealth(list(settings.problems), firing, channels, fleets)
+
+
+def _centres(rules: Sequence[Rule]) -> list[str]:
+    return sorted({rule.on for rule in rules if rule.on})
+
+
+def _watch(connection: sqlite3.Connection, centre: str, rules: Sequence[Rule]) -> WatchHealth:
+    state = load_watch(connection, centre)
+    return WatchHealth(
+        name=centre,
+        rules=[rule.name for rule in rules if rule.on == centre],
+        last_answered_at=state.last_delivered_at,
+        last_error=state.last_error,
+        error_since=state.last_error_at,
+    )
 
 
 def _rejected(state: AlertState) -> Counter[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from indexer.forward.circuit_breaker import DOWN, PAUSED
 from indexer.health.deliveries import Deliveries
-from indexer.health.model import AlertHealth, Health
+from indexer.health.model import AlertHealth, Health, WatchHealth
 from indexer.ingest.limits import MAX_BATCH_BYTES
 from indexer.outbox.target import CLICKHOUSE
 from indexer.store.connection import WAL_LIMIT_BYTES
@@ -137,6 +137,18 @@ def _of_alerts(alerts: AlertHealth) -> Iterator[str]:
                 f"{name} rejected {many(channel.rejected, 'message')} within a week: see"
                 " `telemetry alerts history`"
             )
+    for fleet in alerts.fleets:
+        if fleet.last_error:
+            yield of_fleet(fleet)
+
+
+def of_fleet(fleet: WatchHealth) -> str:
+    """Say why rules on a fleet are not evaluated."""
+    rules, since = plain(", ".join(fleet.rules)), str(fleet.error_since)[:19]
+    return (
+        f"alerts on the fleet {plain(fleet.name)} are not evaluated since {since}Z"
+        f" ({fleet.last_error}): {rules}; retried automatically"
+    )
 
 
 def _low_disk(health: Health) -> str:

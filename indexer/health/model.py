@@ -26,6 +26,20 @@ class ChannelHealth:
 
 
 @dataclass(frozen=True)
+class WatchHealth:
+    """How it goes to ask a centre for the rules on it. The fields are the keys of `--json`."""
+
+    name: str
+    """Of the target."""
+    rules: list[str]
+    """The names of the rules that are evaluated on its rows."""
+    last_answered_at: Optional[str]
+    last_error: Optional[str]
+    """Why it could not be asked; None once it has answered."""
+    error_since: Optional[str]
+
+
+@dataclass(frozen=True)
 class AlertHealth:
     """How alerting is doing."""
 
@@ -34,6 +48,8 @@ class AlertHealth:
     firing: int
     """How many alerts are open."""
     channels: list[ChannelHealth]
+    fleets: list[WatchHealth] = field(default_factory=list)
+    """The centres that rules are evaluated on."""
 
 
 @dataclass(frozen=True)

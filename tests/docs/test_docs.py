@@ -105,7 +105,7 @@ def test_settings_files_make_sense(page: Path, text: str, tmp_path: Path) -> Non
     assert len(alerts.rules) == text.count("[[alerts]]")
     assert len(alerts.channels) == text.count("[channels.")
     named = {"api", *re.findall(r"targets\.(\w+)", text)}
-    assert {target.name for target in loaded.targets} == named
+    assert {target.name for target in (*loaded.targets, *loaded.centres)} == named
 
 
 def test_every_setting_of_a_target_is_documented() -> None:

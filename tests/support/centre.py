@@ -106,7 +106,14 @@ def configure(
     """Have a base directory name a centre as one of its targets, with further settings."""
     (base / "config").mkdir(parents=True, exist_ok=True)
     with open(base / "config" / "telemetry.toml", "a", encoding="utf-8") as file:
-        file.write(
-            f'[targets.{name}]\nkind = "clickhouse"\nurl = "{address.url}"\n'
-            f'database = "{address.database}"\ncontent = {str(content).lower()}\n{more}\n'
-        )
+        file.write(settings_of(address, name, content=content, more=more))
+
+
+def settings_of(
+    address: FleetAddress, name: str = TARGET, *, content: bool = True, more: str = ""
+) -> str:
+    """Return what names a centre in a settings file, with further settings."""
+    return (
+        f'[targets.{name}]\nkind = "clickhouse"\nurl = "{address.url}"\n'
+        f'database = "{address.database}"\ncontent = {str(content).lower()}\n{more}\n'
+    )

@@ -65,6 +65,7 @@ def _spans(base: Path) -> None:
                 call.usage(input_tokens=1200, output_tokens=80)
             run.log_metrics({"loss": 1 / (number + 1)}, step=number)
             run.log_event("page", {"number": number})
+        run.alert("three pages only", level="error")
         with (
             client.track_run("crawler", "child", item_name="inside"),
             client.track_run("leaf", "x"),

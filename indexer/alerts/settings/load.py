@@ -18,6 +18,7 @@ from indexer.alerts.settings.heartbeat import HeartbeatSettings, heartbeat_of
 from indexer.alerts.settings.rules import InvalidRule, rule_of
 from indexer.outbox.settings_file import read_document, settings_path
 from indexer.outbox.target import Target
+from indexer.outbox.targets import load_targets
 from indexer.system.base import Base
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
@@ -43,6 +44,7 @@ def load_alerts(base: Base, environ: Optional[Mapping[str, str]] = None) -> Aler
     problems: list[str] = []
     channels = _channels(document.get("channels", {}), given, problems)
     rules = _rules(document.get("alerts", []), {one.name for one in channels}, problems)
+    rules = _with_centres(base, rules, problems)
     heartbeat = None
     if "heartbeat" in document:
         try:
@@ -90,6 +92,27 @@ def _rules(tables: Any, channels: set[str], problems: list[str]) -> list[Rule]:
             for one in unknown
         ]
     return list(found.values())
+
+
+def _with_centres(base: Base, rules: list[Rule], problems: list[str]) -> list[Rule]:
+    """Return the rules but those on a centre that is not configured, which are reported."""
+    if not any(rule.on for rule in rules):
+        return rules
+    loaded = load_targets(base)
+    names = {one.name for one in loaded.centres}
+    problems += [
+        f"alert {rule.name}: on is {rule.on!r}, and no target of kind clickhouse has that name:"
+        f" {_which(names)}"
+        for rule in rules
+        if rule.on and rule.on not in {*names, *loaded.off}
+    ]
+    return [rule for rule in rules if not rule.on or rule.on in names]
+
+
+def _which(names: Collection[str]) -> str:
+    if not names:
+        return "configure one, as `telemetry docs fleet` says"
+    return f"use {' or '.join(sorted(names))}"
 
 
 def _checked(name: str, taken: Collection[str] = ()) -> str:

@@ -24,6 +24,7 @@ COMMON_SETTINGS = {
     "jobs": list,
     "channels": list,
     "level": str,
+    "on": str,
     "link": str,
     "remind": timedelta,
     "quiet": str,
@@ -128,6 +129,8 @@ def _check(rule: Rule) -> None:
         raise ValueError(f"level is {rule.level!r}: use one of {', '.join(LEVELS)}")
     if rule.kind in _NOT_OF_RUNS and (rule.agents or rule.jobs):
         raise ValueError(f"a rule of kind {rule.kind} is not about agents and jobs: remove them")
+    if rule.kind == rules.HEALTH and rule.on:
+        raise ValueError("a rule of kind health is about this host: remove `on`")
     if rule.timezone:
         zone_named(rule.timezone)
     check = _CHECKS.get(rule.kind)

@@ -23,7 +23,10 @@ from indexer.cli.context import Settings, base_option, json_option, open_databas
 from indexer.cli.exit_codes import DEGRADED, FAILED, OK
 from indexer.errors import NoSuchTarget
 from indexer.health.alert_rules import FIRING, open_alerts, report_rule
+from indexer.health.alerts import read_alert_health
+from indexer.health.findings import of_fleet
 from indexer.health.health import problems_of
+from indexer.health.model import WatchHealth
 from indexer.outbox.attempt import DELIVERED
 from indexer.outbox.receipts import EventParts, Receipts
 from indexer.store.alerts.events import alert_events
@@ -54,8 +57,8 @@ Rules and channels are in config/telemetry.toml: see `telemetry docs alerts`.
 def command(ctx: click.Context, *, as_json: bool) -> Any:
     """Show the alert rules and their state.
 
-    The daemon (`telemetry index --watch`) evaluates them and notifies. Exits 3 if a rule is firing
-    or is invalid.
+    The daemon (`telemetry index --watch`) evaluates them and notifies. Exits 3 if a rule is firing,
+    is invalid, or is on a fleet whose centre does not answer.
     """
     if ctx.invoked_subcommand is not None:
         if as_json:
@@ -69,6 +72,7 @@ def _show(base: Base, as_json: bool) -> int:
     now = datetime.now(timezone.utc)
     reports = [report_rule(rule, state, now) for rule in settings.rules]
     is_watched, last_seen = bool(base.daemon()), _daemon_last_seen(base)
+    fleets = _fleets(base)
     if as_json:
         alerts = {
             rule.name: [one._asdict() for one in open_alerts(rule, state)]
@@ -76,15 +80,23 @@ def _show(base: Base, as_json: bool) -> int:
         }
         rows = [{**asdict(one), "alerts": alerts[one.name]} for one in reports]
         evaluation = {"daemon": is_watched, "last_seen": last_seen}
-        print_json({"rules": rows, "problems": list(settings.problems), "evaluation": evaluation})
+        print_json(
+            {
+                "rules": rows,
+                "problems": list(settings.problems),
+                "evaluation": evaluation,
+                "fleets": [asdict(one) for one in fleets],
+            }
+        )
     else:
         print_rules(reports)
         print_open(settings, state)
         if reports:
             click.echo(evaluation_in_words(is_watched, last_seen), err=True)
-    for problem in settings.problems:
+    problems = [*settings.problems, *(of_fleet(one) for one in fleets if one.last_error)]
+    for problem in problems:
         warn(plain(problem))
-    is_bad = settings.problems or any(one.state == FIRING for one in reports)
+    is_bad = problems or any(one.state == FIRING for one in reports)
     return DEGRADED if is_bad else OK
 
 
@@ -126,6 +138,9 @@ def _test(settings: Settings, *, name: str, as_json: bool) -> int:
     if not channels:
         why = "".join(f"; {one}" for one in loaded.problems if f" {name}:" in one)
         raise NoSuchTarget(f"no channel or rule {name} is configured{why}")
+    if rule is not None:
+        where = f"the fleet {plain(rule.on)}" if rule.on else "this host"
+        click.echo(f"{plain(rule.name)} is evaluated on {where}", err=True)
     results = {one.name[len(PREFIX) :]: try_channel(one) for one in channels}
     if as_json:
         print_json(
@@ -228,6 +243,11 @@ def _suggest(settings: Settings, *, as_json: bool) -> int:
 def _state(base: Base) -> AlertState:
     with open_database(base) as connection:
         return read_state(alert_events(connection))
+
+
+def _fleets(base: Base) -> list[WatchHealth]:
+    with open_database(base) as connection:
+        return read_alert_health(base, connection).fleets
 
 
 def _daemon_last_seen(base: Base) -> Optional[str]:

@@ -71,6 +71,10 @@ class Copy:
         )
         self._save_runs(rows)
 
+    def add_runs_of(self, sql: str, values: Mapping[str, Any]) -> None:
+        """Copy the runs that a query gives as rows of theirs. Raises FleetError."""
+        self._save_runs(self._newest(sql, values, ("runs", "`telemetry sql --fleet`")))
+
     def oldest_run(self) -> str:
         """Return when the oldest of the copied runs began; empty for none."""
         return oldest_start(self.connection)

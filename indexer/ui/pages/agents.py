@@ -51,7 +51,9 @@ def agents(site: Site, asked: Asked) -> Reply:
     if asked.form == "csv":
         records = [_record(agent) for agent in found.agents]
         return csv(_FIELDS, [[record[name] for name in _FIELDS] for record in records])
-    keys, rules = _days(days), load_alerts(site.base).rules
+    keys = _days(days)
+    # Rules on a fleet are about the jobs of all hosts.
+    rules = [rule for rule in load_alerts(site.base).rules if not rule.on]
     rows = [_row(agent, keys, rules) for agent in found.agents[:_MOST_AGENTS]]
     return html(
         site,

@@ -28,7 +28,7 @@ class FleetAddressInvalid(FleetError):
 class FleetUnreachable(FleetError):
     """No answer, or one that says to try again later. What was sent may have been stored."""
 
-    hint = "It is tried again; see that the server runs and can be reached from this host"
+    hint = "See that the server runs and can be reached from this host; the daemon tries again"
 
 
 class FleetRefused(FleetError):

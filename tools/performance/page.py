@@ -1,4 +1,4 @@
-"""Write the tables of docs/internals/performance.md, all from one run; the words stay.
+"""Write the tables of docs/internals/performance.md and of the goals, from one run; the words stay.
 
 Called by the command. It replaces what stands between the two marks of a section, and draws the
 section's picture; it never touches the words around them.
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.performance.figure import Figure
+from tools.performance.goals import write_goals
 from tools.performance.picture import picture
 from tools.performance.table import amount, goal_in_words, ratio_in_words
 
@@ -37,6 +38,7 @@ def write_page(record: dict[str, Any]) -> None:
         after = rest.partition(end)[2]
         page = before + begin + "\n" + "\n\n".join(parts) + "\n\n" + end + after
     path.write_text(page, encoding="utf-8")
+    write_goals(record, _origin(record))
 
 
 def _origin(record: dict[str, Any]) -> str:

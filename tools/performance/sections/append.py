@@ -15,6 +15,7 @@ from telemetry_core.speed import WHY_PURE
 from tools.performance.appending import BATCH, CALLS, Blocks, blocks, calls_of, in_python, logging
 from tools.performance.figure import Figure, Goal, compared, percentile
 from tools.performance.floors import BareAppend, CarefulAppend
+from tools.performance.goals import IN_PYTHON
 from tools.performance.section import Bench, Section
 from tools.performance.turns import block, by_turns, each
 from tools.performance.workload import SIZES
@@ -75,7 +76,7 @@ def _both_ways(bench: Bench, row: _Row, ours: Blocks, pure: _Named) -> Iterator[
     if not WHY_PURE:
         yield compared(row.name, {"ours": found["c"], floor: found[floor]}, "us", row.goal, _US)
     beside = found.get("pure floor", found[floor])
-    in_words = f"{row.name}, in Python alone"
+    in_words = row.name + IN_PYTHON
     yield compared(in_words, {"ours": found["python"], floor: beside}, "us", None, _US)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools.performance.figure import Figure, Goal, Spread, compared
+from tools.performance.goals import IN_PYTHON
 from tools.performance.section import Bench, Section
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +51,7 @@ def _processes(bench: Bench, number: int) -> Iterator[Figure]:
     worst = {"ours": [one.worst for one in ours], _FLOOR: [one.worst for one in floor]}
     yield compared(f"{number} processes, worst call", worst, "ms", Goal(1.0), 1e3)
     rates = {"ours": [one.rate for one in pure], _FLOOR: [one.rate for one in floor]}
-    yield compared(f"{number} processes, together, in Python alone", rates, "events/s")
+    yield compared(f"{number} processes, together{IN_PYTHON}", rates, "events/s")
 
 
 def _strike(directory: Path, side: str, number: int, **variables: str) -> _Blow:

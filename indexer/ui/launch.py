@@ -62,8 +62,9 @@ def serve(base: Base, serving: Serving, say: Callable[[str], None]) -> None:
     ):
         port = listener.getsockname()[1]
         host = f"[{serving.host}]" if ":" in serving.host else serving.host
-        address = Address(load_address(base).secret, f"http://{host}:{port}")
-        save_address(base, address)
+        of_fleet = serving.reads_fleet
+        address = Address(load_address(base, of_fleet=of_fleet).secret, f"http://{host}:{port}")
+        save_address(base, address, of_fleet=of_fleet)
         app = application.guarded(Door(address.secret, port), port)
         server = make_server(app, application.end_streams)
         with server.capture_signals():
@@ -84,12 +85,13 @@ def _source(base: Base, serving: Serving) -> Source:
     return fleet_source(base, serving.fleet)
 
 
-def link_to(base: Base, path: str = "/") -> str:
+def link_to(base: Base, path: str = "/", *, of_fleet: bool = False) -> str:
     """Return an address that opens a page of the server that runs. Raises NotServed."""
-    address = load_address(base)
+    address = load_address(base, of_fleet=of_fleet)
     if not address.is_served():
-        failed = NotServed(f"no page is served for {base.directory}")
-        failed.hint = "Start it: `telemetry ui`"
+        what = "the fleet" if of_fleet else str(base.directory)
+        failed = NotServed(f"no page is served for {what}")
+        failed.hint = f"Start it: `telemetry ui{' --fleet' if of_fleet else ''}`"
         raise failed
     return address.link(path)
 

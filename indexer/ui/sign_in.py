@@ -2,7 +2,8 @@
 
 Called by the guard, which checks, and by the command line, which makes links. The secret lies in
 config/ui.json under the base directory with mode 0600, so who can read it could read the log as
-well; it survives a restart, and so do open tabs.
+well; it survives a restart, and so do open tabs. The page of a fleet has config/ui-fleet.json: it
+may be served beside the base's own.
 """
 
 from __future__ import annotations
@@ -48,24 +49,24 @@ class Address(NamedTuple):
             return False
 
 
-def load_address(base: Base) -> Address:
-    """Return what config/ui.json says; a secret of its own is made if there is none."""
+def load_address(base: Base, *, of_fleet: bool = False) -> Address:
+    """Return what the file of a page says; a secret of its own is made if there is none."""
     try:
-        found = orjson.loads(_file(base).read_bytes())
+        found = orjson.loads(_file(base, of_fleet).read_bytes())
         return Address(str(found["secret"]), str(found["url"]))
     except (OSError, ValueError, KeyError, TypeError):
         return Address(secrets.token_urlsafe(32), "")
 
 
-def save_address(base: Base, address: Address) -> None:
-    """Write config/ui.json. Raises OSError."""
-    path = _file(base)
+def save_address(base: Base, address: Address, *, of_fleet: bool = False) -> None:
+    """Write the file of a page. Raises OSError."""
+    path = _file(base, of_fleet)
     make_directory(path.parent)
     write_atomically(path, orjson.dumps(address._asdict()))
 
 
-def _file(base: Base) -> Path:
-    return base.directory / "config" / "ui.json"
+def _file(base: Base, of_fleet: bool) -> Path:
+    return base.directory / "config" / ("ui-fleet.json" if of_fleet else "ui.json")
 
 
 def _digest(secret: str, purpose: str) -> str:

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 pytest.importorskip("starlette", reason="the page needs the extra `ui`, and Python 3.10")
@@ -17,7 +18,9 @@ from indexer.fleet.errors import FleetUnreachable
 from indexer.system.base import Base
 from indexer.ui.fleet.readers import FleetReaders
 from indexer.ui.fleet.source import fleet_source
+from indexer.ui.launch import NotServed, link_to
 from telemetry_core import TelemetryClient, TelemetryConfig
+from tests.support.browser import serving
 from tests.support.centre import Host, configure
 from tests.support.clickhouse import Centre, Server
 from tests.support.fleet import SHARED, Fleet, make_fleet
@@ -230,6 +233,20 @@ def test_a_centre_that_does_not_answer_is_a_page_that_says_so(tmp_path: Path) ->
             assert "No host has shipped to this fleet" in visitor.get("/").text
         finally:
             server.kill()
+
+
+def test_the_page_of_a_fleet_is_served_beside_the_hosts_own(centre: Centre, hosts: Path) -> None:
+    """A link opens the page that it was asked for, whichever of the two began last."""
+    configure(hosts, centre.address)
+    base = Base.at(hosts, {})
+    browser = {"sec-fetch-site": "none", "sec-fetch-dest": "document"}
+    with serving(hosts, command=("ui", "--fleet")) as fleet, serving(hosts) as own:
+        for page, of_fleet in ((fleet, True), (own, False)):
+            link = link_to(base, "/runs", of_fleet=of_fleet)
+            assert link.startswith(f"{page.url}/")
+            assert httpx.get(link, headers=browser).status_code == 303
+    with pytest.raises(NotServed, match="no page is served for the fleet"):
+        link_to(base, of_fleet=True)
 
 
 def test_errors_of_looking_are_the_readers_own(tmp_path: Path) -> None:

@@ -173,6 +173,21 @@ def test_a_rebuild_makes_every_event_and_row_of_the_lines(
     assert two.cli("fleet", "verify").code == 0
 
 
+def test_a_price_that_changes_on_a_host_differs_until_a_rebuild(two: Two) -> None:
+    """It costs history anew here; the centre has what was shipped, until it is made again."""
+    with two.clients[0].track_run("agent", "job") as run, run.llm_call("house-model") as call:
+        call.usage(input_tokens=1_000, output_tokens=10)
+    two.hosts[0].ship()
+    assert two.cli("fleet", "verify").code == 0
+    prices = two.hosts[0].base.directory / "config" / "prices.toml"
+    prices.write_text('[models."house-*"]\ninput = 3\noutput = 15\n')
+    ran = two.cli("fleet", "verify", "--json")
+    assert (ran.code, set(ran.json["counts"])) == (3, {"differs"})
+    assert "its spans differ" in ran.json["findings"][0]["detail"]
+    assert two.cli("fleet", "rebuild").code == 0
+    assert two.cli("fleet", "verify").code == 0
+
+
 def test_a_rebuild_keeps_the_events_of_lines_without_content(
     centre: Centre, hosts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,9 +97,9 @@ class Server:
 
 
 @contextmanager
-def serving(base: Path, port: int = 0) -> Iterator[Server]:
+def serving(base: Path, port: int = 0, command: tuple[str, ...] = ("ui",)) -> Iterator[Server]:
     """The page of a base, served for the length of a block."""
-    server = Server(base, port)
+    server = Server(base, port, command)
     try:
         yield server
     finally:

@@ -125,7 +125,8 @@ def _open_page(settings: Settings, run_id: str) -> int:
     import webbrowser
 
     launch = import_page()
-    link: str = launch.link_to(settings.base(), f"/runs/{quote(run_id, safe='')}")
+    page = f"/runs/{quote(run_id, safe='')}"
+    link: str = launch.link_to(settings.base(), page, of_fleet=settings.reads_fleet)
     click.echo(link)
     webbrowser.open(link)
     return OK

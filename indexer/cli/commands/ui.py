@@ -65,7 +65,7 @@ def command(
     """
     base = settings.base()
     if link:
-        click.echo(import_page().link_to(base))
+        click.echo(import_page().link_to(base, of_fleet=settings.reads_fleet))
         return OK
     if settings.reads_fleet:
         serving = {"reads_fleet": True, "fleet": settings.fleet}

@@ -1,59 +1,36 @@
-"""Look at the centre every few seconds while a page is open, and say when a host has shipped.
-
-A thread, as the watch of a database; without a page it sleeps and asks nothing.
-"""
+"""Look at the centre every few seconds while a page is open, and say when a host has shipped."""
 
 from __future__ import annotations
 
 import logging
-import threading
 
 from indexer.fleet.errors import FleetError
 from indexer.ui.fleet.readers import FleetReaders
 from indexer.ui.live.changes import Change
-from indexer.ui.live.watcher import Listeners
+from indexer.ui.live.watch import Listeners, Watch
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 30.0
 
 
-class FleetWatcher:
+class FleetWatcher(Watch):
     """The thread that looks."""
 
     def __init__(self, readers: FleetReaders, listeners: Listeners) -> None:
+        super().__init__("telemetry-ui-fleet", listeners)
         self._readers = readers
-        self._listeners = listeners
-        self._wakeup = threading.Event()
-        self._is_closing = False
         self._failures = 0
-        self._thread = threading.Thread(target=self._run, name="telemetry-ui-fleet", daemon=True)
-        self._has_begun = False
 
-    def wake(self) -> None:
-        """Begin to look, for somebody listens now."""
-        if not self._has_begun:
-            self._has_begun = True
-            self._thread.start()
-        self._wakeup.set()
+    def _turn(self) -> None:
+        self._look()
+        self._wakeup.wait(min(_LONGEST_PAUSE, self._readers.pause * 2**self._failures))
 
-    def close(self) -> None:
-        """Stop looking."""
-        self._is_closing = True
-        self._wakeup.set()
-        if self._has_begun:
-            self._thread.join(5.0)
+    def _rest(self) -> None:
+        """Nothing is held."""
 
-    def _run(self) -> None:
-        while not self._is_closing:
-            if not self._listeners.is_listened_to:
-                self._wakeup.wait()
-                self._wakeup.clear()
-                continue
-            self._look()
-            pause = min(_LONGEST_PAUSE, self._readers.pause * 2**self._failures)
-            self._wakeup.wait(pause)
-            self._wakeup.clear()
+    def _end(self) -> None:
+        """Nothing is held."""
 
     def _look(self) -> None:
         try:

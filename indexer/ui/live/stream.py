@@ -13,7 +13,7 @@ from typing import Optional
 import orjson
 
 from indexer.ui.live.changes import Change
-from indexer.ui.live.watcher import Watch
+from indexer.ui.live.watch import Watch
 
 MOST_STREAMS = 32
 _MOST_WAITING = 100

@@ -35,7 +35,7 @@ class AgentRow:
     times: Sparkline
     schedule: Optional[Schedule]
     due: str
-    """When it is due, as text; empty if that can't be told."""
+    """When it is due, as text; empty if that is unknown."""
     is_late: bool
 
 

@@ -31,7 +31,7 @@ class Schedule:
     words: str
     """As in `every 1 h` or `0 3 * * *`."""
     due: Optional[datetime]
-    """When it is due next, or has been since; None if that can't be told."""
+    """When it is due next, or has been since; None if that is unknown."""
     grace: timedelta
     has_rule: bool
     """Whether an alert rule says so; else it is what the job usually does."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterable
 from errno import ENOTDIR
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -114,6 +115,13 @@ def fingerprint(data: bytes) -> str:
     import hashlib
 
     return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def fingerprints(some: Iterable[bytes]) -> list[str]:
+    """Return the fingerprint of each; of many that is half the work."""
+    from hashlib import blake2b
+
+    return [blake2b(data, digest_size=8).hexdigest() for data in some]
 
 
 def segment_at(path: Path) -> Optional[Segment]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,15 +15,17 @@ import pytest
 
 from indexer.fleet.errors import FleetError, FleetNotReady, FleetRefused, FleetRequestInvalid
 from indexer.fleet.schema.layout import Layout, quoted
-from indexer.fleet.schema.tables import EVENTS, LINES, METRICS, NODES, SPANS, Column, Table
+from indexer.fleet.schema.tables import EVENTS, LINES, METRICS, NODES, SPANS, Table
 from indexer.fleet.setup import create_centre
 from indexer.fleet.wire import client as wire
 from indexer.fleet.wire.client import FleetClient
-from indexer.fleet.wire.rowbinary import Row, encode_rows
+from indexer.fleet.wire.native import Row, encode_columns
+from indexer.fleet.wire.squeeze import GZIP
 from telemetry_core import TelemetryClient, TelemetryConfig
 from tests.support.centre import configure
 from tests.support.cli import in_process
 from tests.support.real_server import NoServer, RealServer, real_server
+from tests.support.rowbinary import encode_rows
 
 _NOT_IN_2018 = ("async_insert", "async_insert_deduplicate", "wait_for_async_insert")
 _DAY = date(2026, 11, 22)
@@ -91,6 +92,8 @@ def client(
     """The project's client for it, less the settings that a server of 2018 does not know."""
     for setting in () if server.is_whole else _NOT_IN_2018:
         monkeypatch.delitem(wire._ALWAYS, setting)
+    if not server.is_whole:
+        monkeypatch.setattr(wire, "best_squeezer", lambda: GZIP)
     with FleetClient(server.address(database)) as client:
         yield client
 
@@ -107,7 +110,7 @@ def whole(server: RealServer) -> RealServer:
 def test_rows_of_any_bytes_are_there_as_they_were_sent(
     server: RealServer, client: FleetClient, table: Table
 ) -> None:
-    """Squeezed by gzip; read back without the project's client."""
+    """Squeezed as the server knows it; read back without the project's client."""
     _create_plainly(server, client, table)
     client.insert(table, ROWS[table])
     columns, key = (", ".join(map(quoted, names)) for names in (_names(table), table.key))
@@ -116,13 +119,13 @@ def test_rows_of_any_bytes_are_there_as_they_were_sent(
 
 
 def test_a_batch_that_is_cut_short_is_refused_whole(
-    server: RealServer, client: FleetClient
+    server: RealServer, client: FleetClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by an encoder that is wrong: none of its rows is stored."""
     _create_plainly(server, client, NODES)
-    narrow = replace(NODES, columns=(*NODES.columns[:-1], Column("waiting_bytes", "UInt8")))
+    monkeypatch.setattr(wire, "encode_columns", lambda *given: encode_columns(*given)[:-7])
     with pytest.raises(FleetError) as caught:
-        client.insert(narrow, [("n", "t", 7, "h", "2.0", 0)])
+        client.insert(NODES, [("n", "t", 7, "h", "2.0", 0)])
     assert not server.is_whole or type(caught.value) is FleetRequestInvalid
     assert server.ask(f"SELECT count() FROM {client.address.database}.{NODES.name}") == b"0\n"
 
@@ -169,7 +172,7 @@ def test_a_server_that_is_too_old_is_refused_before_anything_is_created(
 
 
 def test_what_is_gathered_by_the_server_is_stored_when_it_is_acknowledged(
-    whole: RealServer, client: FleetClient
+    whole: RealServer, client: FleetClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asks at once sees it, and whoever sends what cannot be stored is told."""
     _create_plainly(whole, client, NODES)
@@ -177,9 +180,9 @@ def test_what_is_gathered_by_the_server_is_stored_when_it_is_acknowledged(
     for number in range(20):
         client.insert(NODES, [(f"n{number}", "t", 7, "h", "2.0", 0)])
         assert client.select(f"SELECT count() FROM {NODES.name}")[1] == [[number + 1]]
-    narrow = replace(NODES, columns=(*NODES.columns[:-1], Column("waiting_bytes", "UInt8")))
+    monkeypatch.setattr(wire, "encode_columns", lambda *given: encode_columns(*given)[:-7])
     with pytest.raises(FleetError):
-        client.insert(narrow, [("n", "t", 7, "h", "2.0", 0)])
+        client.insert(NODES, [("n", "t", 7, "h", "2.0", 0)])
     assert client.select(f"SELECT count() FROM {NODES.name}")[1] == [[20]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import date
 
 import pytest
@@ -13,12 +14,14 @@ from indexer.fleet.errors import (
     FleetRequestInvalid,
     FleetUnreachable,
 )
-from indexer.fleet.schema.tables import LINES, RUNS, SPANS
+from indexer.fleet.schema.tables import LINES, NODES
 from indexer.fleet.wire.address import FleetAddress, address_from, checked
 from indexer.fleet.wire.answer import error_of
 from indexer.fleet.wire.client import FleetClient, _written
-from indexer.fleet.wire.rowbinary import encode_rows
+from indexer.fleet.wire.native import columns_of, encode_columns
+from indexer.fleet.wire.squeeze import Squeezer
 
+_NODE = ("n", "t", 7, "h", "2.0", 0)
 SECRET = "hunter2-of-the-fleet"
 ENVIRONMENT = {"TELEMETRY_FLEET_USER": "shipper", "TELEMETRY_FLEET_TOKEN": SECRET}
 
@@ -85,34 +88,50 @@ def test_an_answer_is_done_later_or_for_an_operator(status, code, expected) -> N
     assert error is None or error.retry_after == 7.0
 
 
-def test_a_row_is_lengths_and_bytes() -> None:
-    """Nothing is escaped, so any byte may be in a line."""
-    row = ("n", 2, "", date(1970, 1, 2), 3, 4, 5, b"\x00\xff\n")
-    assert encode_rows(LINES, [row]) == (
-        b"\x01n"
-        + (2).to_bytes(8, "little")
-        + b"\x00"
-        + b"\x01\x00"
-        + (3).to_bytes(8, "little")
-        + (4).to_bytes(8, "little")
-        + (5).to_bytes(4, "little")
-        + b"\x03\x00\xff\n"
-    )
-
-
-def test_long_texts_and_lists_have_their_lengths_in_front() -> None:
-    """A length of more than 127 takes more than one byte."""
-    run = encode_rows(RUNS, [("r" * 300, 1, "n", date(2026, 1, 1), "{}")])
-    assert run.startswith(b"\xac\x02" + b"r" * 300)
-    span = ("r", "s", 1, 0, "n", date(2026, 1, 1), 1, "c", ["a", "bc"], "{}")
-    assert encode_rows(SPANS, [span]).endswith(b"\x02\x01a\x02bc\x02{}")
+def test_columns_are_lengths_and_bytes() -> None:
+    """Nothing is escaped, so any byte may be in a line; a name is there once, however often."""
+    rows = [("n", 2, "", date(1970, 1, 2), 3, 4, 5, line) for line in (b"\x00\xff\n", b"")]
+    sent = encode_columns(LINES, columns_of(rows))
+    assert sent.startswith(b"\x08\x02\x04node\x16LowCardinality(String)")
+    assert sent.endswith(b"\x04line\x06String\x03\x00\xff\n\x00")
+    assert sent.count(b"\x01n") == 1
 
 
 def test_a_day_out_of_range_is_the_nearest_that_the_type_holds() -> None:
     """A segment of the year 9999 stops no host."""
-    early, late = (("n", 2, "", day, 3, 4, 5, b"") for day in (date(1, 1, 1), date(9999, 1, 1)))
-    assert encode_rows(LINES, [early])[11:13] == b"\x00\x00"
-    assert encode_rows(LINES, [late])[11:13] == b"\xff\xff"
+    days = (date(1, 1, 1), date(9999, 1, 1))
+    rows = [("n", 2, "", day, 3, 4, 5, b"") for day in days]
+    assert b"\x04Date\x00\x00\xff\xff" in encode_columns(LINES, columns_of(rows))
+
+
+def test_what_only_knows_gzip_gets_gzip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused request is made once more, and from then on in the way that all understand."""
+    client = FleetClient(address_from("http://127.0.0.1:9/", "telemetry", {}))
+    asked: list[str] = []
+
+    def answer(_: object, body: bytes, headers: dict[str, str]) -> tuple[int, object, bytes]:
+        asked.append(headers["Content-Encoding"])
+        if headers["Content-Encoding"] != "gzip":
+            return 415, error_of(415, ""), b""
+        assert gzip.decompress(body) == encode_columns(NODES, columns_of([_NODE]))
+        return 200, None, b""
+
+    monkeypatch.setattr(client, "_squeezer", Squeezer("zstd", bytes))
+    monkeypatch.setattr(client, "_answer", answer)
+    client.insert(NODES, [_NODE])
+    client.insert(NODES, [_NODE])
+    assert asked == ["zstd", "gzip", "gzip"]
+
+
+def test_a_request_that_is_wrong_in_itself_is_not_made_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once in each way; then it is an error."""
+    client = FleetClient(address_from("http://127.0.0.1:9/", "telemetry", {}))
+    monkeypatch.setattr(client, "_squeezer", Squeezer("zstd", bytes))
+    monkeypatch.setattr(client, "_answer", lambda *_: (400, error_of(400, "62"), b""))
+    with pytest.raises(FleetRequestInvalid):
+        client.insert(NODES, [_NODE])
 
 
 def test_a_parameter_is_a_value_whatever_is_in_it() -> None:

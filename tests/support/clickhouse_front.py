@@ -16,13 +16,14 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 from urllib.parse import parse_qs, urlsplit
 
+import zstandard
 from chdb import session
 
 _CODE = re.compile(r"Code: (\d+)")
-_INSERT = re.compile(r"INSERT INTO (\S+) \((.*)\) FORMAT RowBinary")
+_INSERT = re.compile(r"INSERT INTO (\S+) \((.*)\) FORMAT Native")
 # Of what a request sets, this is what a result depends on here.
 _HONOURED = (
     "mutations_sync",
@@ -33,6 +34,11 @@ _HONOURED = (
     "max_result_rows",
     "output_format_json_validate_utf8",
 )
+_PLAIN: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.decompress,
+    "zstd": zstandard.ZstdDecompressor().decompress,
+}
 _STATUS = {"60": 404, "81": 404, "192": 404, "516": 403, "497": 500, "62": 400, "117": 400}
 
 
@@ -74,8 +80,7 @@ class Engine:
         try:
             # The engine's own way in for streams hides errors.
             return self._ask(
-                f"INSERT INTO {table} ({columns})"
-                f" SELECT * FROM file('{file}', RowBinary, '{shape}')"
+                f"INSERT INTO {table} ({columns}) SELECT * FROM file('{file}', Native, '{shape}')"
             )
         finally:
             file.unlink()
@@ -133,8 +138,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.plan = json.loads(body)
             self._answer(200, b"")
             return
-        if self.headers.get("Content-Encoding") == "gzip":
-            body = gzip.decompress(body)
+        body = _PLAIN[self.headers.get("Content-Encoding", "")](body)
         sql = given.get("query", "")
         shown = sql or body.decode()
         how = self.server.fault_for(shown)

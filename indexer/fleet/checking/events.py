@@ -10,13 +10,15 @@ from indexer.fleet.checking.finding import DIFFERS, NOT_SHIPPED, Findings
 from indexer.fleet.checking.sums import EVENT_SUM, NOTHING, Sum, event_sum
 from indexer.fleet.schema.layout import in_list, text
 from indexer.fleet.schema.tables import EVENT_ROWS
-from indexer.fleet.shipping.batch import SegmentId, event_row
 from indexer.fleet.shipping.content import Withholding
+from indexer.fleet.shipping.events import event_columns
+from indexer.fleet.shipping.segment_id import SegmentId
 from indexer.fleet.wire.client import FleetClient
-from indexer.store.events.codec import StoredEvent
+from indexer.fleet.wire.native import Row
 from indexer.store.schema.tables import EVENT_COLUMNS
 
 _NOWHERE = SegmentId(0, "")
+_EVENTS_AT_ONCE = 1_000
 
 
 class Event(NamedTuple):
@@ -101,15 +103,17 @@ class EventCheck:
 
     def _events(self, run_ids: Sequence[str]) -> Iterator[Event]:
         names, marks = ", ".join(EVENT_COLUMNS), ", ".join("?" * len(run_ids))
-        for row in self._connection.execute(
+        stored = self._connection.execute(
             f"SELECT {names} FROM run_events WHERE run_id IN ({marks})", run_ids
-        ):
-            stored = StoredEvent(*row)
-            shipped = event_row(row, "", _NOWHERE, self._withholding)
-            mark = f"~{shipped[3]}"
-            if stored.event_id.endswith(mark):
-                # Stored under another id, since a different event has its own.
-                own = stored.event_id[: -len(mark)]
-                shipped = (stored.run_id, own, *shipped[2:])
-            is_kept = stored.file_id in self._kept_files
-            yield Event(stored.run_id, shipped[1], event_sum(shipped), is_kept)
+        )
+        while some := stored.fetchmany(_EVENTS_AT_ONCE):
+            for shipped in zip(*event_columns(some, "", _NOWHERE, self._withholding)):
+                yield self._event(shipped)
+
+    def _event(self, shipped: Row) -> Event:
+        run_id, event_id, mark, file = shipped[0], shipped[1], f"~{shipped[3]}", shipped[10]
+        if event_id.endswith(mark):
+            # Stored under another id, since a different event has its own.
+            event_id = event_id[: -len(mark)]
+            shipped = (run_id, event_id, *shipped[2:])
+        return Event(run_id, event_id, event_sum(shipped), file in self._kept_files)

@@ -14,10 +14,11 @@ from typing import Any, Callable
 
 from indexer.fleet.schema.layout import in_list, text
 from indexer.fleet.schema.tables import EVENT_ROWS, EVENTS, LOG_LINES
-from indexer.fleet.shipping.batch import Batch, SegmentId
+from indexer.fleet.shipping.batch import Batch
 from indexer.fleet.shipping.content import Withholding
 from indexer.fleet.shipping.question import ask_about_runs
 from indexer.fleet.shipping.runs import RunShipping
+from indexer.fleet.shipping.segment_id import SegmentId
 from indexer.fleet.wire.client import FleetClient
 from indexer.log.decode import Ordinals
 from indexer.log.lines import Block
@@ -79,7 +80,7 @@ def _decode(
             if not is_withheld:
                 is_cut = length != len(content) + 1
                 batch.add(segment, Block(offset, [content], offset + length, is_cut), ordinals)
-        client.insert(EVENTS, batch.events)
+        client.insert_columns(EVENTS, batch.events)
         on_progress(done)
 
 

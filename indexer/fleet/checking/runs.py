@@ -22,10 +22,10 @@ from indexer.fleet.checking.sums import (
 )
 from indexer.fleet.schema.layout import in_list
 from indexer.fleet.schema.tables import METRIC_ROWS, RUN_ROWS, SPAN_ROWS
-from indexer.fleet.shipping.batch import NO_DAY
 from indexer.fleet.shipping.content import Withholding
 from indexer.fleet.shipping.question import ask_about_runs
 from indexer.fleet.shipping.rows import RowMaker, Rows, Stamp, row_json
+from indexer.fleet.shipping.segment_id import NO_DAY
 from indexer.fleet.version import events_of, is_newer_fold
 from indexer.fleet.wire.client import FleetClient
 from indexer.store.events.table import count_receipts

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from indexer.fleet.wire.rowbinary import Row
+from indexer.fleet.wire.native import Row
 
 _EVENT = (
     "event_id, content, event_type, timestamp, type, source, ifNull(payload_json, ''),"

@@ -17,8 +17,8 @@ from indexer.fleet.checking.kept import first_day_kept
 from indexer.fleet.checking.runs import RunCheck
 from indexer.fleet.checking.segments import compare_segments
 from indexer.fleet.node import read_identity
-from indexer.fleet.shipping.batch import SegmentId
 from indexer.fleet.shipping.content import Withholding
+from indexer.fleet.shipping.segment_id import SegmentId
 from indexer.fleet.wire.client import FleetClient
 from indexer.log.segments import file_id, list_segments
 from indexer.system.base import Base

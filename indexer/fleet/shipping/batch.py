@@ -1,26 +1,29 @@
-"""Turn lines of the log into rows of the centre, and note which runs they touch.
+"""Turn lines of the log into columns of the centre, and note which runs they touch.
 
 A batch of a bounded size. It knows neither the database nor the network.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
-from typing import Callable, NamedTuple, Optional
+from itertools import accumulate
+from typing import Any, Callable, Optional
 from zlib import crc32
 
 import orjson
 
+from indexer.fleet.schema.tables import EVENTS, LINES, Table
 from indexer.fleet.shipping.content import Withholding
-from indexer.fleet.wire.rowbinary import Row
+from indexer.fleet.shipping.events import event_columns
+from indexer.fleet.shipping.segment_id import SegmentId
+from indexer.fleet.wire.native import Columns
 from indexer.ingest.parse import decode_block
 from indexer.ingest.projections.metrics import metric_rows
 from indexer.log.decode import Ordinals
 from indexer.log.lines import Block
-from indexer.log.names import parse_segment_name
-from indexer.log.segments import file_id, fingerprint
+from indexer.log.segments import file_id
 from indexer.retention.redact import LOG_REDACTED
 from indexer.semantics.event_types import SPAN_EVENTS
 from indexer.semantics.native import span_id_of
@@ -39,27 +42,8 @@ from telemetry_core.event import RUN_METRICS
 MAX_LINES = 10_000
 MAX_BYTES = 4 * 1024 * 1024
 
-NO_DAY = date(2149, 6, 6)
-"""The day of a segment whose name has none: the last that the centre can hold, so that its rows
-do not expire at once."""
-
-
-class SegmentId(NamedTuple):
-    """A segment as the centre knows it."""
-
-    number: int
-    """A hash of its first line, which survives renaming and compression."""
-    name: str
-
-    @property
-    def day(self) -> date:
-        """The day that its name says: a key must say the same each time."""
-        return _day_of(self.name)
-
-
-@lru_cache(maxsize=64)
-def _day_of(name: str) -> date:
-    return parse_segment_name(name).day or NO_DAY
+_NOTED = frozenset((*SPAN_EVENTS, RUN_METRICS, LOG_REDACTED))
+"""The types of events that say more than which run they touch."""
 
 
 @dataclass
@@ -79,75 +63,82 @@ class Batch:
         """`node` gives the name of the node, and is called when there is a line."""
         self._node = node
         self._withholding = withholding
-        self.lines: list[Row] = []
-        self.events: list[Row] = []
+        self._lines = _empty(LINES)
+        self._events = _empty(EVENTS)
         self.touched: dict[str, Touched] = {}
         self.redacted: dict[str, list[str]] = {}
         """Names of segments that were rewritten, by the id of the receipt that says so."""
         self.bytes = 0
 
     @property
+    def lines(self) -> Columns:
+        """The lines, by columns."""
+        return self._lines
+
+    @property
+    def events(self) -> Columns:
+        """The events, by columns."""
+        return self._events
+
+    @property
+    def line_count(self) -> int:
+        """How many lines it has."""
+        return len(self._lines[0])
+
+    @property
     def is_full(self) -> bool:
         """Whether it is time to send it."""
-        return len(self.lines) >= MAX_LINES or self.bytes >= MAX_BYTES
+        return self.line_count >= MAX_LINES or self.bytes >= MAX_BYTES
 
     def add(self, segment: SegmentId, block: Block, ordinals: Ordinals) -> None:
         """Add consecutive lines of a segment."""
-        node, day = self._node(), segment.day
-        for line in block.lines():
-            shipped = self._withholding.line(line.content)
-            self.lines.append(
-                (
-                    node,
-                    segment.number,
-                    segment.name,
-                    day,
-                    line.offset,
-                    line.length,
-                    crc32(line.content),
-                    shipped,
-                )
-            )
+        node = self._node()
+        _extend(self._lines, _line_columns(block, node, segment, self._withholding))
         self.bytes += block.length
         rows, _ = decode_block(block, file_id(segment.name), ordinals)
-        for row in rows:
-            self.events.append(event_row(row, node, segment, self._withholding))
-            self._touch(row, day)
+        if rows:
+            _extend(self._events, event_columns(rows, node, segment, self._withholding))
+            self._touch(rows, segment.day)
 
-    def _touch(self, row: EventRow, day: date) -> None:
-        touched = self.touched.get(row[RUN_ID])
-        if touched is None:
-            touched = self.touched[row[RUN_ID]] = Touched(day)
-        touched.day = max(touched.day, day)
-        kind = row[TYPE]
-        if kind in SPAN_EVENTS:
+    def _touch(self, rows: Sequence[EventRow], day: date) -> None:
+        for run_id in dict.fromkeys(row[RUN_ID] for row in rows):
+            touched = self.touched.setdefault(run_id, Touched(day))
+            touched.day = max(touched.day, day)
+        for row in rows:
+            if row[TYPE] in _NOTED:
+                self._note(row, self.touched[row[RUN_ID]])
+
+    def _note(self, row: EventRow, touched: Touched) -> None:
+        if row[TYPE] == RUN_METRICS:
+            touched.metrics += metric_rows(event_of_row(StoredEvent._make(row)))
+        elif row[TYPE] == LOG_REDACTED:
+            self.redacted[row[EVENT_ID]] = _names_in(row[PAYLOAD])
+        else:
             span_id = span_id_of(orjson.loads(row[PAYLOAD]) if row[PAYLOAD] else None)
             if span_id is not None:
                 touched.span_ids.add(span_id)
-        elif kind == RUN_METRICS:
-            touched.metrics += metric_rows(event_of_row(StoredEvent._make(row)))
-        elif kind == LOG_REDACTED:
-            self.redacted[row[EVENT_ID]] = _names_in(row[PAYLOAD])
 
 
-def event_row(row: EventRow, node: str, segment: SegmentId, withholding: Withholding) -> Row:
-    """Return an event as it is sent.
-
-    What says that two events are the same is made of all that an event says, shipped or not.
-    """
-    stored = StoredEvent._make(row)
-    run_id, event_id, event_type, timestamp, kind, source, payload, extra, *place = row
-    content = content_of(stored)
-    mark = fingerprint(kind.encode()) if stored.is_known_by_id else content
-    if not withholding.ships_content:
-        payload, extra = withholding.event(stored)
-    said = (event_type, timestamp, kind, source, payload, extra)
-    return (run_id, event_id, content, mark, *said, *place, node, segment.number, segment.day)
+def _line_columns(block: Block, node: str, segment: SegmentId, withholding: Withholding) -> Columns:
+    lengths = [len(content) + 1 for content in block.contents]
+    if block.too_long:
+        # Its content is only its beginning.
+        lengths = [block.length]
+    offsets = list(accumulate(lengths[:-1], initial=block.offset))
+    sums = list(map(crc32, block.contents))
+    shipped = withholding.lines(block.contents)
+    count = len(block.contents)
+    names = ([value] * count for value in (node, segment.number, segment.name, segment.day))
+    return [*names, offsets, lengths, sums, shipped]
 
 
-def content_of(event: StoredEvent) -> str:
-    """Return the hash of all that an event says, by the rule for two contents of one id."""
-    return fingerprint("\n".join(event.content).encode())
+def _empty(table: Table) -> list[list[Any]]:
+    return [[] for _ in table.sent]
+
+
+def _extend(columns: list[list[Any]], more: Columns) -> None:
+    for values, others in zip(columns, more):
+        values.extend(others)
 
 
 def _names_in(payload: Optional[str]) -> list[str]:

@@ -47,9 +47,9 @@ class Withholding:
     def __init__(self, *, ships_content: bool) -> None:
         self.ships_content = ships_content
 
-    def line(self, content: bytes) -> bytes:
-        """Return a line as it is shipped."""
-        return content if self.ships_content else b""
+    def lines(self, contents: list[bytes]) -> list[bytes]:
+        """Return lines as they are shipped."""
+        return contents if self.ships_content else [b""] * len(contents)
 
     def event(self, event: StoredEvent) -> tuple[Optional[str], Optional[str]]:
         """Return the payload and the extensions of an event as they are shipped."""

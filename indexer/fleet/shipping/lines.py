@@ -11,8 +11,8 @@ from contextlib import closing
 from typing import Callable, NamedTuple, Optional
 from zlib import crc32
 
-from indexer.fleet.shipping.batch import SegmentId
 from indexer.fleet.shipping.question import KnownEnd
+from indexer.fleet.shipping.segment_id import SegmentId
 from indexer.fleet.shipping.state import ShippedSegment, ShippingState
 from indexer.log.cursor import Cursor, is_unchanged, new_cursor
 from indexer.log.decode import Ordinals

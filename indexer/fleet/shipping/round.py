@@ -21,7 +21,7 @@ from indexer.fleet.shipping.question import KnownEnd, gapless_ends
 from indexer.fleet.shipping.runs import RunShipping, merge
 from indexer.fleet.shipping.state import ShippedSegment, ShippingState
 from indexer.fleet.wire.client import FleetClient
-from indexer.fleet.wire.rowbinary import Row
+from indexer.fleet.wire.native import Columns
 from indexer.log.cursor import Cursor
 from indexer.log.segments import Segment, list_segments
 from indexer.store.connection import open_reader
@@ -79,13 +79,13 @@ class Shipping:
         segments = list_segments(self._base.log_directory)
         touched: dict[str, Touched] = {}
         after: dict[str, ShippedSegment] = {}
-        lines: list[list[Row]] = []
+        lines: list[Columns] = []
         is_last = True
         for number, portion in enumerate(self._portions(segments, indexed)):
             if number == BATCHES or (number and self._should_stop()):
                 is_last = False
                 break
-            if portion.batch.lines and self._is_another_node():
+            if portion.batch.line_count and self._is_another_node():
                 return Round(0, is_last=False)
             receipts = portion.batch.redacted.keys() - self.state.redactions
             if receipts:
@@ -93,20 +93,21 @@ class Shipping:
                 return Round(0, is_last=False)
             # A host with little to say is one of many; who has more is not to wait for them.
             self._client.gathers = number == 0 and not portion.batch.is_full
-            self._client.insert(EVENTS, portion.batch.events)
+            self._client.insert_columns(EVENTS, portion.batch.events)
             merge(touched, portion.batch.touched)
             after.update(portion.after)
-            lines.append(portion.batch.lines)
-        if any(lines):
+            if portion.batch.line_count:
+                lines.append(portion.batch.lines)
+        if lines:
             runs = RunShipping(self._base, self._client, self._node(), self._withholding)
             runs.ship(touched)
             # Lines come last: wherever the centre has one, it has all that was made of it, so
             # that a host that lost its cursors may go on behind it.
             for some in lines:
-                self._client.insert(LINES, some)
+                self._client.insert_columns(LINES, some)
             self._sign(indexed, {**self.state.segments, **after})
         self._move(segments, after)
-        return Round(sum(map(len, lines)), is_last)
+        return Round(sum(len(some[0]) for some in lines), is_last)
 
     def _portions(
         self, segments: list[Segment], indexed: Mapping[str, Cursor]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Optional
 import orjson
 
 from indexer.fleet.shipping.content import Withholding
-from indexer.fleet.wire.rowbinary import Row
+from indexer.fleet.wire.native import Row
 from indexer.semantics.tree import usage_leaves
 from indexer.store.metrics import MetricRow, metrics_of
 from indexer.store.spans import table as spans

@@ -12,10 +12,11 @@ from datetime import date
 from typing import Any
 
 from indexer.fleet.schema.tables import METRICS, RUNS, SPANS
-from indexer.fleet.shipping.batch import NO_DAY, Touched
+from indexer.fleet.shipping.batch import Touched
 from indexer.fleet.shipping.content import Withholding
 from indexer.fleet.shipping.question import Known, ask_about_runs, chunks
 from indexer.fleet.shipping.rows import RowMaker, Rows, Stamp
+from indexer.fleet.shipping.segment_id import NO_DAY
 from indexer.fleet.shipping.union import unions
 from indexer.fleet.version import version_of
 from indexer.fleet.wire.client import FleetClient

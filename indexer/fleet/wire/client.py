@@ -6,7 +6,6 @@ not followed, and no error repeats what the server said.
 
 from __future__ import annotations
 
-import gzip
 import logging
 import math
 import ssl
@@ -18,13 +17,14 @@ from typing import Any, Optional
 import httpx
 import orjson
 
-from indexer.fleet.errors import FleetError, FleetUnreachable
+from indexer.fleet.errors import FleetError, FleetRequestInvalid, FleetUnreachable
 from indexer.fleet.schema.layout import quoted
 from indexer.fleet.schema.tables import Table
 from indexer.fleet.wire.address import FleetAddress
 from indexer.fleet.wire.answer import CODE_HEADER, error_of, is_too_large
+from indexer.fleet.wire.native import Columns, Row, columns_of, encode_columns
 from indexer.fleet.wire.query_error import of_query, too_long
-from indexer.fleet.wire.rowbinary import Row, encode_rows
+from indexer.fleet.wire.squeeze import GZIP, best_squeezer
 from indexer.outbox.backoff import parse_retry_after
 from telemetry_core import __version__
 
@@ -55,6 +55,7 @@ class FleetClient:
     def __init__(self, address: FleetAddress) -> None:
         """Make no request yet. Raises FleetUnreachable if no client can be made here."""
         self.address = address
+        self._squeezer = best_squeezer()
         self.gathers = False
         """Whether the server may gather what is inserted with what others insert, into one part:
         for what is little. It is acknowledged when it is stored, as ever, a moment later."""
@@ -122,26 +123,39 @@ class FleetClient:
         return names, rows
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Insert rows of a table; halved where they are too many for one request.
+        """Insert rows of a table, as `insert_columns` does."""
+        self.insert_columns(table, columns_of(rows))
+
+    def insert_columns(self, table: Table, columns: Columns) -> None:
+        """Insert rows that are given by columns; halved where they are too many for one request.
 
         Raises FleetError; some of the rows may be stored then. An insert is visible once this
         returns.
         """
+        rows = len(columns[0]) if columns else 0
         if not rows:
             return
-        columns = ", ".join(quoted(column.name) for column in table.sent)
-        query = f"INSERT INTO {quoted(table.name)} ({columns}) FORMAT RowBinary"
-        body = gzip.compress(encode_rows(table, rows), compresslevel=1, mtime=0)
-        how = {"async_insert": "1"} if self.gathers else {}
-        status, error, _ = self._answer(
-            self._address({"query": query, **how}), body, {"Content-Encoding": "gzip"}
-        )
-        if is_too_large(status) and len(rows) > 1:
-            middle = len(rows) // 2
-            self.insert(table, rows[:middle])
-            self.insert(table, rows[middle:])
+        status, error = self._insert(table, encode_columns(table, columns))
+        if is_too_large(status) and rows > 1:
+            middle = rows // 2
+            self.insert_columns(table, [values[:middle] for values in columns])
+            self.insert_columns(table, [values[middle:] for values in columns])
         elif error is not None:
             raise error
+
+    def _insert(self, table: Table, plain: bytes) -> tuple[int, Optional[FleetError]]:
+        columns = ", ".join(quoted(column.name) for column in table.sent)
+        query = f"INSERT INTO {quoted(table.name)} ({columns}) FORMAT Native"
+        how = {"async_insert": "1"} if self.gathers else {}
+        squeezer = self._squeezer
+        body, headers = squeezer.squeeze(plain), {"Content-Encoding": squeezer.name}
+        status, error, _ = self._answer(self._address({"query": query, **how}), body, headers)
+        is_refused = isinstance(error, FleetRequestInvalid) and not is_too_large(status)
+        if is_refused and squeezer is not GZIP:
+            # What stands between us and the centre may know gzip alone.
+            self._squeezer = GZIP
+            return self._insert(table, plain)
+        return status, error
 
     def _address(self, extra: Mapping[str, str], *, in_database: bool = True) -> dict[str, str]:
         database = {"database": self.address.database} if in_database else {}

@@ -58,12 +58,17 @@ class StoredEvent(NamedTuple):
         It is made of what the source said: copies of one line that were imported or received
         differ, if at all, in what was replaced in them, or in where they stood.
         """
-        return self.type.startswith(_KNOWN_BY_ID)
+        return is_known_by_id(self.type)
 
     @property
     def claim(self) -> tuple[Any, ...]:
         """Of different events that have one id, the one with the smallest claim gets it."""
         return (self.is_known_by_id, self.type if self.is_known_by_id else "", self.content)
+
+
+def is_known_by_id(kind: str) -> bool:
+    """Whether of events of this type the id alone decides what is a duplicate."""
+    return kind.startswith(_KNOWN_BY_ID)
 
 
 def row_of_event(event: Event, file: int, offset: int, length: int) -> EventRow:

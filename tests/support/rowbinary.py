@@ -1,21 +1,14 @@
-"""Encode rows for `FORMAT RowBinary`: lengths and bytes, nothing escaped, nothing to parse. Pure.
-
-Any bytes may be in a text, so no value can make a whole batch unreadable.
-"""
+"""Rows in ClickHouse's plainest spelling, value by value: what sent columns have to mean."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
 from datetime import date
-from functools import lru_cache
-from itertools import chain
 from typing import Any, Callable
 
 from indexer.fleet.schema.tables import Table
-
-Row = tuple[Any, ...]
-"""The values of a table's sent columns, in order."""
+from indexer.fleet.wire.native import Row
 
 _EPOCH_ORDINAL = 719_163
 """`date(1970, 1, 1).toordinal()`."""
@@ -23,10 +16,9 @@ _EPOCH_ORDINAL = 719_163
 
 def encode_rows(table: Table, rows: Iterable[Row]) -> bytes:
     """Return rows of a table as they are sent."""
-    # Column by column: of many rows that is a third quicker than value by value.
-    encoders = (_ENCODERS[column.type] for column in table.sent)
-    columns = [map(encode, values) for encode, values in zip(encoders, zip(*rows))]
-    return b"".join(chain.from_iterable(zip(*columns)))
+    return b"".join(
+        _ENCODERS[column.type](value) for row in rows for column, value in zip(table.sent, row)
+    )
 
 
 def _length(size: int) -> bytes:
@@ -40,18 +32,9 @@ def _length(size: int) -> bytes:
     return bytes(parts)
 
 
-_LENGTHS = [_length(size) for size in range(1 << 12)]
-"""The lengths that nearly all texts have."""
-
-
 def _text(value: str | bytes) -> bytes:
     data = value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
-    size = len(data)
-    return (_LENGTHS[size] if size < len(_LENGTHS) else _length(size)) + data
-
-
-# Of few values and of many rows: names of nodes, segments and types.
-_name = lru_cache(maxsize=1024)(_text)
+    return _length(len(data)) + data
 
 
 def _texts(values: Iterable[str]) -> bytes:
@@ -63,7 +46,6 @@ def _nullable(encode: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
     return lambda value: b"\x01" if value is None else b"\x00" + encode(value)
 
 
-@lru_cache(maxsize=64)
 def _day(value: date) -> bytes:
     """A date as days since 1970, which is all that the type holds."""
     return struct.pack("<H", min(max(value.toordinal() - _EPOCH_ORDINAL, 0), 0xFFFF))
@@ -71,7 +53,7 @@ def _day(value: date) -> bytes:
 
 _ENCODERS: dict[str, Callable[[Any], bytes]] = {
     "String": _text,
-    "LowCardinality(String)": _name,
+    "LowCardinality(String)": _text,
     "Nullable(String)": _nullable(_text),
     "UInt8": struct.Struct("<B").pack,
     "UInt32": struct.Struct("<I").pack,

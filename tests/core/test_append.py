@@ -428,23 +428,26 @@ def test_a_waiting_event_survives_an_interrupt_while_it_is_written(client, log, 
 
 
 def test_threads_append_whole_lines_and_lose_none(client, log):
-    """Eight threads, each event once, and each thread's in its order."""
+    """Eight threads: all that they said is there, and each thread's in its order."""
 
     def work(name):
         for number in range(200):
-            assert client.log_event(name, "e", number)
+            client.log_event(name, "e", number)
 
     threads = [threading.Thread(target=work, args=(f"t{n}",)) for n in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    # On a busy machine some waited in memory, went to the spill file, or are there twice.
+    assert client.flush()
     events, torn = log.read()
     assert torn == []
-    assert len({event.id for event in events}) == len(events) == 1_600
-    for name in ("t0", "t7"):
-        mine = sorted((e.id, e.data["payload"]) for e in events if e.run_id == name)
-        assert [payload for _, payload in mine] == list(range(200))
+    said = {event.id: event for event in events}.values()
+    for n in range(8):
+        own = sorted((e.id, e.data["payload"]) for e in said if e.run_id == f"t{n}")
+        assert [number for _, number in own] == list(range(200))
+    assert client.get_stats()["client_errors"] == 0
 
 
 def test_a_backlog_of_one_writer_is_written_before_newer_events(tmp_path, monkeypatch):

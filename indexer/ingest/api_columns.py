@@ -22,7 +22,6 @@ def apply_delivered(row: RunRow, event: Event) -> None:
         row["api_posted_revision"] = revision
         # Receipts may come in any order: the first one of a revision says when it was posted.
         row["api_posted_at"] = min(known or event.time, event.time)
-    compare_revisions(row)
 
 
 def apply_delivery_failed(row: RunRow, event: Event) -> None:

@@ -30,11 +30,13 @@ from indexer.store.events.codec import (
     TIMESTAMP,
     TYPE,
     EventRow,
-    StoredEvent,
     event_of_row,
 )
 from indexer.store.events.table import ActivityRow, activities, changes
 from indexer.store.runs import delete_runs, load_runs, save_runs, update_runs
+
+_PLACE = itemgetter(TIMESTAMP, EVENT_ID)
+"""Of an event among its run's, as the fold takes them."""
 
 
 def fold_into_rows(
@@ -43,18 +45,29 @@ def fold_into_rows(
     """Fold the `new` events into the rows of their runs; those of `refold` are folded again."""
     again = {*refold, *runs_to_fold_again(connection, new)}
     active, changing = _sort_out(new, again)
+    projector = Projector(connection)
+    save_runs(connection, _folded_on(connection, active, changing))
+    save_runs(connection, _fold_again(connection, sorted(again), projector))
+    projector.add(row for row in new if row[RUN_ID] not in again)
+    projector.settle()
+
+
+def _folded_on(
+    connection: sqlite3.Connection,
+    active: dict[str, Activity],
+    changing: dict[str, list[EventRow]],
+) -> Iterator[RunRow]:
+    """Yield the rows of runs with new events, but for those of which nothing but activity is new.
+
+    One at a time: a row has many columns, and the memory of the one before is still at hand.
+    """
     known = load_runs(connection, changing)
-    folded: list[RunRow] = []
     for run_id, rows in changing.items():
         row = _fold_further(known.get(run_id), rows, active.pop(run_id, None))
         row = row if row is not None else _fold_from_first(connection, run_id).row
-        folded += [row] if row is not None else []
-    folded += _add_activities(connection, active)
-    projector = Projector(connection)
-    folded += _fold_again(connection, sorted(again), projector)
-    save_runs(connection, sorted(folded, key=itemgetter("run_id")))
-    projector.add(row for row in new if row[RUN_ID] not in again)
-    projector.settle()
+        if row is not None:
+            yield row
+    yield from _add_activities(connection, active)
 
 
 def refold_runs(connection: sqlite3.Connection, run_ids: Collection[str]) -> None:
@@ -152,9 +165,7 @@ def _fold_further(
     """Return `row` with new events folded in; None if they have to be folded from the first."""
     if not rows:
         return None
-    events = sorted(
-        (event_of_row(StoredEvent._make(one)) for one in rows), key=lambda one: (one.time, one.id)
-    )
+    events = [event_of_row(one) for one in sorted(rows, key=_PLACE)]
     if row is not None and not all(continues(row, event) for event in events):
         return None
     row = fold(row, events)

@@ -75,18 +75,28 @@ def fold(row: Optional[RunRow], events: Iterable[Event]) -> Optional[RunRow]:
     The events are one run's, sorted by (time, id), and the row goes on with them, as `continues`
     says. None for no row: that is what a run has of which only events of unknown types are known.
     """
+    seen: list[Event] = []
     for event in events:
         apply = _APPLY.get(event.type)
         if apply is None:
             continue
         if row is None:
             row = _new_row(event.run_id, event.time)
-        if event.type in _BY_INDEXER:
-            row["created_at"] = min(row["created_at"], event.time)
-        else:
-            _witness(row, 1, event.time, (event.time, event.id))
         apply(row, event)
+        seen.append(event)
+    if row is not None and seen:
+        _count(row, seen)
+        compare_revisions(row)
     return row
+
+
+def _count(row: RunRow, events: list[Event]) -> None:
+    """Have the row know of events that were folded into it, of which there is at least one."""
+    row["created_at"] = min(row["created_at"], events[0].time)
+    own = [event for event in events if event.type not in _BY_INDEXER]
+    if own:
+        last = own[-1]
+        _witness(row, len(own), own[0].time, (last.time, last.id))
 
 
 def add_activity(row: Optional[RunRow], run_id: str, activity: Activity) -> RunRow:
@@ -128,20 +138,23 @@ def _witness(row: RunRow, events: int, first_time: str, last: tuple[str, str]) -
     )
 
 
+_NO_EVENTS: RunRow = {
+    **dict.fromkeys(RUN_COLUMNS),
+    "schema_version": SCHEMA_VERSION,
+    "event_count": 0,
+    "last_event_time": "",
+    "last_event_id": "",
+    "revision": 0,
+    "api_posted": 0,
+    "api_posted_revision": 0,
+    "api_retry_count": 0,
+}
+"""A row that knows of no event yet."""
+
+
 def _new_row(run_id: str, time: str) -> RunRow:
-    row = dict.fromkeys(RUN_COLUMNS)
-    row.update(
-        run_id=run_id,
-        schema_version=SCHEMA_VERSION,
-        event_count=0,
-        last_event_time="",
-        last_event_id="",
-        revision=0,
-        api_posted=0,
-        api_posted_revision=0,
-        api_retry_count=0,
-        created_at=time,
-    )
+    row = _NO_EVENTS.copy()
+    row["run_id"], row["created_at"] = run_id, time
     return row
 
 
@@ -154,7 +167,8 @@ def _apply_started(row: RunRow, event: Event) -> None:
     data = data_of(event)
     if row["source"] is None:
         row["source"] = event.source
-        row["process_start"] = text_of((event.extensions or {}).get("processstart"))
+        if event.extensions is not None:
+            row["process_start"] = text_of(event.extensions.get("processstart"))
     if row["status"] is None:
         row["status"] = status_of(data.get("status")) or RUNNING
     if row["start_time"] is None:
@@ -242,7 +256,6 @@ def _revise(row: RunRow, event: Event) -> None:
     """Count an event that can change what a receiver would be sent."""
     row["revision"] += 1
     row["updated_at"] = event.time
-    compare_revisions(row)
 
 
 def _duration(start: Optional[str], end: str) -> Optional[int]:

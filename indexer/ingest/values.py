@@ -98,6 +98,8 @@ def number_of(value: Any) -> Optional[float]:
 
     Whole where it is whole, and in SQLite's range; beyond it, a fraction as good as one can be.
     """
+    if type(value) is int and value in _INT64:
+        return value
     if isinstance(value, str):
         value = _number_in(value.strip())
     if isinstance(value, int):
@@ -118,6 +120,8 @@ def status_of(value: Any) -> Optional[str]:
 
     Of an enumeration's member, as in `Status.FAILED`, the last part counts where it is a status.
     """
+    if type(value) is str and value in STATUSES:
+        return value
     text = text_of(value)
     if text is None:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from indexer.store.schema.columns import RUN_COLUMNS
@@ -49,7 +50,7 @@ def save_runs(connection: sqlite3.Connection, rows: Iterable[dict[str, Any]]) ->
         connection.executemany(
             f"INSERT INTO agent_runs ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
             f" ON CONFLICT (run_id) DO UPDATE SET {_ALL_COLUMNS}",
-            values,
+            sorted(values, key=itemgetter(0)),
         )
 
 

@@ -1,17 +1,20 @@
 """Ways to get a log's events into SQLite that do not do all that ours does.
 
 Started by the sections, each in a process of its own: `python -m tools.performance.loads WAY
-SOURCE DATABASE`. They are floors: none has a cursor, a fold, or a way to tell a repeated event.
+SOURCE DATABASE`. They are floors: none has a cursor, a fold, or a way to tell a repeated event; one
+writes rows of runs, which it is given.
 """
 
 from __future__ import annotations
 
 import csv
+import marshal
 import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Optional
@@ -22,7 +25,10 @@ from indexer.ingest.parse import decode_block
 from indexer.log.decode import Ordinals
 from indexer.log.lines import read_blocks
 from indexer.store.events.codec import EventRow
-from indexer.store.schema.tables import EVENT_COLUMNS, RUN_EVENTS
+from indexer.store.runs import rows_of_runs
+from indexer.store.schema.columns import RUN_COLUMNS
+from indexer.store.schema.script import CHILD_RUNS, RUNNING_RUNS, RUNS_BY_START
+from indexer.store.schema.tables import AGENT_RUNS, EVENT_COLUMNS, RUN_EVENTS
 
 _BATCH = 10_000
 _AT_ONCE = 50
@@ -54,6 +60,40 @@ def import_(source: Path, database: Path) -> None:
     subprocess.run(
         [str(shell()), database], input=script.encode(), check=False, stderr=subprocess.DEVNULL
     )
+
+
+def prepare_runs(database: Path, prepared: Path) -> None:
+    """Write the rows of runs of a finished database, for `import_with_runs`.
+
+    Each as the columns that it fills and their values, in the order of the table: nothing is left
+    to do but to insert them.
+    """
+    alike: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    with closing(sqlite3.connect(database)) as connection:
+        for row in rows_of_runs(connection):
+            given = {name: one for name, one in zip(RUN_COLUMNS, row) if one is not None}
+            alike.setdefault(tuple(given), []).append(tuple(given.values()))
+    prepared.write_bytes(marshal.dumps(list(alike.items())))
+
+
+def import_with_runs(source: Path, database: Path) -> None:
+    """Import rows of events, and then insert rows of runs, with all their indexes."""
+    import_(source, database)
+    with closing(_connected(database)) as connection:
+        for statement in (AGENT_RUNS, RUNS_BY_START, RUNNING_RUNS, CHILD_RUNS):
+            connection.execute(statement)
+        connection.execute("BEGIN")
+        for names, rows in marshal.loads(runs_beside(source).read_bytes()):  # noqa: S302  # our own
+            values = f"({', '.join('?' * len(names))})"
+            connection.executemany(
+                f"INSERT INTO agent_runs ({', '.join(names)}) VALUES {values}", rows
+            )
+        connection.execute("COMMIT")
+
+
+def runs_beside(source: Path) -> Path:
+    """Return where the rows of runs are that belong to prepared rows of events."""
+    return source.with_suffix(".runs")
 
 
 def prototype(source: Path, database: Path) -> None:
@@ -106,14 +146,24 @@ def _bare_row(line: bytes) -> tuple[Any, ...]:
 
 
 def _made(database: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(database, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection = _connected(database)
     connection.execute(RUN_EVENTS)
     return connection
 
 
-_WAYS = {"import": import_, "prototype": prototype, "sqlite-utils": sqlite_utils}
+def _connected(database: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+_WAYS = {
+    "import": import_,
+    "import-with-runs": import_with_runs,
+    "prototype": prototype,
+    "sqlite-utils": sqlite_utils,
+}
 
 if __name__ == "__main__":
     way, source_name, database_name = sys.argv[1:]

@@ -14,7 +14,7 @@ from typing import Callable, Protocol
 from indexer.ingest.foreign import WholeRun
 from indexer.ingest.projections import metrics, spans
 from indexer.semantics.event_types import FOREIGN_EVENTS, SPAN_EVENTS
-from indexer.store.events.codec import RUN_ID, TYPE, EventRow, StoredEvent, event_of_row
+from indexer.store.events.codec import RUN_ID, TYPE, EventRow, event_of_row
 from indexer.store.spans.table import has_foreign_events
 from telemetry_core.event import RUN_EVENT, Event
 
@@ -59,7 +59,7 @@ class Projector:
         by_run: dict[str, list[Event]] = {}
         for row in rows:
             if row[TYPE] in TYPES:
-                by_run.setdefault(row[RUN_ID], []).append(event_of_row(StoredEvent._make(row)))
+                by_run.setdefault(row[RUN_ID], []).append(event_of_row(row))
         for run_id, events in by_run.items():
             for types, projection in self._projections:
                 own = [event for event in events if event.type in types]

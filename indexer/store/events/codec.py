@@ -91,12 +91,14 @@ def row_of_event(event: Event, file: int, offset: int, length: int) -> EventRow:
     return (run_id, event_id, event_type, time, kind, source, payload_json, extra_json, *position)
 
 
-def event_of_row(row: StoredEvent) -> Event:
+def event_of_row(row: EventRow) -> Event:
     """Return a stored event as the fold needs it."""
-    payload = None if row.payload_json is None else orjson.loads(row.payload_json)
-    extra = None if row.extra_json is None else orjson.loads(row.extra_json)
-    data = {"event_type": row.event_type, "payload": payload} if row.type == RUN_EVENT else payload
-    return Event(row.event_id, row.source, row.type, row.run_id, row.timestamp, data, extra)
+    run_id, event_id, event_type, time, kind, source, payload, extra, _, _, _ = row
+    data = None if payload is None else orjson.loads(payload)
+    if kind == RUN_EVENT:
+        data = {"event_type": event_type, "payload": data}
+    extensions = None if extra is None else orjson.loads(extra)
+    return Event(event_id, source, kind, run_id, time, data, extensions)
 
 
 def alternative_id(row: StoredEvent) -> str:

@@ -169,7 +169,7 @@ def changes(connection: sqlite3.Connection, run_id: Optional[str] = None) -> Ite
         {"run_id": run_id},
     )
     for row in rows:
-        yield event_of_row(StoredEvent(*row))
+        yield event_of_row(row)
 
 
 def activities(

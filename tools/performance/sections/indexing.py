@@ -11,6 +11,7 @@ from typing import Callable, Optional
 from tools.performance import loads
 from tools.performance.child import Cost, run_python
 from tools.performance.figure import Figure, Goal, Spread, percentile
+from tools.performance.goals import IN_PYTHON
 from tools.performance.history import SHAPES, Shape, write
 from tools.performance.section import Bench, Section
 from tools.performance.turns import by_turns
@@ -38,7 +39,7 @@ def _shape(bench: Bench, base: Path, shape: Shape) -> Iterator[Figure]:
     log, prepared = base / "raw" / "events_20261118.ndjson", base / "prepared.csv"
     write(log, shape, events)
     peaks: list[int] = []
-    sides = {"ours": _index(base, peaks)}
+    sides = {"ours": _index(base, peaks), IN_PYTHON: _index(base, peaks, TELEMETRY_PURE="1")}
     if loads.shell():
         loads.prepare(log, prepared)
         sides[_IMPORT] = _load("import", prepared, base)
@@ -53,20 +54,25 @@ def _shape(bench: Bench, base: Path, shape: Shape) -> Iterator[Figure]:
     found = by_turns(sides, 3 if bench.quick else _ROUNDS)
     for floor in (*_LIMITS, _IMPORT_WITH_RUNS):
         if floor in found:
-            yield _beside(shape, events, found, floor)
+            yield from _beside(shape, events, found, floor)
     peak = max(peaks) / _MEGABYTE
     goal = Goal(_PEAK_MEGABYTES, of="ours")
     yield Figure(f"{shape.name}: memory at its peak", "MB", peak, goal=goal)
     shutil.rmtree(base)
 
 
-def _beside(shape: Shape, events: int, found: dict[str, list[float]], floor: str) -> Figure:
-    """Return the rate and a floor's; of both, how many times as fast ours is."""
-    ours, theirs = (percentile(found[side], 50) for side in ("ours", floor))
-    ratio = Spread.of_ratios(found[floor], found["ours"])
-    goal = _goal(shape, floor)
-    rates = (events / ours, events / theirs)
-    return Figure(f"{shape.name}, against {floor}", "events/s", *rates, floor, ratio, goal)
+def _beside(
+    shape: Shape, events: int, found: dict[str, list[float]], floor: str
+) -> Iterator[Figure]:
+    """Yield the rate and a floor's, with the extension and without; and how many times the floor's.
+
+    Where there is no extension the first is of Python as well.
+    """
+    name, theirs = f"{shape.name}, against {floor}", found[floor]
+    for ours, end, goal in (("ours", "", _goal(shape, floor)), (IN_PYTHON, IN_PYTHON, None)):
+        rates = (events / percentile(found[ours], 50), events / percentile(theirs, 50))
+        ratio = Spread.of_ratios(theirs, found[ours])
+        yield Figure(name + end, "events/s", *rates, floor, ratio, goal)
 
 
 def _goal(shape: Shape, floor: str) -> Optional[Goal]:
@@ -79,10 +85,10 @@ def _goal(shape: Shape, floor: str) -> Optional[Goal]:
     return Goal(_LIMITS[floor], at_least=True)
 
 
-def _index(base: Path, peaks: list[int]) -> Callable[[], float]:
+def _index(base: Path, peaks: list[int], **variables: str) -> Callable[[], float]:
     def measure() -> float:
         shutil.rmtree(base / "db", ignore_errors=True)
-        cost = run_python(["-m", "indexer", "--base", base, "index"])
+        cost = run_python(["-m", "indexer", "--base", base, "index"], **variables)
         peaks.append(cost.peak_bytes)
         return cost.processor_seconds
 

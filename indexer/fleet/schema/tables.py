@@ -7,6 +7,7 @@ are for queries, and are made from it by the server, for old rows too when a fie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Optional
 
 from indexer.store.schema.columns import (
@@ -58,7 +59,7 @@ class Table:
     expires: bool = True
     """Whether rows are deleted when they are older than the centre keeps them."""
 
-    @property
+    @cached_property
     def sent(self) -> tuple[Column, ...]:
         """The columns that a host sends, in order."""
         return tuple(one for one in self.columns if not one.is_derived)

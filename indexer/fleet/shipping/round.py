@@ -6,6 +6,7 @@ keys make it the same rows. So whatever fails is simply shipped again.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -75,7 +76,11 @@ class Shipping:
         Raises FleetError, DatabaseUnusable or OSError; then the cursor is where it was.
         """
         with closing(open_reader(self._base.database_path)) as reader:
-            indexed = all_cursors(reader)
+            return self._ship_round(reader)
+
+    def _ship_round(self, reader: sqlite3.Connection) -> Round:
+        # Of one database: its rows know of all that its cursors have passed.
+        indexed = all_cursors(reader)
         segments = list_segments(self._base.log_directory)
         touched: dict[str, Touched] = {}
         after: dict[str, ShippedSegment] = {}
@@ -100,7 +105,7 @@ class Shipping:
                 lines.append(portion.batch.lines)
         if lines:
             runs = RunShipping(self._base, self._client, self._node(), self._withholding)
-            runs.ship(touched)
+            runs.ship(touched, reader)
             # Lines come last: wherever the centre has one, it has all that was made of it, so
             # that a host that lost its cursors may go on behind it.
             for some in lines:

@@ -6,10 +6,10 @@ what all have shipped.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from datetime import date
-from typing import Any
+from typing import Any, Optional
 
 from indexer.fleet.schema.tables import METRICS, RUNS, SPANS
 from indexer.fleet.shipping.batch import Touched
@@ -20,7 +20,6 @@ from indexer.fleet.shipping.segment_id import NO_DAY
 from indexer.fleet.shipping.union import unions
 from indexer.fleet.version import version_of
 from indexer.fleet.wire.client import FleetClient
-from indexer.store.connection import open_reader
 from indexer.store.events.table import count_receipts
 from indexer.store.runs import load_runs
 from indexer.system.base import Base
@@ -37,8 +36,8 @@ class RunShipping:
         self._node = node
         self._withholding = withholding
 
-    def ship(self, touched: Mapping[str, Touched]) -> None:
-        """Ship the rows of runs of which events were just inserted.
+    def ship(self, touched: Mapping[str, Touched], reader: sqlite3.Connection) -> None:
+        """Ship the rows of runs of which events were just inserted; `reader` reads this host's.
 
         Raises FleetError, DatabaseUnusable or OSError.
         """
@@ -48,14 +47,20 @@ class RunShipping:
                 for run_id, one in ask_about_runs(self._client, some).items()
                 if one.events
             }
-            shared = self._ship_own({run: touched[run] for run in known}, known)
+            rows, shared = self._own({run: touched[run] for run in known}, known, reader)
             days = {run_id: touched[run_id].day for run_id in shared}
-            self.fold_and_ship({run_id: known[run_id] for run_id in shared}, days)
+            self.fold_and_ship({run_id: known[run_id] for run_id in shared}, days, rows)
 
-    def fold_and_ship(self, known: Mapping[str, Known], days: Mapping[str, date]) -> None:
-        """Fold runs from all events that the centre has of them, and ship all their rows."""
+    def fold_and_ship(
+        self, known: Mapping[str, Known], days: Mapping[str, date], rows: Optional[Rows] = None
+    ) -> None:
+        """Fold runs from all events that the centre has of them, and ship all their rows.
+
+        `rows` are shipped with them: a request costs a host more than some rows in it.
+        """
+        rows = rows or Rows()
         for union in unions(self._client, self._base, known):
-            maker, rows = RowMaker(union.connection, self._withholding), Rows()
+            maker = RowMaker(union.connection, self._withholding)
             folded = load_runs(union.connection, union.run_ids)
             for run_id in union.run_ids:
                 version = version_of(union.events[run_id])
@@ -64,24 +69,29 @@ class RunShipping:
                     maker.add_run(rows, stamp, folded[run_id])
                 maker.add_all_of(rows, stamp)
             self._insert(rows)
-
-    def _ship_own(self, touched: Mapping[str, Touched], known: Mapping[str, Known]) -> list[str]:
-        """Ship the rows of runs that are this host's alone; return the others."""
-        with closing(open_reader(self._base.database_path)) as reader:
-            own = load_runs(reader, touched)
-            receipts = count_receipts(reader, touched)
-            maker, rows, shared = RowMaker(reader, self._withholding), Rows(), []
-            for run_id, one in touched.items():
-                row = own.get(run_id)
-                events = (row["event_count"] if row else 0) + receipts.get(run_id, 0)
-                # Fewer than the centre has: pruned, restored from a backup, or not indexed yet.
-                if row is None or known[run_id].nodes > 1 or events < known[run_id].events:
-                    shared.append(run_id)
-                    continue
-                stamp = Stamp(run_id, version_of(events), self._node, one.day)
-                _add_own(maker, rows, stamp, row, one, is_whole=_is_whole(row, known[run_id]))
+            rows = Rows()
         self._insert(rows)
-        return shared
+
+    def _own(
+        self,
+        touched: Mapping[str, Touched],
+        known: Mapping[str, Known],
+        reader: sqlite3.Connection,
+    ) -> tuple[Rows, list[str]]:
+        """Return the rows of runs that are this host's alone, and the other runs."""
+        own = load_runs(reader, touched)
+        receipts = count_receipts(reader, touched)
+        maker, rows, shared = RowMaker(reader, self._withholding), Rows(), []
+        for run_id, one in touched.items():
+            row = own.get(run_id)
+            events = (row["event_count"] if row else 0) + receipts.get(run_id, 0)
+            # Fewer than the centre has: pruned, restored from a backup, or not indexed yet.
+            if row is None or known[run_id].nodes > 1 or events < known[run_id].events:
+                shared.append(run_id)
+                continue
+            stamp = Stamp(run_id, version_of(events), self._node, one.day)
+            _add_own(maker, rows, stamp, row, one, is_whole=_is_whole(row, known[run_id]))
+        return rows, shared
 
     def _insert(self, rows: Rows) -> None:
         # A run's own row comes last: whoever sees it sees its spans as well.

@@ -23,7 +23,7 @@ from indexer.store.cursors import NO_FILE
 from indexer.store.events.codec import EventRow
 from indexer.store.events.deduplication import store_events
 from indexer.store.runs import load_runs, save_runs
-from indexer.store.schema.check import create_schema
+from indexer.store.schema.memory import database_in_memory
 from indexer.system.base import Base
 from telemetry_core.event import RUN_EVENT
 
@@ -52,8 +52,7 @@ def unions(client: FleetClient, base: Base, runs: Mapping[str, Known]) -> Iterat
 
 @contextmanager
 def _folded(client: FleetClient, base: Base, runs: Mapping[str, Known]) -> Iterator[Union]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        create_schema(connection)
+    with closing(database_in_memory()) as connection:
         disputed = [run_id for run_id, known in runs.items() if known.is_disputed]
         agreed = [run_id for run_id, known in runs.items() if not known.is_disputed]
         counts = dict.fromkeys(runs, 0)

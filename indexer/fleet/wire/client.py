@@ -64,6 +64,8 @@ class FleetClient:
             headers["X-ClickHouse-User"] = address.user
         if address.token:
             headers["X-ClickHouse-Key"] = address.token
+        self._insert_urls: dict[tuple[str, bool], httpx.URL] = {}
+        self._plain_url = self._url({})
         try:
             self._http = httpx.Client(
                 headers=headers, timeout=address.timeout, follow_redirects=False
@@ -91,7 +93,7 @@ class FleetClient:
 
     def run(self, sql: str, *, in_database: bool = True, **settings: str) -> None:
         """Run one statement that gives no rows. Raises FleetError."""
-        self._post(self._address(settings, in_database=in_database), sql.encode())
+        self._post(self._url(settings, in_database=in_database), sql.encode())
 
     def select(
         self, sql: str, parameters: Mapping[str, Any] | None = None
@@ -102,7 +104,7 @@ class FleetClient:
         """
         values = {f"param_{name}": _written(one) for name, one in (parameters or {}).items()}
         body = f"{sql}\nFORMAT JSONCompactEachRowWithNames".encode()
-        answer = self._post(self._address(values), body)
+        answer = self._post(self._url(values) if values else self._plain_url, body)
         names, *rows = [orjson.loads(line) for line in answer.splitlines() if line] or [[]]
         return names, rows
 
@@ -116,7 +118,7 @@ class FleetClient:
         """
         settings = {"output_format_json_validate_utf8": "1", **limits}
         body = f"{sql}\nFORMAT JSONCompactEachRowWithNames".encode()
-        _, error, content = self._answer(self._address(settings), body, {}, most_bytes)
+        _, error, content = self._answer(self._url(settings), body, {}, most_bytes)
         if error is not None:
             raise of_query(error, content, self.address.token)
         names, *rows = [orjson.loads(line) for line in content.splitlines() if line] or [[]]
@@ -144,12 +146,9 @@ class FleetClient:
             raise error
 
     def _insert(self, table: Table, plain: bytes) -> tuple[int, Optional[FleetError]]:
-        columns = ", ".join(quoted(column.name) for column in table.sent)
-        query = f"INSERT INTO {quoted(table.name)} ({columns}) FORMAT Native"
-        how = {"async_insert": "1"} if self.gathers else {}
         squeezer = self._squeezer
         body, headers = squeezer.squeeze(plain), {"Content-Encoding": squeezer.name}
-        status, error, _ = self._answer(self._address({"query": query, **how}), body, headers)
+        status, error, _ = self._answer(self._insert_url(table), body, headers)
         is_refused = isinstance(error, FleetRequestInvalid) and not is_too_large(status)
         if is_refused and squeezer is not GZIP:
             # What stands between us and the centre may know gzip alone.
@@ -157,31 +156,36 @@ class FleetClient:
             return self._insert(table, plain)
         return status, error
 
-    def _address(self, extra: Mapping[str, str], *, in_database: bool = True) -> dict[str, str]:
-        database = {"database": self.address.database} if in_database else {}
-        return {**_ALWAYS, **database, **extra}
+    def _insert_url(self, table: Table) -> httpx.URL:
+        """Return where rows of a table go; made once, for that takes as long as a small request."""
+        known = self._insert_urls.get((table.name, self.gathers))
+        if known is None:
+            columns = ", ".join(quoted(column.name) for column in table.sent)
+            query = f"INSERT INTO {quoted(table.name)} ({columns}) FORMAT Native"
+            how = {"async_insert": "1"} if self.gathers else {}
+            known = self._url({"query": query, **how})
+            self._insert_urls[table.name, self.gathers] = known
+        return known
 
-    def _post(self, parameters: Mapping[str, str], body: bytes) -> bytes:
-        _, error, content = self._answer(parameters, body, {})
+    def _url(self, extra: Mapping[str, str], *, in_database: bool = True) -> httpx.URL:
+        database = {"database": self.address.database} if in_database else {}
+        return httpx.URL(self.address.url, params={**_ALWAYS, **database, **extra})
+
+    def _post(self, url: httpx.URL, body: bytes) -> bytes:
+        _, error, content = self._answer(url, body, {})
         if error is not None:
             raise error
         return content
 
     def _answer(
         self,
-        parameters: Mapping[str, str],
+        url: httpx.URL,
         body: bytes,
         headers: Mapping[str, str],
         most_bytes: float = math.inf,
     ) -> tuple[int, Optional[FleetError], bytes]:
         try:
-            with self._http.stream(
-                "POST",
-                self.address.url,
-                params=dict(parameters),
-                content=body,
-                headers=dict(headers),
-            ) as answer:
+            with self._http.stream("POST", url, content=body, headers=dict(headers)) as answer:
                 content = _read(answer, most_bytes)
         except httpx.HTTPError as error:
             raise _no_answer(error) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from itertools import accumulate, chain
 from typing import Any, Callable
 
@@ -37,8 +38,13 @@ def encode_columns(table: Table, columns: Columns) -> bytes:
     """Return rows of a table, one at least, as they are sent."""
     parts = [_length(len(table.sent)), _length(len(columns[0]))]
     for column, values in zip(table.sent, columns):
-        parts += (_texts((column.name, column.type)), _ENCODERS[column.type](values))
+        parts += (_head(column.name, column.type), _ENCODERS[column.type](values))
     return b"".join(parts)
+
+
+@lru_cache(maxsize=128)
+def _head(name: str, kind: str) -> bytes:
+    return _texts((name, kind))
 
 
 def _length(size: int) -> bytes:

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.needs("clickhouse")
 
 # Lengths on both sides of what one byte and a table hold, and texts that are not ASCII.
 _LONG = st.sampled_from([127, 128, 4095, 4096, 20_000]).map(lambda size: "x" * size)
-_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8) | _LONG
+_FEW = st.sampled_from(["", "a", "b", "\x7f", "é"])
+_TEXT = _FEW | st.text(st.characters(exclude_categories=("Cs",)), max_size=8) | _LONG
 _BYTES = st.binary(max_size=8) | _LONG.map(str.encode)
 _REAL = st.floats(allow_nan=False)
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -30,11 +31,11 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "Nullable(String)": st.none() | _TEXT,
     "UInt8": st.integers(0, 2**8 - 1),
     "UInt32": st.integers(0, 2**32 - 1),
-    "UInt64": st.integers(0, 2**64 - 1),
-    "Int64": st.integers(-(2**63), 2**63 - 1),
+    "UInt64": st.sampled_from([0, 7]) | st.integers(0, 2**64 - 1),
+    "Int64": st.sampled_from([-1, 7]) | st.integers(-(2**63), 2**63 - 1),
     "Float64": _REAL,
     "Nullable(Float64)": st.none() | _REAL,
-    "Date": st.dates(date(1970, 1, 1), date(2149, 6, 6)),
+    "Date": st.just(date(2026, 1, 1)) | st.dates(date(1970, 1, 1), date(2149, 6, 6)),
     "Array(String)": st.lists(_TEXT, max_size=3),
 }
 

@@ -26,7 +26,7 @@ from indexer.store.connection import open_reader
 from indexer.store.schema.columns import RUN_COLUMNS
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
-from tools.performance.fleet_host import Work, index, ship
+from tools.performance.fleet_host import Host, Work
 from tools.performance.fleet_log import FleetLog
 from tools.performance.fleet_server import FleetServer
 
@@ -70,6 +70,7 @@ class Fleet:
         self._log = FleetLog([base.log_directory for base in self.bases], self._chance)
         self.server = FleetServer(self.directory / "server")
         self.client = FleetClient(self.server.create(_DATABASE))
+        self._hosts = [Host(base, self.client) for base in self.bases]
 
     def run(self) -> Iterator[Turn]:
         """Have hosts record, index and ship, with all that happens; yield each turn."""
@@ -86,20 +87,21 @@ class Fleet:
             # A tenth of the hosts is away; in the end nobody is. The first never: what it loses
             # was shipped, or nobody would have it.
             away = 0.1 if turn < self.turns - 1 else 0.0
-            there = [base for base in self.bases[1:] if self._chance.random() >= away]
-            yield self._ship([self.bases[0], *there])
+            there = [host for host in self._hosts[1:] if self._chance.random() >= away]
+            yield self._ship([self._hosts[0], *there])
 
     def _restore(self, kept: Path) -> None:
         """Have the first host lose everything since its backup, its database included."""
         base = self.bases[0]
+        self._hosts[0].close()
         lost = self.directory / f"lost{len(self.lost)}"
         shutil.copytree(base.log_directory, lost)
         self.lost.append(lost)
         shutil.rmtree(base.directory)
         shutil.copytree(kept, base.log_directory)
 
-    def _ship(self, some: list[Base]) -> Turn:
-        done = [(index(base), ship(base, self.client)) for base in some]
+    def _ship(self, some: list[Host]) -> Turn:
+        done = [(host.index(), host.ship()) for host in some]
         indexed, shipped = (_sum(works) for works in zip(*done))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         return Turn(len(some), indexed, shipped, peak)
@@ -164,7 +166,9 @@ class Fleet:
         return int(rows[0][0])
 
     def close(self) -> None:
-        """End the server."""
+        """End the hosts and the server."""
+        for host in self._hosts:
+            host.close()
         self.client.close()
         self.server.kill()
 

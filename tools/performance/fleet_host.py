@@ -6,9 +6,10 @@ Called by the simulation and by the section, in their own process.
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
-from indexer.database.freshness import index_once
+from indexer.database.opening import open_or_rebuild
+from indexer.database.session import Session
 from indexer.fleet.errors import FleetError
 from indexer.fleet.shipping.content import Withholding
 from indexer.fleet.shipping.round import Shipping
@@ -29,30 +30,51 @@ class Work(NamedTuple):
     """Seconds, waiting for the server included."""
 
 
-def index(base: Base) -> Work:
-    """Make one pass over the log."""
-    begun, at = time.process_time(), time.monotonic()
-    lines = sum(index_once(base).lines.values())
-    return Work(lines, time.process_time() - begun, time.monotonic() - at)
+class Host:
+    """A host while its daemon runs: what a pass or a round learnt is there for the next."""
 
+    def __init__(self, base: Base, client: FleetClient) -> None:
+        self.base = base
+        self._client = client
+        self._session: Optional[Session] = None
+        self._shipping: Optional[Shipping] = None
 
-def ship(base: Base, client: FleetClient) -> Work:
-    """Ship all that is new, as far as the centre takes it."""
-    begun, at = time.process_time(), time.monotonic()
-    lines = _ship(base, client)
-    return Work(lines, time.process_time() - begun, time.monotonic() - at)
+    def index(self) -> Work:
+        """Make one pass over the log."""
+        session = self._session or open_or_rebuild(self.base)
+        self._session = session
+        begun, at = time.process_time(), time.monotonic()
+        lines = sum(session.run_pass().lines.values())
+        return Work(lines, time.process_time() - begun, time.monotonic() - at)
 
+    def ship(self) -> Work:
+        """Ship all that is new, as far as the centre takes it."""
+        begun, at = time.process_time(), time.monotonic()
+        lines = self._ship()
+        return Work(lines, time.process_time() - begun, time.monotonic() - at)
 
-def _ship(base: Base, client: FleetClient) -> int:
-    state = load_state(base, TARGET, client.address)
-    shipping = Shipping(base, client, state, Withholding(ships_content=True))
-    lines = 0
-    try:
-        while True:
-            done = shipping.ship_round()
-            lines += done.lines
-            if done.is_last:
-                return lines
-    except FleetError:
-        # The centre is away: the next turn sends it.
-        return lines
+    def close(self) -> None:
+        """End its daemon."""
+        if self._session is not None:
+            self._session.close()
+        self._session = self._shipping = None
+
+    def _ship(self) -> int:
+        lines = 0
+        try:
+            while True:
+                shipping = self._shipping or self._begin()
+                done = shipping.ship_round()
+                lines += done.lines
+                if done.is_last:
+                    return lines
+        except FleetError:
+            # The centre is away: the next turn sends it.
+            self._shipping = None
+            return lines
+
+    def _begin(self) -> Shipping:
+        state = load_state(self.base, TARGET, self._client.address)
+        withholding = Withholding(ships_content=True)
+        self._shipping = Shipping(self.base, self._client, state, withholding)
+        return self._shipping

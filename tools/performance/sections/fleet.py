@@ -12,7 +12,7 @@ from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
 from tools.performance.figure import Figure, Goal, Spread, percentile
 from tools.performance.fleet import Fleet, Turn
-from tools.performance.fleet_host import Work, index, ship
+from tools.performance.fleet_host import Host, Work
 from tools.performance.fleet_server import FleetServer
 from tools.performance.history import SHAPES, write
 from tools.performance.section import Bench, Section
@@ -43,9 +43,10 @@ def _backlog(bench: Bench, directory: Path) -> Iterator[Figure]:
         for number in range(bench.rounds(_ROUNDS)):
             bench.say(f"a backlog of {events:,} events, {number + 1}")
             shutil.rmtree(base.directory / "db", ignore_errors=True)
-            indexed.append(index(base))
-            with FleetClient(server.create(f"centre{number}")) as client:
-                shipped.append(ship(base, client))
+            client = FleetClient(server.create(f"centre{number}"))
+            with client, closing(Host(base, client)) as host:
+                indexed.append(host.index())
+                shipped.append(host.ship())
     finally:
         server.kill()
     name = f"one host, a backlog of {events:,} events"

@@ -7,7 +7,6 @@ project's own code in this process; the server is another process.
 from __future__ import annotations
 
 import random
-import resource
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ from indexer.store.connection import open_reader
 from indexer.store.schema.columns import RUN_COLUMNS
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
-from tools.performance.fleet_host import Host, Work
+from tools.performance.fleet_host import Host, Work, peak_bytes
 from tools.performance.fleet_log import FleetLog
 from tools.performance.fleet_server import FleetServer
 
@@ -103,8 +102,7 @@ class Fleet:
     def _ship(self, some: list[Host]) -> Turn:
         done = [(host.index(), host.ship()) for host in some]
         indexed, shipped = (_sum(works) for works in zip(*done))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return Turn(len(some), indexed, shipped, peak)
+        return Turn(len(some), indexed, shipped, peak_bytes())
 
     def unequal_hosts(self) -> int:
         """Return of how many hosts the centre lacks something."""

@@ -5,6 +5,7 @@ Called by the simulation and by the section, in their own process.
 
 from __future__ import annotations
 
+import resource
 import time
 from typing import NamedTuple, Optional
 
@@ -78,3 +79,8 @@ class Host:
         withholding = Withholding(ships_content=True)
         self._shipping = Shipping(self.base, self._client, state, withholding)
         return self._shipping
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

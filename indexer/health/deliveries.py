@@ -9,8 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from indexer.forward.circuit_breaker import CircuitBreaker
 from indexer.forward.target_state import load_state
@@ -27,8 +26,7 @@ OFF, UNKNOWN = "off", "unknown"
 _NOTHING = TargetBacklog(0, None)
 
 
-@dataclass(frozen=True)
-class TargetHealth:
+class TargetHealth(NamedTuple):
     """How one target is doing. The fields are the keys of `--json`."""
 
     name: str
@@ -52,8 +50,7 @@ class TargetHealth:
     """How many dead letters it has."""
 
 
-@dataclass(frozen=True)
-class Deliveries:
+class Deliveries(NamedTuple):
     """How forwarding is doing."""
 
     problems: list[str]
@@ -62,7 +59,7 @@ class Deliveries:
 
     def as_json(self) -> dict[str, Any]:
         """Return the value that `--json` shows."""
-        return asdict(self)
+        return {**self._asdict(), "targets": [target._asdict() for target in self.targets]}
 
 
 def read_deliveries(base: Base, connection: sqlite3.Connection) -> Deliveries:

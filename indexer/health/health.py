@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -68,7 +67,7 @@ def check_health(
         **_of_log(base, connection, backlog),
         **_of_runs(connection),
     )
-    return replace(health, problems=problems(health, is_disk_low=found.is_low))
+    return health._replace(problems=problems(health, is_disk_low=found.is_low))
 
 
 def _growth(found: Capacity) -> Growth:
@@ -147,7 +146,7 @@ def problems_of(base: Base, connection: sqlite3.Connection) -> list[str]:
     """Return what makes the status degraded, for a connection with any row factory."""
     before, connection.row_factory = connection.row_factory, sqlite3.Row
     try:
-        return check_health(base, connection).problems
+        return list(check_health(base, connection).problems)
     finally:
         connection.row_factory = before
 

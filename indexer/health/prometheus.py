@@ -57,7 +57,7 @@ def _of_log(health: Health) -> Iterator[Metric]:
     unreadable = [*health.file_faults, *health.unreadable_files]
     yield _one("log_bytes", "Size of the log on disk.", health.bytes.log)
     yield _one("log_files", "Segments that were read.", health.files)
-    yield _by("log_lines", "Lines of the log by outcome.", "outcome", vars(health.lines))
+    yield _by("log_lines", "Lines of the log by outcome.", "outcome", health.lines._asdict())
     yield _one("lag_bytes", "Bytes of the log that are not indexed.", health.lag_bytes)
     yield _one("lag_seconds", "How long the oldest of these has waited.", health.lag_seconds)
     yield _one("lagging_files", "Segments with bytes to index.", health.backlog.files)

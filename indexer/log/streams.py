@@ -6,9 +6,9 @@ reads in order and never holds more than a chunk.
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
+import sys
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -40,6 +40,9 @@ class StreamUnsupported(TelemetryError):
 def open_stream(path: Path) -> BinaryIO:
     """Open a segment to read its plain bytes. Raises OSError or StreamUnsupported."""
     if path.name.endswith(".gz"):
+        # Imported here, as zstandard is: most segments are plain, and it brings more along.
+        import gzip
+
         return cast("BinaryIO", gzip.open(path, "rb"))
     raw = cast("BinaryIO", io.FileIO(path, "rb", opener=_open_without_waiting))
     return _open_zstandard(raw) if path.name.endswith(".zst") else raw
@@ -54,14 +57,20 @@ def read_chunk(stream: BinaryIO, size: int) -> bytes:
         return cast("bytes", read(size))
     except EOFError as error:
         raise StreamUnfinished(UNFINISHED) from error
-    except gzip.BadGzipFile as error:
-        raise StreamBroken(str(error)) from error
-    except (OSError, MemoryError):
-        # Neither says anything about the file.
+    except (OSError, MemoryError) as error:
+        if _is_bad_gzip(error):
+            raise StreamBroken(str(error)) from error
+        # Else neither says anything about the file.
         raise
     except Exception as error:
         # The libraries' own errors; zstandard's cannot be named where it is not installed.
         raise StreamBroken(str(error)) from error
+
+
+def _is_bad_gzip(error: Exception) -> bool:
+    """Whether it is an OSError by its type only. Who has read a stream of gzip has imported it."""
+    gzip = sys.modules.get("gzip")
+    return gzip is not None and isinstance(error, gzip.BadGzipFile)
 
 
 def skip(stream: BinaryIO, count: int) -> bool:

@@ -5,7 +5,6 @@ Returned by the transports, read by whatever decides what is sent next. Pure.
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import NamedTuple, Optional
 
 DELIVERED = "delivered"
@@ -46,6 +45,9 @@ def result_of_status(status: int, retry_after: Optional[float] = None) -> Attemp
 
 
 def _phrase(status: int) -> str:
+    # Imported here: who only reads what became of attempts needs no names of statuses.
+    from http import HTTPStatus
+
     try:
         return f" {HTTPStatus(status).phrase}"
     except ValueError:

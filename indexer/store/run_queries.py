@@ -24,7 +24,8 @@ _WAYS_TO_FIND = (
     f":wanted = 'latest' AND run_id = ({_NEWEST})",
     "substr(run_id, 1, length(:wanted)) = :wanted OR substr(run_id, -length(:wanted)) = :wanted",
 )
-_IS_STALE = "run_id IN (SELECT run_id FROM stale_runs)"
+IS_STALE = "run_id IN (SELECT run_id FROM stale_runs)"
+"""The condition for a run that is running by its record only."""
 IS_ROOT = (
     "(parent_run_id IS NULL OR parent_run_id = run_id"
     " OR parent_run_id NOT IN (SELECT run_id FROM agent_runs))"
@@ -62,7 +63,7 @@ class RunFilter:
         if self.status in (STALE, RUNNING):
             # Named as well, so that the index of running runs is used.
             conditions.append(f"status = '{RUNNING}'")
-            conditions.append(_IS_STALE if self.status == STALE else f"NOT {_IS_STALE}")
+            conditions.append(IS_STALE if self.status == STALE else f"NOT {IS_STALE}")
         elif self.status is not None:
             conditions.append("status = ?")
             values.append(self.status)

@@ -7,13 +7,13 @@ the SQL view `runs_by_agent` needs twice the time for the same numbers.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from indexer.store.run_queries import STALE, RunFilter
-from indexer.store.schema.views import COUNTS, SUCCESS_RATE
-from telemetry_core.status import RUNNING
+from indexer.store.run_queries import IS_STALE, STALE, RunFilter
+from telemetry_core.status import CANCELLED, FAILED, PARTIAL, RUNNING, SUCCESS, TIMEOUT
 
 _OUTCOMES = (
     "runs",
@@ -25,6 +25,14 @@ _OUTCOMES = (
     "stale",
     "other",
 )
+_OUTCOME_OF_STATUS = {
+    SUCCESS: "succeeded",
+    PARTIAL: "partial",
+    FAILED: "failed",
+    TIMEOUT: "failed",
+    CANCELLED: "cancelled",
+    RUNNING: "running",
+}
 _IS_NUMBER = "typeof(duration_ms) IN ('integer', 'real')"
 
 
@@ -70,21 +78,76 @@ class Totals:
 
 
 def totals(connection: sqlite3.Connection, chosen: RunFilter) -> Totals:
-    """Return the totals of the runs that a filter means. The row factory has to be Row."""
+    """Return the totals of the runs that a filter means."""
     where, values = chosen.where()
     durations = _durations(connection, where, values)
-    rows = connection.execute(
-        f"SELECT agent_name, {COUNTS}, {SUCCESS_RATE}, max(start_time) AS last_run,"
-        f" sum(event_count) AS events FROM agent_runs AS runs WHERE {where}"
-        " GROUP BY agent_name ORDER BY runs DESC, agent_name",
-        values,
-    ).fetchall()
-    by_agent, events = [], 0
-    for row in rows:
-        counts = _without_nulls(dict(row))
-        events += counts.pop("events", 0)
-        by_agent.append(AgentCounts(**counts, **_percentiles(durations.get(row[0], ()))))
+    agents, events = _outcomes(connection, where, values)
+    by_agent = []
+    for agent, found in agents.items():
+        counts = _counts(connection, found, durations.get(agent, ()))
+        by_agent.append(AgentCounts(agent_name=agent, **counts))
+    by_agent.sort(key=lambda one: (-one.runs, one.agent_name is not None, one.agent_name or ""))
     return Totals(_in_all(connection, by_agent, durations), events, by_agent)
+
+
+class _Outcomes:
+    """Runs, counted while rows are read."""
+
+    def __init__(
+        self, counts: Optional[Mapping[str, int]] = None, last_run: Optional[str] = None
+    ) -> None:
+        self.counts = Counter(counts or {})
+        """By the names of `_OUTCOMES`."""
+        self.last_run = last_run
+
+
+def _outcomes(
+    connection: sqlite3.Connection, where: str, values: Sequence[str]
+) -> tuple[dict[Optional[str], _Outcomes], int]:
+    """Return what each agent's runs came to, and how many events there are in all of them."""
+    agents: defaultdict[Optional[str], _Outcomes] = defaultdict(_Outcomes)
+    events = 0
+    # By agent and status: SQLite sorts for a group what it sums up, and this is little.
+    for agent, status, runs, number, last in connection.execute(
+        "SELECT agent_name, status, count(*), sum(event_count), max(start_time)"
+        f" FROM agent_runs WHERE {where} GROUP BY agent_name, status",
+        values,
+    ):
+        one = agents[agent]
+        one.counts.update({"runs": runs, _OUTCOME_OF_STATUS.get(status, "other"): runs})
+        one.last_run = max(filter(None, (one.last_run, last)), default=None)
+        events += number or 0
+    for agent, stale in connection.execute(
+        f"SELECT agent_name, count(*) FROM agent_runs WHERE status = '{RUNNING}' AND {IS_STALE}"
+        f" AND {where} GROUP BY agent_name",
+        values,
+    ):
+        agents[agent].counts.update({STALE: stale, RUNNING: -stale})
+    return dict(agents), events
+
+
+def _counts(
+    connection: sqlite3.Connection, found: _Outcomes, durations: Sequence[float]
+) -> dict[str, Any]:
+    """Return the fields of `RunCounts`."""
+    counts = {name: found.counts[name] for name in _OUTCOMES}
+    rate = _success_rate(connection, counts)
+    return {
+        **counts,
+        "success_rate": rate,
+        "last_run": found.last_run,
+        **_percentiles(durations),
+    }
+
+
+def _success_rate(connection: sqlite3.Connection, counts: Mapping[str, int]) -> Optional[float]:
+    """Return the share of successful runs among those that are no longer running."""
+    # Rounded where the SQL views round: Python would round a tie to the even digit.
+    (rate,) = connection.execute(
+        "SELECT round(1.0 * ? / nullif(?, 0), 4)",
+        (counts["succeeded"], counts["runs"] - counts["running"]),
+    ).fetchone()
+    return None if rate is None else float(rate)
 
 
 def _in_all(
@@ -94,17 +157,9 @@ def _in_all(
 ) -> RunCounts:
     """Return the counts of all agents' runs together."""
     sums = {name: sum(getattr(one, name) for one in agents) for name in _OUTCOMES}
-    # Rounded where the rates of the agents are: Python would round a tie to the even digit.
-    (rate,) = connection.execute(
-        "SELECT round(1.0 * ? / nullif(?, 0), 4)",
-        (sums["succeeded"], sums["runs"] - sums["running"]),
-    ).fetchone()
-    return RunCounts(
-        **sums,
-        success_rate=rate,
-        last_run=max((one.last_run for one in agents if one.last_run is not None), default=None),
-        **_percentiles(sorted(value for one in durations.values() for value in one)),
-    )
+    last = max((one.last_run for one in agents if one.last_run is not None), default=None)
+    ordered = sorted(value for one in durations.values() for value in one)
+    return RunCounts(**_counts(connection, _Outcomes(sums, last), ordered))
 
 
 def runs_by_status(connection: sqlite3.Connection) -> tuple[dict[str, int], Optional[str]]:
@@ -149,8 +204,3 @@ def _percentiles(ordered: Sequence[float]) -> dict[str, Any]:
         f"p{percent}_duration_ms": ordered[-(-len(ordered) * percent // 100) - 1]
         for percent in (50, 95)
     }
-
-
-def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:
-    # Sums over no rows are NULL, and mean the field's default.
-    return {name: value for name, value in row.items() if value is not None}

@@ -70,10 +70,13 @@ def free_bytes(directory: Path) -> Optional[int]:
     """
     while not os.path.isdir(directory) and directory != directory.parent:
         directory = directory.parent
-    # Imported here: it brings three ways to compress along, and few ask.
-    import shutil
-
     try:
+        if sys.platform != "win32":
+            room = os.statvfs(directory)
+            return room.f_bavail * room.f_frsize
+        # Imported here: it brings three ways to compress along.
+        import shutil
+
         return shutil.disk_usage(directory).free
     except OSError:
         return None

@@ -15,6 +15,7 @@ import zstandard
 from indexer.cli.main import run as run_command
 from indexer.system.base import DAEMON, Base
 from tests.support.cli import COMMAND, Cli, in_process
+from tests.support.disk import leave_free
 from tests.support.process import environment, run
 
 
@@ -322,8 +323,7 @@ def test_a_damaged_view_is_found_when_asked_for(base, cli, client):
 def test_a_disk_that_is_nearly_full_is_trouble(cli, client, monkeypatch):
     """Before writers have to let events go."""
     client.start_run("agent", "job")
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=400_000_000))
+    leave_free(monkeypatch, 400_000_000)
     ran = cli("status", "--json")
     assert ran.code == 3
     assert ran.json["problems"][0].startswith("the disk has 400 MB left")

@@ -26,6 +26,7 @@ from telemetry_core import TelemetryConfig
 from tests.support.cli import COMMAND, Cli, Ran, at_terminal, in_process
 from tests.support.daemon import eventually, running_daemon, start_daemon
 from tests.support.database import lines_of
+from tests.support.disk import leave_free
 from tests.support.process import ROOT, environment
 from tests.support.tree import snapshot
 from tests.support.working_agents import working_agents
@@ -454,8 +455,7 @@ def test_an_sqlite_that_is_too_old_is_a_failure(base, monkeypatch):
 )
 def test_little_room_is_told(base, monkeypatch, free, state):
     """Before events are lost, and when they are about to be."""
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=free))
+    leave_free(monkeypatch, free)
     assert states(disk.check(subject(base))) == [state]
 
 

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from indexer.health.capacity import capacity
+from tests.support.disk import leave_free
 
 
 @pytest.fixture
 def raw(tmp_path, monkeypatch):
     """A log's directory on a disk with 1 GB of room."""
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000_000))
+    leave_free(monkeypatch, 1_000_000_000)
     return tmp_path
 
 
@@ -79,10 +78,9 @@ def test_the_room_lasts_for_log_and_view(raw):
 
 def test_little_room_is_low_however_slowly_it_goes(raw, monkeypatch):
     """By bytes, and by days."""
-    usage = shutil.disk_usage("/")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=499_000_000))
+    leave_free(monkeypatch, 499_000_000)
     assert capacity(raw, 0).is_low
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=600_000_000))
+    leave_free(monkeypatch, 600_000_000)
     assert not capacity(raw, 0).is_low
     with open(raw / f"events_{datetime.now(timezone.utc):%Y%m%d}.ndjson", "wb") as file:
         os.truncate(file.fileno(), 100_000_000)

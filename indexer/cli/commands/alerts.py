@@ -85,7 +85,7 @@ def _show(base: Base, as_json: bool) -> int:
                 "rules": rows,
                 "problems": list(settings.problems),
                 "evaluation": evaluation,
-                "fleets": [asdict(one) for one in fleets],
+                "fleets": [one._asdict() for one in fleets],
             }
         )
     else:
@@ -247,7 +247,7 @@ def _state(base: Base) -> AlertState:
 
 def _fleets(base: Base) -> list[WatchHealth]:
     with open_database(base) as connection:
-        return read_alert_health(base, connection).fleets
+        return list(read_alert_health(base, connection).fleets)
 
 
 def _daemon_last_seen(base: Base) -> Optional[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import islice
 
 import click
@@ -61,7 +60,7 @@ def command(
     if as_json:
         print_json(
             [
-                {**asdict(line), "acknowledged": not is_new(seen, line.file, line.offset)}
+                {**line._asdict(), "acknowledged": not is_new(seen, line.file, line.offset)}
                 for line in shown
             ]
         )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import click
 
-from indexer.cli.commands.quarantine import quarantine_cells
 from indexer.cli.context import Settings, base_option, json_option, open_database
 from indexer.cli.exit_codes import DEGRADED, OK
 from indexer.health.deliveries import TargetHealth
 from indexer.health.health import check_health
 from indexer.health.model import DaemonHealth, Growth, Health, StaleRun
-from indexer.health.prometheus import exposition
 from indexer.health.summary import status_counts
 from indexer.terminal.console import heading, print_fields
 from indexer.terminal.format import ago, count, duration, local_time, many, plain, size
@@ -60,6 +58,9 @@ def command(settings: Settings, *, as_metrics: bool, integrity: bool, as_json: b
     if as_json:
         print_json(health.as_json())
     elif as_metrics:
+        # Imported here: few ask for it.
+        from indexer.health.prometheus import exposition
+
         click.echo(exposition(health), nl=False)
     else:
         _print_health(health, _base_source(settings))
@@ -83,6 +84,8 @@ def _print_health(health: Health, source: str) -> None:
         heading(f"Stale runs ({count(len(health.stale_runs))})")
         _print_stale_runs(health.stale_runs)
     if health.quarantine:
+        from indexer.cli.commands.quarantine import quarantine_cells
+
         heading(f"Latest of {many(health.quarantine_new, 'unacknowledged log line')}")
         columns = [
             Column("SEGMENT"),
@@ -124,7 +127,7 @@ def _fields(health: Health) -> list[tuple[str, str]]:
 
 
 def _lines(health: Health) -> list[tuple[str, int]]:
-    return list(vars(health.lines).items())
+    return list(health.lines._asdict().items())
 
 
 def _lag(health: Health) -> str:

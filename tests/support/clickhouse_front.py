@@ -116,6 +116,8 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    # An answer is one packet: the second of two would wait 40 ms for the first to be acknowledged.
+    wbufsize = -1
     server: Front
 
     def log_message(self, *_: Any) -> None:

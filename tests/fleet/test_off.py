@@ -18,6 +18,7 @@ from tests.support.process import run
 _GATE = "indexer.fleet.fleet_shipping"
 _DAEMON = """
 import sqlite3, sys, threading, time
+from contextlib import closing
 from pathlib import Path
 from indexer.daemon.loop import Daemon
 from indexer.system.base import Base
@@ -30,7 +31,7 @@ def is_done():
     if sys.argv[2:] == ["shipping"]:
         return "indexer.fleet.worker" in sys.modules
     try:
-        with sqlite3.connect(base.database_path) as reader:
+        with closing(sqlite3.connect(base.database_path.as_uri() + "?mode=ro", uri=True)) as reader:
             return reader.execute("SELECT count(*) FROM agent_runs").fetchone() == (1,)
     except sqlite3.Error:
         return False

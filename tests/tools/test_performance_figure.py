@@ -36,10 +36,13 @@ def test_a_spread_leaves_out_the_tenth_on_either_side():
         (Goal(1.25, at_least=True), False),
         (Goal(1e6, of="ours"), False),
         (Goal(3e6, of="ours"), True),
+        (Goal(1e6, of="ours", or_ratio=1.25), True),
+        (Goal(1e6, of="ours", or_ratio=1.19), False),
+        (Goal(3e6, of="ours", or_ratio=1.19), True),
         (None, None),
     ],
 )
-def test_a_goal_is_on_the_ratio_or_on_the_value_itself(goal, met):
+def test_a_goal_is_on_the_ratio_or_on_the_value_itself_or_on_either(goal, met):
     """And upwards or downwards."""
     assert figure([2.4], [2.0], goal).is_met() is met
 

@@ -58,4 +58,6 @@ def _value(figure: Figure, asked: Figure) -> str:
     """Return what of a figure the goal of `asked` is about."""
     if asked.goal is not None and asked.goal.of == "ratio" and figure.ratio is not None:
         return f"{figure.ratio.median:.2f}"
+    if asked.goal is not None and asked.goal.or_ratio is not None and figure.ratio is not None:
+        return f"{amount(figure.ours)} {figure.unit}, {figure.ratio.median:.2f}"
     return f"{amount(figure.ours)} {figure.unit}"

@@ -61,4 +61,6 @@ def goal_in_words(goal: Optional[Goal], unit: str) -> str:
     if goal is None:
         return ""
     limit = f"{goal.limit:g}" if goal.of == "ratio" else f"{goal.limit:g} {unit}"
+    if goal.or_ratio is not None:
+        limit += f", or {goal.or_ratio:g}"
     return f">= {limit}" if goal.at_least else f"<= {limit}"

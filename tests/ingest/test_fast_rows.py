@@ -115,7 +115,8 @@ def test_wrong_arguments_are_errors() -> None:
     assert raised == [TypeError] * 5 + [ZeroDivisionError]
 
 
-def test_no_call_leaves_a_reference(pytestconfig: pytest.Config) -> None:
+@pytest.mark.parametrize("rounds", [400, pytest.param(20_000, marks=pytest.mark.laboratory)])
+def test_no_call_leaves_a_reference(rounds: int) -> None:
     """Whatever is given, from several threads too: as many objects are there as before."""
     from telemetry_core._speed import usual_rows
 
@@ -136,7 +137,6 @@ def test_no_call_leaves_a_reference(pytestconfig: pytest.Config) -> None:
 
     work(50)
     before, blocks = counts(), sys.getallocatedblocks()
-    rounds = 200 + int(20 * pytestconfig.getoption("fuzz_seconds"))
     threads = [threading.Thread(target=work, args=(rounds // 4,)) for _ in range(4)]
     for thread in threads:
         thread.start()

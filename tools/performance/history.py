@@ -52,14 +52,15 @@ SHAPES = (
 def write(path: Path, shape: Shape, events: int, first: int = 0) -> int:
     """Write a log file; return its bytes. `first` is the number of its first event, for more."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lines = _lines(shape, events, first)
+    lines = lines_of(shape, events, first)
     if shape.late or shape.repeated:
         lines = _disturbed(lines, shape)
     with path.open("wb") as file:
         return sum(file.write(line) for line in lines)
 
 
-def _lines(shape: Shape, events: int, first: int) -> Iterator[bytes]:
+def lines_of(shape: Shape, events: int, first: int = 0) -> Iterator[bytes]:
+    """Yield the lines of a log in their order."""
     made = payloads(shape.payload)
     for number in range(first, first + events):
         yield encode(_event(shape, number, made[number % len(made)]))

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from indexer.fleet.schema.tables import LOG_LINES
 from indexer.fleet.wire.client import FleetClient
 from indexer.system.base import Base
 from telemetry_core import TelemetryConfig
-from tools.performance.figure import Figure, Goal, Spread, percentile
+from tools.performance.figure import Figure, Goal, Spread, compared, percentile
 from tools.performance.fleet import Fleet, Turn
 from tools.performance.fleet_host import Host, Work, peak_bytes
+from tools.performance.fleet_passes import EVENTS_A_SECOND, Passes
 from tools.performance.fleet_server import FleetServer
 from tools.performance.history import SHAPES, write
 from tools.performance.section import Bench, Section
+from tools.performance.turns import by_turns
 
 _HOSTS, _EVENTS = 100, 1_000_000
 _QUICK_HOSTS, _QUICK_EVENTS = 10, 50_000
@@ -28,13 +31,14 @@ _NONE = Goal(0.0, of="ours")
 
 def _run(bench: Bench) -> Iterator[Figure]:
     yield from _backlog(bench, bench.directory / "backlog")
+    yield _passes(bench, bench.directory / "passes")
     yield from _simulation(bench, bench.directory / "fleet")
 
 
 def _backlog(bench: Bench, directory: Path) -> Iterator[Figure]:
     """One host that ships all that it has, into an empty centre each time."""
     events = _QUICK_BACKLOG if bench.quick else _BACKLOG
-    base = Base(TelemetryConfig.for_base(directory / "host"))
+    base = _base(directory / "host")
     write(base.log_directory / "events_20261118.ndjson", SHAPES[1], events)
     server = FleetServer(directory / "server")
     indexed: list[Work] = []
@@ -57,6 +61,30 @@ def _backlog(bench: Bench, directory: Path) -> Iterator[Figure]:
     yield Figure(f"{name}: shipped", "events/s", rate)
     peak = f"{name}: memory at its peak"
     yield Figure(peak, "MB", peaks[-1], peaks[0], "after it was shipped once")
+
+
+def _passes(bench: Bench, directory: Path) -> Figure:
+    """Passes of a host that ships, in turns with those of one that has no centre."""
+    server = FleetServer(directory / "server")
+    centre = server.create("passes")
+    hosts = {
+        "ours": Passes(_base(directory / "shipping"), centre),
+        "without a centre": Passes(_base(directory / "alone"), None),
+    }
+    bench.say(f"passes at {EVENTS_A_SECOND:,} events a second")
+    try:
+        found = by_turns({name: host.block for name, host in hosts.items()}, bench.rounds(_ROUNDS))
+        for host in hosts.values():
+            host.close()
+        with FleetClient(centre) as client:
+            shipped = int(client.select(f"SELECT count() FROM {LOG_LINES}")[1][0][0])
+    finally:
+        server.kill()
+    name = f"one host, {EVENTS_A_SECOND:,} events a second: its passes, an event"
+    figure = compared(name, found, "us", Goal(1.25), 1e6)
+    return figure._replace(
+        note=f"{shipped:,} of {hosts['ours'].events:,} events shipped by the end"
+    )
 
 
 def _simulation(bench: Bench, directory: Path) -> Iterator[Figure]:
@@ -131,6 +159,10 @@ def _cost_of_an_outage(name: str, turns: list[Turn]) -> Figure:
         "indexing",
         Spread(*(tried / indexed,) * 3),
     )
+
+
+def _base(directory: Path) -> Base:
+    return Base(TelemetryConfig.for_base(directory))
 
 
 def _each(work: Work) -> float:

@@ -43,7 +43,8 @@ def _rows(figures: list[Figure]) -> Iterator[str]:
 
 
 def _row(figure: Figure, in_python: Optional[Figure]) -> str:
-    name = f"{figure.name}, to {figure.floor_name}" if figure.floor_name else figure.name
+    is_named = figure.floor_name in figure.name
+    name = figure.name if is_named else f"{figure.name}, to {figure.floor_name}"
     cells = [
         name,
         goal_in_words(figure.goal, figure.unit),

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
+
+import orjson
 
 from indexer.store.run_queries import IS_STALE, STALE, RunFilter
 from telemetry_core.status import CANCELLED, FAILED, PARTIAL, RUNNING, SUCCESS, TIMEOUT
@@ -33,7 +35,9 @@ _OUTCOME_OF_STATUS = {
     CANCELLED: "cancelled",
     RUNNING: "running",
 }
-_IS_NUMBER = "typeof(duration_ms) IN ('integer', 'real')"
+# As one text: a row of its own for each duration takes longer than all else here. Numbers with a
+# fraction do not survive being written by SQLite, and are read as they are.
+_WHOLE_DURATIONS = "group_concat(CASE typeof(duration_ms) WHEN 'integer' THEN duration_ms END)"
 
 
 @dataclass(frozen=True)
@@ -80,25 +84,35 @@ class Totals:
 def totals(connection: sqlite3.Connection, chosen: RunFilter) -> Totals:
     """Return the totals of the runs that a filter means."""
     where, values = chosen.where()
-    durations = _durations(connection, where, values)
     agents, events = _outcomes(connection, where, values)
+    in_all = _Outcomes()
     by_agent = []
     for agent, found in agents.items():
-        counts = _counts(connection, found, durations.get(agent, ()))
-        by_agent.append(AgentCounts(agent_name=agent, **counts))
+        found.durations.sort()
+        by_agent.append(AgentCounts(agent_name=agent, **_counts(connection, found)))
+        in_all.add(found.counts, found.last_run, found.durations)
+    in_all.durations.sort()
     by_agent.sort(key=lambda one: (-one.runs, one.agent_name is not None, one.agent_name or ""))
-    return Totals(_in_all(connection, by_agent, durations), events, by_agent)
+    return Totals(RunCounts(**_counts(connection, in_all)), events, by_agent)
 
 
 class _Outcomes:
     """Runs, counted while rows are read."""
 
-    def __init__(
-        self, counts: Optional[Mapping[str, int]] = None, last_run: Optional[str] = None
-    ) -> None:
-        self.counts = Counter(counts or {})
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
         """By the names of `_OUTCOMES`."""
-        self.last_run = last_run
+        self.last_run: Optional[str] = None
+        self.durations: list[float] = []
+        """In milliseconds."""
+
+    def add(
+        self, counts: Mapping[str, int], last_run: Optional[str], durations: Iterable[float]
+    ) -> None:
+        """Count more runs."""
+        self.counts.update(counts)
+        self.last_run = max(filter(None, (self.last_run, last_run)), default=None)
+        self.durations.extend(durations)
 
 
 def _outcomes(
@@ -107,16 +121,20 @@ def _outcomes(
     """Return what each agent's runs came to, and how many events there are in all of them."""
     agents: defaultdict[Optional[str], _Outcomes] = defaultdict(_Outcomes)
     events = 0
+    has_fractions = False
     # By agent and status: SQLite sorts for a group what it sums up, and this is little.
-    for agent, status, runs, number, last in connection.execute(
-        "SELECT agent_name, status, count(*), sum(event_count), max(start_time)"
+    for agent, status, runs, number, last, whole, fractions in connection.execute(
+        "SELECT agent_name, status, count(*), sum(event_count), max(start_time),"
+        f" {_WHOLE_DURATIONS}, max(typeof(duration_ms) = 'real')"
         f" FROM agent_runs WHERE {where} GROUP BY agent_name, status",
         values,
     ):
-        one = agents[agent]
-        one.counts.update({"runs": runs, _OUTCOME_OF_STATUS.get(status, "other"): runs})
-        one.last_run = max(filter(None, (one.last_run, last)), default=None)
+        counts = {"runs": runs, _OUTCOME_OF_STATUS.get(status, "other"): runs}
+        agents[agent].add(counts, last, orjson.loads(f"[{whole or ''}]"))
         events += number or 0
+        has_fractions = has_fractions or bool(fractions)
+    if has_fractions:
+        _add_fractions(connection, where, values, agents)
     for agent, stale in connection.execute(
         f"SELECT agent_name, count(*) FROM agent_runs WHERE status = '{RUNNING}' AND {IS_STALE}"
         f" AND {where} GROUP BY agent_name",
@@ -126,17 +144,30 @@ def _outcomes(
     return dict(agents), events
 
 
-def _counts(
-    connection: sqlite3.Connection, found: _Outcomes, durations: Sequence[float]
-) -> dict[str, Any]:
-    """Return the fields of `RunCounts`."""
+def _add_fractions(
+    connection: sqlite3.Connection,
+    where: str,
+    values: Sequence[str],
+    agents: Mapping[Optional[str], _Outcomes],
+) -> None:
+    """Add the durations that are no whole number of milliseconds."""
+    for agent, duration_ms in connection.execute(
+        "SELECT agent_name, duration_ms FROM agent_runs"
+        f" WHERE typeof(duration_ms) = 'real' AND {where}",
+        values,
+    ):
+        agents[agent].durations.append(duration_ms)
+
+
+def _counts(connection: sqlite3.Connection, found: _Outcomes) -> dict[str, Any]:
+    """Return the fields of `RunCounts`. The durations are sorted."""
     counts = {name: found.counts[name] for name in _OUTCOMES}
     rate = _success_rate(connection, counts)
     return {
         **counts,
         "success_rate": rate,
         "last_run": found.last_run,
-        **_percentiles(durations),
+        **_percentiles(found.durations),
     }
 
 
@@ -148,18 +179,6 @@ def _success_rate(connection: sqlite3.Connection, counts: Mapping[str, int]) -> 
         (counts["succeeded"], counts["runs"] - counts["running"]),
     ).fetchone()
     return None if rate is None else float(rate)
-
-
-def _in_all(
-    connection: sqlite3.Connection,
-    agents: Sequence[AgentCounts],
-    durations: Mapping[Optional[str], Sequence[float]],
-) -> RunCounts:
-    """Return the counts of all agents' runs together."""
-    sums = {name: sum(getattr(one, name) for one in agents) for name in _OUTCOMES}
-    last = max((one.last_run for one in agents if one.last_run is not None), default=None)
-    ordered = sorted(value for one in durations.values() for value in one)
-    return RunCounts(**_counts(connection, _Outcomes(sums, last), ordered))
 
 
 def runs_by_status(connection: sqlite3.Connection) -> tuple[dict[str, int], Optional[str]]:
@@ -177,23 +196,6 @@ def runs_by_status(connection: sqlite3.Connection) -> tuple[dict[str, int], Opti
         counts[STALE] = stale
         counts[RUNNING] -= stale
     return {status: number for status, number in counts.items() if number}, last
-
-
-def _durations(
-    connection: sqlite3.Connection, where: str, values: Sequence[str]
-) -> dict[Optional[str], list[float]]:
-    """Return each agent's durations, the shortest first."""
-    durations: dict[Optional[str], list[float]] = {}
-    cursor = connection.cursor()
-    # Bare tuples: of many runs, named rows take longer than the sorting.
-    cursor.row_factory = None
-    for agent, duration_ms in cursor.execute(
-        f"SELECT agent_name, duration_ms FROM agent_runs WHERE {_IS_NUMBER} AND {where}", values
-    ):
-        durations.setdefault(agent, []).append(duration_ms)
-    for one in durations.values():
-        one.sort()
-    return durations
 
 
 def _percentiles(ordered: Sequence[float]) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class SharedLog:
         end, and the caller writes them all elsewhere. With `hand_over` the extension may make the
         next appends.
         """
-        self._take_over()
+        fast = self._fast
+        if fast is not None:
+            self._take_over(fast)
         try:
             self._lock.acquire(budget)
             file = self._append_locked(lines, day)
@@ -63,27 +65,26 @@ class SharedLog:
             # closes all and so gives the lock back; the next append trusts nothing that it finds.
             self._owners.clear()
             raise
-        if hand_over:
-            self._hand_over(file, day)
+        if hand_over and fast is not None:
+            self._hand_over(fast, file, day)
         if sync:
             file.sync()
 
-    def _take_over(self) -> None:
+    def _take_over(self, fast: FastAppend) -> None:
         """Go on where the extension has stopped."""
-        if self._fast is not None:
-            done = self._fast.take_over()
-            if done.appends:
-                self._appends_unchecked += done.appends
-                self._known_end = done.end
-                self._size_seen = self._size_seen if done.end < 0 else done.end
+        done = fast.take_over()
+        if done.appends:
+            self._appends_unchecked += done.appends
+            self._known_end = done.end
+            self._size_seen = self._size_seen if done.end < 0 else done.end
 
-    def _hand_over(self, file: AppendFile, day: str) -> None:
+    def _hand_over(self, fast: FastAppend, file: AppendFile, day: str) -> None:
         """Let the extension go on, until the paths are to be looked at again."""
         lock = self._lock.identity
-        if self._fast is not None and lock is not None:
+        if lock is not None:
             seconds = _PATH_CHECK_SECONDS - (time.monotonic() - self._path_checked_at)
             turn = Turn(seconds, _PATH_CHECK_APPENDS - self._appends_unchecked)
-            self._fast.hand_over(lock, file, day, self._known_end, turn)
+            fast.hand_over(lock, file, day, self._known_end, turn)
 
     def _has_grown(self) -> bool:
         """Whether others wrote since this was last known: then the lock is busy, not stuck."""
@@ -156,7 +157,8 @@ class SharedLog:
     def forget(self) -> None:
         """Close every descriptor; the next append opens them again. A forked child must."""
         try:
-            self._take_over()
+            if self._fast is not None:
+                self._take_over(self._fast)
             self._lock.forget()
             self._close_file()
         finally:

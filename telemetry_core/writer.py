@@ -182,8 +182,8 @@ class Writer:
                 # Else a signal handler interrupted this very thread's append: out of its way.
                 try:
                     self._appending = True
-                    has_all = self._has_all()
-                    self._shared.append(lines, day, budget, sync, hand_over=has_all)
+                    may_hand_over = self.fast is not None and self._has_all()
+                    self._shared.append(lines, day, budget, sync, hand_over=may_hand_over)
                 finally:
                     self._appending = False
                 return True

@@ -11,12 +11,10 @@ from urllib.parse import quote
 import click
 
 from indexer.cli.commands.tail import event_value, print_events
-from indexer.cli.commands.ui import import_page
 from indexer.cli.completions import complete_run
 from indexer.cli.context import Settings, base_option, fleet_options, json_option
 from indexer.cli.exit_codes import OK
 from indexer.cli.reading import open_for
-from indexer.cli.transcript_text import transcript_lines
 from indexer.store.run_queries import find_run
 from indexer.terminal.console import at_terminal, heading, print_fields
 from indexer.terminal.format import count, duration, local_time, plain
@@ -110,6 +108,9 @@ def command(
 
 
 def _print_transcript(connection: sqlite3.Connection, run_id: str) -> int:
+    # Imported here: it reads what coding agents write, and most runs are not of them.
+    from indexer.cli.transcript_text import transcript_lines
+
     lines = transcript_lines(connection, run_id)
     first = next(lines, None)
     if first is None:
@@ -121,8 +122,10 @@ def _print_transcript(connection: sqlite3.Connection, run_id: str) -> int:
 
 def _open_page(settings: Settings, run_id: str) -> int:
     """Open a run in the browser, on the page that `telemetry ui` serves."""
-    # Imported here: every other use of the command does without it.
+    # Imported here: every other use of the command does without them.
     import webbrowser
+
+    from indexer.cli.commands.ui import import_page
 
     launch = import_page()
     page = f"/runs/{quote(run_id, safe='')}"

@@ -6,6 +6,9 @@ import sqlite3
 import threading
 from contextlib import closing
 
+import pytest
+
+from indexer.store.schema import memory
 from indexer.store.schema.check import create_schema
 from indexer.store.schema.memory import database_in_memory
 
@@ -40,3 +43,18 @@ def test_any_thread_may_have_some() -> None:
     for thread in threads:
         thread.join()
     assert found == [0, 0]
+
+
+def test_what_a_thread_kept_is_closed_with_it() -> None:
+    """A database that is left open is a warning at any later time, and an error in tests."""
+    kept: list[sqlite3.Connection] = []
+
+    def make() -> None:
+        database_in_memory().close()
+        kept.append(memory._of_thread.template.connection)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        kept[0].execute("SELECT 1")

@@ -66,13 +66,13 @@ def _backlog(bench: Bench, directory: Path) -> Iterator[Figure]:
 def _passes(bench: Bench, directory: Path) -> Figure:
     """Passes of a host that ships, in turns with those of one that has no centre."""
     server = FleetServer(directory / "server")
-    centre = server.create("passes")
-    hosts = {
-        "ours": Passes(_base(directory / "shipping"), centre),
-        "without a centre": Passes(_base(directory / "alone"), None),
-    }
     bench.say(f"passes at {EVENTS_A_SECOND:,} events a second")
     try:
+        centre = server.create("passes")
+        hosts = {
+            "ours": Passes(_base(directory / "shipping"), centre),
+            "without a centre": Passes(_base(directory / "alone"), None),
+        }
         found = by_turns({name: host.block for name, host in hosts.items()}, bench.rounds(_ROUNDS))
         for host in hosts.values():
             host.close()

@@ -93,7 +93,7 @@ def _live_and_die(base: Path, chance: random.Random) -> tuple[list[str], set[str
             rest, _ = agent.communicate("" if name in killed else "end\n", timeout=60)
             acknowledged += [line for line in rest.split() if len(line) == 36]
         gone = "SELECT run_id FROM stale_runs WHERE reason = 'process gone'"
-        eventually(lambda: _is_there(base) and {row[0] for row in _rows(base, gone)} == killed, 60)
+        eventually(lambda: _is_there(base) and {row[0] for row in _rows(base, gone)} == killed)
     return acknowledged, killed
 
 

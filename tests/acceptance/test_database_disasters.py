@@ -122,7 +122,7 @@ def test_a_database_that_may_not_be_written_is_waited_for(
         config.database_path.chmod(0o600)
         eventually(lambda: count_runs(config) == 2)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 0
     finally:
         if process.poll() is None:
@@ -149,7 +149,7 @@ def test_a_database_on_a_disk_that_becomes_read_only(base: Path, client: Telemet
             inside.run("umount", directory)
             eventually(lambda: count_runs(config) == 2)
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
             assert process.returncode == 0
         finally:
             if process.poll() is None:

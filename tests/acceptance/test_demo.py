@@ -196,7 +196,7 @@ def test_no_process_is_left_behind(number, code, base):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert b"Traceback" not in err
     assert processes_of(base) == []

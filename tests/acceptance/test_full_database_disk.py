@@ -93,11 +93,11 @@ def test_a_full_disk_of_the_database_loses_nothing(
         assert code == 3
         assert any("its disk has only" in problem for problem in status["problems"])
         inside.run("mount", "-o", "remount,size=64m", base / "db")
-        eventually(lambda: _python(inside, _COUNT, base) == 421, seconds=30)
+        eventually(lambda: _python(inside, _COUNT, base) == 421)
         code, status = _status(inside, base)
         assert (code, status["problems"]) == (0, [])
         daemon.send_signal(signal.SIGTERM)
-        daemon.communicate(timeout=20)
+        daemon.communicate(timeout=60)
         assert daemon.returncode == 0
     finally:
         if daemon.poll() is None:

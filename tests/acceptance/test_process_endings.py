@@ -137,7 +137,7 @@ def test_however_a_process_ends_what_it_was_told_is_there(base, ending, code):
         """,
         str(base),
     )
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=60)
     if code is not None:
         assert process.returncode == code
     reported = [line for line in out.splitlines() if len(line) == 36]
@@ -171,7 +171,7 @@ def test_children_of_multiprocessing_share_the_log(base, method):
         for child, ours in children:
             assert ours.poll(30)
             print(*ours.recv())
-            child.join(30)
+            child.join(60)
             assert child.exitcode == 0
         """,
         method,

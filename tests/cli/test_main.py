@@ -220,7 +220,7 @@ def test_a_reader_that_has_enough_is_no_error(arguments, base, client):
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=60) == 0
 
 
 @pytest.mark.needs("signals")
@@ -235,7 +235,7 @@ def test_ctrl_c_exits_130_without_a_traceback(base, client):
     )
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"Traceback" not in err
 

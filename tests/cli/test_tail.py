@@ -94,7 +94,7 @@ def test_follow_shows_each_event_once(client, follow):
     other = client.start_run("agent", "job")
     assert json.loads(process.stdout.readline())["run_id"] == other
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "")
     assert "Traceback" not in err
 

@@ -67,7 +67,7 @@ def test_a_lock_that_a_stopped_thread_left_does_not_hang_the_ending_interpreter(
     monkeypatch.setattr(sys, "is_finalizing", lambda: True)
     late = threading.Thread(target=backlog.keep, args=(entry("x"),), daemon=True)
     late.start()
-    late.join(10)
+    late.join(60)
     assert len(backlog) == 1
 
 

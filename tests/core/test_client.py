@@ -374,7 +374,7 @@ def test_the_last_words_of_a_process_are_in_the_log(tmp_path, daemons):
                 started.set()
         if sys.argv[2] == "1":
             threading.Thread(target=endless, daemon=True).start()
-            assert started.wait(20)
+            assert started.wait(60)
         """,
         str(tmp_path),
         str(daemons),

@@ -163,7 +163,7 @@ def test_a_lock_that_a_stopped_thread_left_does_not_hang_the_ending_interpreter(
         # Not to its end: a thread that comes after it might be taken for it.
         with clock._lock:
             held.set()
-            over.wait(20)
+            over.wait(60)
 
     threading.Thread(target=hold, daemon=True).start()
     held.wait()
@@ -171,7 +171,7 @@ def test_a_lock_that_a_stopped_thread_left_does_not_hang_the_ending_interpreter(
     ticked = []
     late = threading.Thread(target=lambda: ticked.append(clock.tick()), daemon=True)
     late.start()
-    late.join(10)
+    late.join(60)
     over.set()
     assert ticked
 

@@ -161,13 +161,13 @@ def test_a_thread_that_is_kept_waiting_by_another_goes_its_own_way(client, log, 
 
     def hang(lines, day):
         stuck.set()
-        assert free.wait(20)
+        assert free.wait(60)
         return real(lines, day)
 
     client._recorder.writer._shared._append_locked = hang
     thread = threading.Thread(target=client.log_event, args=("run", "e", "stuck"))
     thread.start()
-    assert stuck.wait(10)
+    assert stuck.wait(60)
     began = time.monotonic()
     assert client.log_event("run", "e", "other")
     assert time.monotonic() - began < 15, "it waited for the thread that is stuck"
@@ -194,7 +194,7 @@ def test_a_child_forked_during_another_threads_append_is_free(tmp_path):
         real = shared._append_locked
         def slow(lines, day):
             inside.set()
-            assert go_on.wait(20)
+            assert go_on.wait(60)
             return real(lines, day)
         shared._append_locked = slow
         thread = threading.Thread(target=client.log_event, args=("run", "e", "slow"))

@@ -289,7 +289,7 @@ def test_a_relative_base_is_that_of_the_clients_beginning(tmp_path):
     """
     home = tmp_path / "home"
     process = start(code, str(tmp_path), HOME=str(home))
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     ids, homeless = json.loads(out)
     assert assert_kept(tmp_path / "base", ids).payloads() == [0, 1, 2]

@@ -156,11 +156,11 @@ def test_a_thread_that_is_in_the_way_is_not_waited_for(one, lock):
     def stay():
         with one._mutex:
             inside.set()
-            go_on.wait(20)
+            go_on.wait(60)
 
     thread = threading.Thread(target=stay)
     thread.start()
-    inside.wait(10)
+    inside.wait(60)
     assert one.write(*entry(), 0.0)
     one.close(0.0)
     go_on.set()

@@ -93,7 +93,7 @@ def test_others_get_the_lease_from_a_daemon_that_never_rests(
         agent.start()
         try:
             for _ in range(20):
-                _take(Lease(client.config.database_path.parent / "write.lock", patience=10))
+                _take(Lease(client.config.database_path.parent / "write.lock", patience=60))
         finally:
             is_over.set()
             agent.join()
@@ -242,7 +242,7 @@ def test_a_signal_ends_it_well(base: Path, client: TelemetryClient, number: int)
     process = start_daemon(base)
     eventually(lambda: count_runs(client.config) == 1)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert not _holds(client.config)
     status = _status(client.config)
@@ -260,7 +260,7 @@ def test_only_one_indexer_runs_and_the_second_says_who(base: Path, client: Telem
         with pytest.raises(AlreadyRunning, match=f"process {daemon.pid} on"):
             index_once(Base(client.config))
         second = start_daemon(base)
-        _, errors = second.communicate(timeout=20)
+        _, errors = second.communicate(timeout=60)
         assert second.returncode != 0
         assert f"process {daemon.pid} on" in errors
 
@@ -364,7 +364,7 @@ def test_a_dead_observer_is_replaced(base: Path) -> None:
     assert watch.ensure_watching()
     assert watch._observer is not first
     (base / "events_20260101.ndjson").write_bytes(b"x")
-    assert hint.wait(10)
+    assert hint.wait(60)
     watch.stop()
     hint.close()
 
@@ -379,7 +379,7 @@ def test_our_own_reading_gives_no_hint(base: Path) -> None:
     watch.ensure_watching()
     path.read_bytes()
     path.write_bytes(b"yy")
-    assert hint.wait(10)
+    assert hint.wait(60)
     while hint.wait(0.2):
         pass
     path.read_bytes()
@@ -414,7 +414,7 @@ def test_a_second_signal_while_stopping_is_harmless(base: Path, client: Telemetr
     eventually(lambda: _holds(client.config))
     for _ in range(3):
         process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 0
 
 

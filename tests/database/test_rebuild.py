@@ -90,7 +90,7 @@ def test_an_open_connection_sees_the_old_rows_or_the_new(config: TelemetryConfig
     poller = threading.Thread(target=poll)
     poller.start()
     # However late the thread gets its turn, its first look is at the old rows.
-    assert looked.wait(30)
+    assert looked.wait(60)
     for _ in range(5):
         rebuild(Base(config))
     done.set()

@@ -158,7 +158,7 @@ class _Story:
 
     def hear(self) -> None:
         """Wait for the end of a round."""
-        assert self._heard.wait(30)
+        assert self._heard.wait(60)
         self._heard.clear()
 
 

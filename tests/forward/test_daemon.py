@@ -114,7 +114,7 @@ def test_a_killed_daemon_sends_the_same_bytes_under_the_same_key(
     """`kill -9` around the commit: one key, one body, and no second one where a receipt stands."""
     (run,) = record(base)
     killed = start_daemon(base, **_variables(server, BEFORE_DAEMON=_DIE + before))
-    killed.communicate(timeout=30)
+    killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL, moment
     with closing(sqlite3.connect(base / "db" / "telemetry.sqlite")) as connection:
         ((attempts,),) = connection.execute("SELECT attempts FROM outbox").fetchall()
@@ -144,8 +144,8 @@ def test_daemons_killed_at_any_moment_lose_nothing_and_double_no_key(
         process.kill()
         process.communicate()
     with running_daemon(base, **_variables(server)):
-        eventually(lambda: len(server.held()["held"]) == len(runs), 60)
-        eventually(lambda: _posted(base) == len(runs), 60)
+        eventually(lambda: len(server.held()["held"]) == len(runs))
+        eventually(lambda: _posted(base) == len(runs))
     held = server.held()
     assert set(held["held"]) == {f"{run}:2" for run in runs}
     assert held["faults"] == []
@@ -352,12 +352,12 @@ def test_the_token_is_in_nothing_that_is_written(
             env=environment(**reported),
         )
     eventually(lambda: server.held()["requests"] > 0)
-    eventually(lambda: "rejected" in str(received(base)), 30)
+    eventually(lambda: "rejected" in str(received(base)))
     server.plan(token="another")
     record(base)
-    eventually(lambda: "unauthorized" in str(received(base)), 30)
+    eventually(lambda: "unauthorized" in str(received(base)))
     daemon.terminate()
-    daemon.wait(timeout=30)
+    daemon.wait(timeout=60)
     written.append(logged.read_text())
     for command in (
         ["status"],

@@ -350,7 +350,7 @@ def _receiver(base: Path) -> Iterator[tuple[Sender, int]]:
     finally:
         process.send_signal(signal.SIGKILL)
         process.stderr.close()
-        process.wait(30)
+        process.wait(60)
 
 
 def _peak_megabytes(pid: int) -> int:

@@ -405,7 +405,7 @@ def test_a_writer_stopped_anywhere_in_an_own_log_loses_nothing(
 
 def _go_on(writer: subprocess.Popen[bytes]) -> None:
     os.kill(writer.pid, signal.SIGCONT)
-    assert writer.wait(timeout=20) == 0
+    assert writer.wait(timeout=60) == 0
     assert writer.stdout is not None
     assert writer.stdout.read() == b"acknowledged"
 

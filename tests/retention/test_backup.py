@@ -189,7 +189,7 @@ def test_a_backup_under_full_load_restores_to_what_verify_accepts(
             for _ in range(3):
                 reported = {agent.stdout.readline().strip() for agent in agents for _ in range(100)}
                 index_seen = lambda reported=reported: reported <= _stored(config)  # noqa: E731
-                eventually(index_seen, 30)
+                eventually(index_seen)
                 made.append((backup(Base(config), with_log=with_log).path, reported))
     finally:
         for agent in agents:

@@ -61,7 +61,7 @@ def daemon(config: TelemetryConfig, **variables: str) -> Iterator[None]:
     try:
         yield
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
     finally:
         process.kill()

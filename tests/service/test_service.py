@@ -185,7 +185,7 @@ def test_the_task_reads_back_as_it_was_meant(tmp_path):
         assert process.stderr.readline().rstrip().endswith(f"indexing {meant.base / 'raw'}")
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     # Windows has no SIGTERM: the process is ended at once.
     assert process.returncode == (0 if os.name == "posix" else 1)
 

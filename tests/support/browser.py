@@ -88,7 +88,7 @@ class Server:
             else:
                 self.process.terminate()
         try:
-            self.process.communicate(timeout=20)
+            self.process.communicate(timeout=60)
         finally:
             if self.process.poll() is None:
                 self.process.kill()

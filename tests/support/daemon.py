@@ -76,20 +76,29 @@ def stop(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def running_daemon(
+def ending_daemon(
     base: Path, poll_interval: float = 0.2, heartbeat: float = 10.0, **how: Any
 ) -> Iterator[subprocess.Popen[str]]:
-    """A daemon for the length of a block, which has to end well when asked to."""
+    """A daemon that is to end by itself, and is killed behind a block in which it did not."""
     process = start_daemon(base, poll_interval, heartbeat, **how)
     try:
         yield process
-        stop(process)
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
     finally:
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+@contextmanager
+def running_daemon(
+    base: Path, poll_interval: float = 0.2, heartbeat: float = 10.0, **how: Any
+) -> Iterator[subprocess.Popen[str]]:
+    """A daemon for the length of a block, which has to end well when asked to."""
+    with ending_daemon(base, poll_interval, heartbeat, **how) as process:
+        yield process
+        stop(process)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:

@@ -68,7 +68,7 @@ def receiving(base: Path, token: str = "") -> Iterator[Sender]:
         yield Sender(server)
     finally:
         server.stop()
-        thread.join(30)
+        thread.join(60)
 
 
 def span(number: int = 1, **more: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from indexer.system.base import DAEMON, ONE_PASS, Base
 from indexer.system.lease import Lease
 from telemetry_core import TelemetryClient, TelemetryConfig
 from telemetry_core.process import host_name, own_start
-from tests.support.daemon import delete, eventually, running_daemon, start_daemon
+from tests.support.daemon import delete, ending_daemon, eventually, running_daemon, start_daemon
 from tests.support.process import environment
 
 
@@ -44,7 +45,7 @@ def test_the_note_of_a_daemon_that_was_killed_deceives_nobody(tmp_path: Path) ->
         _leave_note(path, _pid_of_the_dead())
         release = threading.Timer(0.2, lambda: holder.__exit__(None, None, None))
         release.start()
-        with Lease(path, ONE_PASS, patience=20, never_wait_for=DAEMON):
+        with Lease(path, ONE_PASS, patience=60, never_wait_for=DAEMON):
             pass
         release.join()
 
@@ -53,7 +54,7 @@ def test_a_living_daemon_is_not_waited_for(tmp_path: Path) -> None:
     """It would be for ever."""
     path = tmp_path / "indexer.lock"
     with Lease(path, DAEMON), pytest.raises(AlreadyRunning, match=DAEMON):
-        Lease(path, ONE_PASS, patience=20, never_wait_for=DAEMON).__enter__()
+        Lease(path, ONE_PASS, patience=60, never_wait_for=DAEMON).__enter__()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
@@ -71,7 +72,7 @@ def test_a_daemon_in_a_container_is_not_waited_for(tmp_path: Path) -> None:
         release = threading.Timer(1.0, lambda: holder.__exit__(None, None, None))
         release.start()
         with pytest.raises(AlreadyRunning):
-            Lease(path, ONE_PASS, patience=20, never_wait_for=DAEMON).__enter__()
+            Lease(path, ONE_PASS, patience=60, never_wait_for=DAEMON).__enter__()
         release.join()
 
 
@@ -173,7 +174,7 @@ def test_a_thread_that_waits_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "write.lock"
     lease = Lease(path)
     with lease:
-        waiter = threading.Thread(target=Lease(path, patience=20).__enter__)
+        waiter = threading.Thread(target=Lease(path, patience=60).__enter__)
         waiter.start()
         eventually(lease.is_wanted)
     waiter.join()
@@ -194,7 +195,7 @@ def test_a_daemon_whose_directory_was_deleted_is_still_the_only_one(
         eventually(note.exists)
         assert orjson.loads(note.read_bytes())["pid"] == first.pid
         second = start_daemon(base)
-        _, errors = second.communicate(timeout=20)
+        _, errors = second.communicate(timeout=60)
         assert second.returncode != 0
         assert f"process {first.pid}" in errors
 
@@ -204,10 +205,13 @@ def test_a_daemon_that_lost_its_lease_to_another_ends(base: Path) -> None:
     """Two may not write, and the one that has the file now is in the right."""
     config = TelemetryConfig.for_base(base)
     lock = config.database_path.parent / "indexer.lock"
-    first = start_daemon(base, poll_interval=1.0)
-    eventually(lock.with_suffix(".json").exists)
-    lock.unlink()
-    with Base(config).indexer_lease(DAEMON):
-        _, errors = first.communicate(timeout=20)
-    assert first.returncode == 0
-    assert f"process {os.getpid()}" in errors
+    with ending_daemon(base, poll_interval=1.0) as first:
+        eventually(lock.with_suffix(".json").exists)
+        # Stopped, or it would now and then notice first that its lock is gone, and take another.
+        first.send_signal(signal.SIGSTOP)
+        lock.unlink()
+        with Base(config).indexer_lease(DAEMON):
+            first.send_signal(signal.SIGCONT)
+            _, errors = first.communicate(timeout=60)
+        assert first.returncode == 0
+        assert f"process {os.getpid()}" in errors

@@ -86,7 +86,7 @@ def test_many_connections_do_not_keep_the_owner_out(base: Path, page: Server) ->
                 return False
             return answer.status_code == 200
 
-        eventually(is_answered, 60)
+        eventually(is_answered)
     finally:
         for one in crowd:
             one.close()
@@ -103,7 +103,7 @@ def test_it_ends_at_once_with_its_indexer_and_open_streams(
     with httpx.stream("GET", f"{page.url}/events", headers=_secret(base)) as stream:
         next(stream.iter_raw())
         page.process.send_signal(getattr(signal, how))
-        page.process.communicate(timeout=30)
+        page.process.communicate(timeout=60)
     assert page.process.returncode == 0
     assert lease.holder().get("purpose") != DAEMON
 

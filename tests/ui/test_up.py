@@ -45,7 +45,7 @@ def test_agents_a_session_and_an_otlp_source_appear_by_themselves(
             session = write(tmp_path / "s.jsonl", [user(1), assistant(2, "msg_1")])
             assert in_process(base, "import", "claude-code", str(session)).code == 0
             page.locator("tr", has_text="claude-code").wait_for()
-            eventually(lambda: _send_span(port), 30)
+            eventually(lambda: _send_span(port))
             page.locator("tr", has_text="my-service").wait_for()
     finally:
         assert server.stop() == 0

@@ -137,7 +137,7 @@ def test_an_attempt_ends_within_its_time_whatever_holds_it_up() -> None:
         sender.send(target, _PARCEL._replace(run_id=subject))
     outcomes: dict[str, AttemptResult] = {}
     while len(outcomes) < 2:
-        assert hint.wait(20)
+        assert hint.wait(60)
         outcomes.update((parcel.run_id, result) for parcel, result in sender.outcomes())
     is_closing.append(True)
     sender.close()

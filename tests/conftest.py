@@ -47,8 +47,8 @@ def _default_seed() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than there are cores: a third of the time tests wait for processes."""
-    return (os.cpu_count() or 1) + 1
+    """Two workers more than there are cores: much of the time tests wait for processes."""
+    return (os.cpu_count() or 1) + 2
 
 
 # Time says nothing of what is tested: other work runs on the same cores, and Wine takes

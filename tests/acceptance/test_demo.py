@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,17 @@ from tests.support.process import ROOT, environment
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
     """A tree with packages, an empty file, a file that does not parse, and one with null bytes."""
-    root = tmp_path / "sources"
+    return write_sources(tmp_path / "sources")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ran]:
+    """A base in which the demo has run, and what it said; nobody writes in it any longer."""
+    directory = tmp_path_factory.mktemp("demo")
+    return directory / "base", demo(directory / "base", write_sources(directory / "sources"))
+
+
+def write_sources(root: Path) -> Path:
     for package in ("alpha", "beta", "gamma"):
         (root / package).mkdir(parents=True)
         for number in range(8):
@@ -62,9 +73,9 @@ def demo(base: Path, *arguments: object) -> Ran:
     return in_process(base, "demo", *map(str, arguments))
 
 
-def test_the_demo_records_what_it_did(base, sources):
+def test_the_demo_records_what_it_did(shown):
     """Every file is counted once, real failures are recorded, and packages are nested runs."""
-    ran = demo(base, sources)
+    base, ran = shown
     assert ran.code == 0, ran
     assert "2 files could not be parsed" in ran.out
     assert "beta/broken.py" in ran.out
@@ -90,9 +101,9 @@ def test_the_demo_records_what_it_did(base, sources):
     assert processes_of(base) == []
 
 
-def test_the_killed_agent_is_found_out(base, sources):
+def test_the_killed_agent_is_found_out(shown):
     """What it had done is there, and the view says that its process is gone."""
-    ran = demo(base, sources)
+    base, ran = shown
     assert re.search(r"^runs +.*\b[34] stale", ran.out, re.MULTILINE)
     assert " running" not in ran.out.split("runs  ")[1].split("\n")[0]
     (run,) = rows(
@@ -105,9 +116,9 @@ def test_the_killed_agent_is_found_out(base, sources):
     assert {row["reason"] for row in reasons} == {"process gone"}
 
 
-def test_the_agent_with_a_model_shows_what_it_did(base, sources):
+def test_the_agent_with_a_model_shows_what_it_did(shown):
     """Spans, usage, metrics; and of the one that was killed inside a tool call where it was."""
-    ran = demo(base, sources)
+    base, ran = shown
     assert re.search(r"killed in tool_call crawl after [\d.]+ s, 3 spans deep", ran.out)
     assert "model calls" in ran.out
     (run,) = rows(base, "SELECT * FROM agent_runs WHERE agent_name = 'researcher'")
@@ -121,9 +132,9 @@ def test_the_agent_with_a_model_shows_what_it_did(base, sources):
     assert stuck == [{"open_spans": 3}]
 
 
-def test_the_commands_it_suggests_work(base, sources):
+def test_the_commands_it_suggests_work(shown):
     """What to try next can be pasted as it stands."""
-    ran = demo(base, sources)
+    base, ran = shown
     suggested = [
         line.strip() for line in ran.out.splitlines() if line.startswith("  ") and "--base" in line
     ]
@@ -139,10 +150,11 @@ def test_the_commands_it_suggests_work(base, sources):
         assert done.stdout
 
 
-def test_it_works_twice_in_one_base(base, sources):
+def test_it_works_twice_in_one_base(shown, base, sources):
     """A second demo adds to the first and tells only of itself."""
-    first, second = demo(base, sources), demo(base, sources)
-    assert (first.code, second.code) == (0, 0)
+    shutil.copytree(shown[0], base)
+    second = demo(base, sources)
+    assert (shown[1].code, second.code) == (0, 0)
     assert "28 files of" in second.out
     assert rows(base, "SELECT count(*) AS n FROM agent_runs WHERE job_type = 'demo'") == [{"n": 2}]
 

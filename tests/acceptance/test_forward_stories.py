@@ -21,8 +21,8 @@ from tests.support.forward import Hostile, a_target
 from tests.support.hostile_server import TAKEN_IN, WAYS
 from tests.support.story import FakeReceiver, OneProcess, Story
 
-_BLOCKS, _STORIES = 8, 200
-_REAL_BLOCKS, _REAL_STORIES = 4, 100
+_BLOCKS, _STORIES = 32, 50
+_REAL_BLOCKS, _REAL_STORIES = 16, 25
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def _blocks(number: int) -> list[object]:
 def test_every_run_is_held_however_the_receiver_fails(
     scratch: Path, block: int, laboratory_seed: int
 ) -> None:
-    """Two hundred stories: all that ended is held, every key has one body, poison stops nobody."""
+    """Many stories: all that ended is held, every key has one body, poison stops nobody."""
     for number in range(_STORIES):
         rng = random.Random(f"{laboratory_seed} {block} {number}")
         poison = "run-00001" if rng.random() < 0.5 else ""
@@ -174,7 +174,7 @@ def test_a_database_that_fails_as_outcomes_are_noted_stops_nothing_for_good(
 def test_every_run_reaches_a_real_server_however_it_fails(
     scratch: Path, block: int, laboratory_seed: int
 ) -> None:
-    """A hundred stories over the network, through each way to fail."""
+    """Many stories over the network, through each way to fail."""
     answered = threading.Event()
 
     def await_outcome() -> None:

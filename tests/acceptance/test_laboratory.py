@@ -64,7 +64,7 @@ def test_a_segment_cut_at_any_byte_continues_as_if_nothing_had_happened(conduct:
     assert conduct("truncation")["cuts"] > 5_000
 
 
-@_rounds(files=(5_000, 100_000))
+@_rounds(files=(1_500, 100_000))
 def test_no_broken_file_stops_the_decoder_or_a_sound_line(
     conduct: Conduct, numbers: dict[str, int]
 ) -> None:
@@ -80,7 +80,7 @@ def test_a_row_does_not_depend_on_how_its_events_came(
     assert conduct("folds", **numbers) == {"folds": numbers["examples"]}
 
 
-@_rounds(runs=(30, 300))
+@_rounds(runs=(10, 300))
 def test_whatever_happens_the_database_agrees_with_the_log(
     conduct: Conduct, numbers: dict[str, int]
 ) -> None:
@@ -109,7 +109,7 @@ def test_a_lock_whose_holder_is_stopped_delays_no_event_and_no_agent(conduct: Co
     assert conduct("held-lock", seconds=1)["calls"] > 50
 
 
-@_rounds(writer_kills=(20, 150), indexer_kills=(10, 75))
+@_rounds(writer_kills=(12, 150), indexer_kills=(6, 75))
 def test_a_fleet_killed_at_random_loses_and_doubles_nothing(
     conduct: Conduct, numbers: dict[str, int]
 ) -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(bool(WHY_PURE), reason=f"the extension: {WHY_PUR
 
 TICK = ("01a218c0-9a44-7b98-8ffd-229c2a35415e", "2026-11-26T16:46:45.316742Z", "20261126")
 _ANCHORS = tuple(one.anchor.lower() for one in (*NAMES, *SHAPES))
-_many = settings(max_examples=1_000, suppress_health_check=list(HealthCheck))
+_many = settings(max_examples=500, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

@@ -134,7 +134,7 @@ def test_the_agent_with_a_model_shows_what_it_did(shown):
 
 def test_the_commands_it_suggests_work(shown):
     """What to try next can be pasted as it stands."""
-    base, ran = shown
+    _, ran = shown
     suggested = [
         line.strip() for line in ran.out.splitlines() if line.startswith("  ") and "--base" in line
     ]

@@ -31,6 +31,9 @@ class RunContext(SpansOfRun):
     open, by another task for instance, gives that block a run of its own, which `as` names.
     """
 
+    _made_by: Optional[RunContext] = None
+    """The context that was entered again while it was open, and gave the block this one instead."""
+
     def __init__(self, client: TelemetryClient, start: Mapping[str, Any]) -> None:
         self._client = client
         self._recorder = client._recorder  # noqa: SLF001  # the client made us
@@ -39,7 +42,6 @@ class RunContext(SpansOfRun):
         self._is_entered = False
         self._has_ended = False
         self._is_exported = False
-        self._made_by: RunContext = self
 
     def __repr__(self) -> str:
         names = f"agent={self._start.get('agent_name')!r} job={self._start.get('job_type')!r}"
@@ -125,9 +127,13 @@ class RunContext(SpansOfRun):
         return self._child_env(given) or dict(given)
 
     def __enter__(self) -> RunContext:
-        entry = self if not self._is_entered else RunContext(self._client, self._start)
-        entry._made_by = self  # noqa: SLF001  # another of this very class
-        entry._begin()  # noqa: SLF001  # likewise
+        if not self._is_entered:
+            self._made_by = None
+            self._begin()
+            return self
+        entry = RunContext(self._client, self._start)
+        entry._made_by = self
+        entry._begin()
         return entry
 
     @guarded
@@ -150,7 +156,7 @@ class RunContext(SpansOfRun):
     def _entry_here(self) -> RunContext:
         """Return the run of the block that is being left: this context's innermost."""
         for run in reversed(lineage.open_runs()):
-            if run._made_by is self:  # noqa: SLF001  # another of this very class
+            if run is self or run._made_by is self:  # noqa: SLF001  # another of this very class
                 return run
         return self
 

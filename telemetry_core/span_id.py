@@ -22,7 +22,8 @@ class SpanIds:
 
     def next(self) -> str:
         """Return an id that this process has not issued before."""
-        return f"{self._process}{next(self._counter) & 0xFFFFFFFF:08x}"
+        number = next(self._counter) & 0xFFFFFFFF
+        return self._process + number.to_bytes(4, "big").hex()
 
 
 SPAN_IDS = SpanIds()

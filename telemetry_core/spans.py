@@ -45,6 +45,8 @@ class Span(SpansOfRun):
     _error: Optional[str] = None
     _started: Optional[float] = None
     _is_backdated = False
+    _made_by: Optional[Span] = None
+    """The span that was entered again while it was open, and gave the block this one instead."""
 
     def __init__(
         self,
@@ -62,7 +64,6 @@ class Span(SpansOfRun):
         self._parent = parent
         self._attributes = attributes
         self._more: dict[str, Any] = {}
-        self._made_by: Span = self
 
     def __repr__(self) -> str:
         state = "ended" if self.has_ended else "open" if self._started is not None else "new"
@@ -116,7 +117,7 @@ class Span(SpansOfRun):
     def _end(self, error: Optional[BaseException], end_time: Any = None) -> None:
         if self._started is None or self.has_ended:
             return
-        elapsed = max(0.0, time.perf_counter() - self._started)
+        elapsed = time.perf_counter() - self._started
         self.has_ended = True
         if error is not None and status_of(error) != SUCCESS:
             self.fail(error)
@@ -127,7 +128,8 @@ class Span(SpansOfRun):
             "end_time": tick[1] if end_time is None else time_value(end_time),
         }
         if end_time is None and not self._is_backdated:
-            data["duration_ms"] = round(elapsed * 1000, 3)
+            # As `round(..., 3)` does, in a fifth of the time.
+            data["duration_ms"] = int(max(0.0, elapsed) * 1_000_000 + 0.5) / 1000
         if self._error is not None:
             data["error"] = self._error
         attributes = self._final_attributes()
@@ -154,7 +156,10 @@ class Span(SpansOfRun):
         return wrap(function, self._again)
 
     def __enter__(self: _Self) -> _Self:
-        entry = self if self._started is None else self._again()
+        if self._started is None:
+            self._enter()
+            return self
+        entry = self._again()
         entry._made_by = self  # noqa: SLF001  # another of this very class
         entry._enter()  # noqa: SLF001  # likewise
         return entry
@@ -171,7 +176,7 @@ class Span(SpansOfRun):
         traceback: Optional[TracebackType],
     ) -> None:
         for span in reversed(lineage.open_spans()):
-            if span._made_by is self:  # noqa: SLF001  # another of this very class
+            if span is self or span._made_by is self:  # noqa: SLF001  # of this very class
                 span.leave(error)
                 return
         self.leave(error)
@@ -201,5 +206,6 @@ def new_span(  # noqa: PLR0917  # what a span is made of, in its order
 ) -> _Self:
     """Return a span that is not started yet, of the run and inside the span that make it."""
     run, home = maker.span_home()
-    chosen = parent if isinstance(parent, Span) else home
+    # Nearly always there is none, and to ask an abstract class takes as long as half an event.
+    chosen = home if parent is None or not isinstance(parent, Span) else parent
     return cls(run, plain_text(name)[:_MAX_NAME], plain_text(kind)[:_MAX_NAME], chosen, attributes)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import threading
+import weakref
 
 import pytest
 
@@ -259,6 +261,22 @@ def test_one_span_entered_twice_is_two(client, log):
     ids = [[data["span_id"] for data in of(log, f"span.{kind}")] for kind in ("started", "ended")]
     assert len(set(ids[0])) == 5
     assert sorted(ids[0]) == sorted(ids[1])
+
+
+def test_spans_and_runs_are_freed_without_the_garbage_collector(client):
+    """As soon as nobody has them: agents make thousands a second, and a collection takes time."""
+    gc.collect()
+    gc.disable()
+    try:
+        with client.track_run("a", "j") as run:
+            with run.span("outer") as outer, outer.span("inner") as inner, inner:
+                alive = [weakref.ref(one) for one in (run, outer, inner)]
+            del outer, inner
+            assert [one() for one in alive] == [run, None, None]
+        del run
+        assert alive[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_a_span_can_be_started_and_ended_by_hand(client, log):

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from indexer.errors import AlreadyRunning
-from indexer.outbox.settings_file import read_document, settings_path
+from indexer.outbox.settings_file import read_document
 from indexer.system.base import Base
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class WaysIn:
 
         Raises ImportError, ValueError or OSError if an address was given and can't be used.
         """
-        document, _ = read_document(settings_path(self._base.directory))
+        document, _ = read_document(self._base.settings_path)
         if "import" in document:
             self._start_importing()
         if self._address is not None:
@@ -98,7 +98,7 @@ class WaysIn:
         from indexer.importers.rounds import Rounds
         from indexer.importers.settings import load_settings
 
-        settings = load_settings(settings_path(self._base.directory))
+        settings = load_settings(self._base.settings_path)
         self._problems += settings.problems
         if settings.wanted is not None:
             importer = Importer(self._base, settings.wanted, patience=0.0)

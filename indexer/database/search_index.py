@@ -107,7 +107,7 @@ def wanted_by(document: Mapping[str, Any]) -> bool:
 
 def is_wanted(base: Base) -> Optional[bool]:
     """Return whether the settings ask for an index; None where they cannot be read."""
-    path = base.directory / "config" / "telemetry.toml"
+    path = base.settings_path
     if not path.exists():
         return False
     # Imported here: most bases have no settings file, and every reading command comes by.

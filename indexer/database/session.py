@@ -19,7 +19,6 @@ from indexer.errors import DatabaseDamaged, OutOfMemory
 from indexer.ingest.ingest import Ingest, Listener, PassResult
 from indexer.outbox.targets import load_targets
 from indexer.store import connection as database
-from indexer.store.events.codec import TYPE
 from indexer.store.schema.check import create_schema, differences, has_our_schema, is_empty
 from indexer.store.sqlite_errors import translated
 from indexer.store.status import (
@@ -141,7 +140,7 @@ class Session:
 
     def _settle_alerts(self, stored: StoreResult) -> None:
         """Remove messages of alerts from the outbox whose receipt was read."""
-        receipts = [row for row in stored.new if row[TYPE] in ALERT_RECEIPTS]
+        receipts = stored.new_of(ALERT_RECEIPTS)
         if receipts:
             # Imported here: most users have no alerts, and every command that reads comes by.
             from indexer.outbox.queue import remove_settled_alerts

@@ -14,7 +14,6 @@ from indexer.doctor.subject import Subject
 from indexer.forward.failure import TransportUnavailable
 from indexer.forward.transport import make_transport
 from indexer.health.deliveries import filter_problems
-from indexer.outbox.settings_file import settings_path
 from indexer.outbox.target import Target
 from indexer.outbox.targets import load_targets
 from indexer.system.base import Base
@@ -37,7 +36,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield ok("no target is configured: nothing is forwarded")
     for problem in load_alerts(subject.base).problems:
         yield warning(problem, "the other rules and channels work; see `telemetry docs alerts`")
-    yield from _file(settings_path(subject.base.directory))
+    yield from _file(subject.base.settings_path)
 
 
 def _filter_problems(base: Base, targets: tuple[Target, ...]) -> list[str]:

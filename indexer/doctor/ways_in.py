@@ -14,7 +14,7 @@ from indexer.doctor.finding import Finding, note, ok, warning
 from indexer.doctor.open_database import reading_without_trace
 from indexer.doctor.subject import Subject
 from indexer.importers.settings import load_settings
-from indexer.outbox.settings_file import read_document, settings_path
+from indexer.outbox.settings_file import read_document
 from indexer.semantics.sessions.tool import Tool
 from indexer.semantics.sessions.tools import all_tools
 from telemetry_core.errors import TelemetryError
@@ -33,7 +33,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _settings(subject: Subject) -> Iterator[Finding]:
-    path = settings_path(subject.base.directory)
+    path = subject.base.settings_path
     settings = load_settings(path)
     for problem in settings.problems:
         yield warning(problem, "fix [import] in config/telemetry.toml; see docs/sessions.md")

@@ -105,7 +105,7 @@ def _of_deliveries(
 
 
 def _alert_health(base: Base, connection: sqlite3.Connection) -> AlertHealth:
-    if not os.path.exists(base.directory / "config" / "telemetry.toml"):
+    if not base.settings_path.exists():
         return AlertHealth([], 0, [])
     # Imported here: most bases have no alerts.
     from indexer.health.alerts import read_alert_health

@@ -7,6 +7,7 @@ folded further where that is possible, and otherwise folded again from all its e
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -22,6 +23,7 @@ from indexer.ingest.fold import (
     fold,
 )
 from indexer.ingest.foreign import WholeRun
+from indexer.ingest.projections.projector import TYPES as PROJECTED
 from indexer.ingest.projections.projector import Projector, runs_to_fold_again
 from indexer.ingest.run_row import RunRow
 from indexer.store.events.codec import (
@@ -32,6 +34,7 @@ from indexer.store.events.codec import (
     EventRow,
     event_of_row,
 )
+from indexer.store.events.deduplication import StoreResult
 from indexer.store.events.table import ActivityRow, activities, changes
 from indexer.store.runs import delete_runs, load_runs, save_runs, update_runs
 
@@ -39,16 +42,14 @@ _PLACE = itemgetter(TIMESTAMP, EVENT_ID)
 """Of an event among its run's, as the fold takes them."""
 
 
-def fold_into_rows(
-    connection: sqlite3.Connection, new: Collection[EventRow], refold: Collection[str]
-) -> None:
-    """Fold the `new` events into the rows of their runs; those of `refold` are folded again."""
-    again = {*refold, *runs_to_fold_again(connection, new)}
-    active, changing = _sort_out(new, again)
+def fold_into_rows(connection: sqlite3.Connection, stored: StoreResult) -> None:
+    """Fold the new events into the rows of their runs, or fold those again where that is due."""
+    again = stored.refold | runs_to_fold_again(connection, stored)
+    active, changing = _sort_out(stored.new, again)
     projector = Projector(connection)
     save_runs(connection, _folded_on(connection, active, changing))
     save_runs(connection, _fold_again(connection, sorted(again), projector))
-    projector.add(row for row in new if row[RUN_ID] not in again)
+    projector.add(row for row in stored.new_of(PROJECTED) if row[RUN_ID] not in again)
     projector.settle()
 
 
@@ -142,21 +143,25 @@ def _sort_out(
     new: Iterable[EventRow], refold: Collection[str]
 ) -> tuple[dict[str, Activity], dict[str, list[EventRow]]]:
     """Return the activity of each run, and the events that change its row."""
-    seen: dict[str, list[tuple[str, str]]] = {}
-    changing: dict[str, list[EventRow]] = {}
-    for row in new:
-        run_id, kind = row[RUN_ID], row[TYPE]
+    seen: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    changing: dict[str, list[EventRow]] = defaultdict(list)
+    # Nearly all rows of a run come one after the other.
+    for run_id, rows in groupby(new, itemgetter(RUN_ID)):
         if run_id in refold:
             continue
-        if kind in ACTIVITY:
-            seen.setdefault(run_id, []).append((row[TIMESTAMP], row[EVENT_ID]))
-        elif kind in CHANGES:
-            changing.setdefault(run_id, []).append(row)
+        moments, changed = seen[run_id], changing[run_id]
+        for row in rows:
+            kind = row[TYPE]
+            if kind in ACTIVITY:
+                moments.append(_PLACE(row))
+            elif kind in CHANGES:
+                changed.append(row)
     active = {
         run_id: Activity(len(moments), min(moments)[0], max(moments))
         for run_id, moments in seen.items()
+        if moments
     }
-    return active, changing
+    return active, {run_id: rows for run_id, rows in changing.items() if rows}
 
 
 def _fold_further(

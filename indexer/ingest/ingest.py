@@ -185,7 +185,7 @@ class Ingest:
                 cursors.advance(self._connection, part.before, part.after, part.tally)
                 quarantine(self._connection, name, part.faults)
             placed = store_events(self._connection, batch.rows)
-            fold_into_rows(self._connection, placed.new, placed.refold)
+            fold_into_rows(self._connection, placed)
             for listener in self._listeners:
                 listener(placed)
         for name, part in batch.parts.items():

@@ -59,11 +59,6 @@ class InvalidTarget(Exception):
     """A target cannot be used as it is configured. The message says why, and what to do."""
 
 
-def settings_path(base: Path) -> Path:
-    """Return the path of the settings file."""
-    return base / "config" / "telemetry.toml"
-
-
 def read_document(path: Path) -> tuple[dict[str, Any], list[str]]:
     """Return the whole file as it is parsed, and what is wrong with it."""
     try:

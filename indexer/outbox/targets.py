@@ -44,7 +44,7 @@ NONE = Targets((), (), ())
 def load_targets(base: Base) -> Targets:
     """Return the targets of a base directory. Raises nothing."""
     # Imported below only where there is something to read: most users forward nothing.
-    path = base.directory / "config" / "telemetry.toml"
+    path = base.settings_path
     if not base.config.api_url and not path.exists():
         return NONE
     from indexer.outbox.settings_file import InvalidTarget, read_tables, target_of

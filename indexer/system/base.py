@@ -60,6 +60,11 @@ class Base:
         return self._beside_database(self.database_path.name + ".rebuild")
 
     @property
+    def settings_path(self) -> Path:
+        """The settings file, which need not exist."""
+        return self.directory / "config" / "telemetry.toml"
+
+    @property
     def backups(self) -> Path:
         """The directory of backups."""
         return self.directory / "backups"

@@ -135,7 +135,9 @@ def test_no_disaster_ends_the_process_or_takes_an_event(tmp_path, pytestconfig, 
     assert int(out.split()[0]) > 50
 
 
-@pytest.mark.parametrize("calls", [1_000_000, pytest.param(10_000_000, marks=pytest.mark.laboratory)])
+@pytest.mark.parametrize(
+    "calls", [1_000_000, pytest.param(10_000_000, marks=pytest.mark.laboratory)]
+)
 def test_no_call_leaks_a_reference(client, calls):
     """Whatever is given, and whatever comes of it: as many objects are there as before."""
     client.log_event("run", "e")

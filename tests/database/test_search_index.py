@@ -13,7 +13,6 @@ from indexer.database import search_index
 from indexer.database.freshness import index_once
 from indexer.database.rebuild import rebuild
 from indexer.database.verify import verify
-from indexer.outbox.settings_file import settings_path
 from indexer.retention.prune import prune
 from indexer.retention.redact import redact
 from indexer.retention.scan import redactor_for_scan
@@ -30,7 +29,7 @@ pytestmark = pytest.mark.skipif(not is_supported(), reason="this SQLite has no t
 
 
 def _set(base: Path, text: str) -> None:
-    path = settings_path(base)
+    path = Base.at(base, {}).settings_path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 

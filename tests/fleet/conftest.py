@@ -24,11 +24,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def centre(server: Server) -> Iterator[Centre]:
-    """An empty centre."""
-    server.plan()
+    """An empty centre; what others asked is forgotten, and what is planned and does not come."""
+    server.requests()
     centre = Centre(server, f"centre_{next(_NUMBERS)}")
     yield centre
     centre.client.close()
+    server.plan()
 
 
 @pytest.fixture(scope="module")

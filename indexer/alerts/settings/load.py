@@ -16,7 +16,7 @@ from indexer.alerts.rule import Rule
 from indexer.alerts.settings.channels import InvalidChannel, channel_of
 from indexer.alerts.settings.heartbeat import HeartbeatSettings, heartbeat_of
 from indexer.alerts.settings.rules import InvalidRule, rule_of
-from indexer.outbox.settings_file import read_document, settings_path
+from indexer.outbox.settings_file import read_document
 from indexer.outbox.target import Target
 from indexer.outbox.targets import load_targets
 from indexer.system.base import Base
@@ -37,7 +37,7 @@ class AlertSettings(NamedTuple):
 
 def load_alerts(base: Base, environ: Optional[Mapping[str, str]] = None) -> AlertSettings:
     """Return the alert rules and channels of a base directory. Raises nothing."""
-    path = settings_path(base.directory)
+    path = base.settings_path
     # A file that cannot be read at all is reported with the targets.
     document, _ = read_document(path)
     given = os.environ if environ is None else environ

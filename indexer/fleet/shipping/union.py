@@ -63,7 +63,7 @@ def _folded(client: FleetClient, base: Base, runs: Mapping[str, Known]) -> Itera
         active = _activities(client, agreed, counts)
         with transaction(connection):
             stored = store_events(connection, rows)
-            fold_into_rows(connection, stored.new, stored.refold)
+            fold_into_rows(connection, stored)
             known = load_runs(connection, active)
             added = [add_activity(known.get(run), run, one) for run, one in active.items()]
             save_runs(connection, added)

@@ -8,15 +8,16 @@ costs a look at the types of its new events.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Callable, Protocol
 
 from indexer.ingest.foreign import WholeRun
 from indexer.ingest.projections import metrics, spans
 from indexer.semantics.event_types import FOREIGN_EVENTS, SPAN_EVENTS
-from indexer.store.events.codec import RUN_ID, TYPE, EventRow, event_of_row
+from indexer.store.events.codec import RUN_ID, EventRow, event_of_row
+from indexer.store.events.deduplication import StoreResult
 from indexer.store.spans.table import has_foreign_events
-from telemetry_core.event import RUN_EVENT, Event
+from telemetry_core.event import Event
 
 
 class Projection(Protocol):
@@ -55,11 +56,10 @@ class Projector:
             projection.replace(run)
 
     def add(self, rows: Iterable[EventRow]) -> None:
-        """Add new events, of runs that are not folded again."""
+        """Add new events of `TYPES`, of runs that are not folded again."""
         by_run: dict[str, list[Event]] = {}
         for row in rows:
-            if row[TYPE] in TYPES:
-                by_run.setdefault(row[RUN_ID], []).append(event_of_row(row))
+            by_run.setdefault(row[RUN_ID], []).append(event_of_row(row))
         for run_id, events in by_run.items():
             for types, projection in self._projections:
                 own = [event for event in events if event.type in types]
@@ -72,17 +72,9 @@ class Projector:
             projection.settle()
 
 
-def runs_to_fold_again(connection: sqlite3.Connection, new: Collection[EventRow]) -> set[str]:
+def runs_to_fold_again(connection: sqlite3.Connection, stored: StoreResult) -> set[str]:
     """Return the runs that foreign events came for, or native spans to foreign events."""
-    again: set[str] = set()
-    with_spans: set[str] = set()
-    for row in new:
-        kind = row[TYPE]
-        if kind == RUN_EVENT:
-            continue
-        if kind in FOREIGN_EVENTS:
-            again.add(row[RUN_ID])
-        elif kind in SPAN_EVENTS:
-            with_spans.add(row[RUN_ID])
+    again = {row[RUN_ID] for row in stored.new_of(FOREIGN_EVENTS)}
+    with_spans = {row[RUN_ID] for row in stored.new_of(SPAN_EVENTS)}
     again |= {run_id for run_id in with_spans - again if has_foreign_events(connection, run_id)}
     return again

@@ -10,6 +10,7 @@ the smallest content is stored, and the others are duplicates.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from indexer.store.cursors import (
@@ -19,7 +20,15 @@ from indexer.store.cursors import (
     add_unplaced_events,
     count_as_duplicates,
 )
-from indexer.store.events.codec import FILE_ID, LENGTH, EventRow, StoredEvent, alternative_id
+from indexer.store.events.codec import (
+    EVENT_ID,
+    FILE_ID,
+    LENGTH,
+    TYPE,
+    EventRow,
+    StoredEvent,
+    alternative_id,
+)
 from indexer.store.events.table import (
     delete_event,
     find_event,
@@ -40,6 +49,13 @@ class StoreResult(NamedTuple):
     """How many lines, of these or of earlier ones, turned out to be duplicates."""
     refold: set[str]
     """Runs whose stored events changed beyond the new ones."""
+    types: set[str]
+    """Those of the new events, and maybe more."""
+
+    def new_of(self, types: Iterable[str]) -> list[EventRow]:
+        """Return the new events of some types. Most batches have none of those asked for."""
+        wanted = self.types.intersection(types)
+        return [row for row in self.new if row[TYPE] in wanted] if wanted else []
 
 
 def store_events(connection: sqlite3.Connection, rows: list[EventRow]) -> StoreResult:
@@ -50,14 +66,17 @@ def store_events(connection: sqlite3.Connection, rows: list[EventRow]) -> StoreR
     """
     inserted = insert_events(connection, rows)
     if not inserted.id_taken:
-        return StoreResult(rows, 0, inserted.read_again)
+        return StoreResult(rows, 0, inserted.read_again, inserted.types)
+    ids = {row[EVENT_ID] for row in inserted.id_taken}
     taken = {row[_POSITION] for row in inserted.id_taken}
-    settler = _Settler(connection, [row for row in rows if row[_POSITION] not in taken])
+    new = [row for row in rows if row[EVENT_ID] not in ids or row[_POSITION] not in taken]
+    settler = _Settler(connection, new)
     for row in inserted.id_taken:
         settler.store(StoredEvent._make(row))
     add_unplaced_events(connection, -settler.placed_again)
     count_as_duplicates(connection, [(one.file_id, one.length) for one in settler.duplicates])
-    return StoreResult(settler.new, len(settler.duplicates), settler.refold | inserted.read_again)
+    refold, types = settler.refold | inserted.read_again, settler.types | inserted.types
+    return StoreResult(settler.new, len(settler.duplicates), refold, types)
 
 
 class _Settler:
@@ -69,6 +88,8 @@ class _Settler:
             row[0]: row[1] for row in connection.execute("SELECT file_id, name FROM log_files")
         }
         self.new = new
+        self.types: set[str] = set()
+        """Those of the events that were settled: stored ones are among them."""
         self.duplicates: list[StoredEvent] = []
         self.refold: set[str] = set()
         self.placed_again = 0
@@ -88,6 +109,7 @@ class _Settler:
         if known is None:
             insert_event(self._connection, row)
             self.new.append(row)
+            self.types.add(row.type)
             return INDEXED
         if known.content == row.content:
             return self._settle_same(known, row)

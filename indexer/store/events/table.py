@@ -7,6 +7,7 @@ means to a run.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from operator import itemgetter
@@ -33,6 +34,8 @@ class Inserted(NamedTuple):
     """Rows that were not inserted because their ids are taken."""
     read_again: set[str]
     """Runs of which a line may have been read a second time: the cursors prevent it."""
+    types: set[str]
+    """The types of all the rows."""
 
 
 class ActivityRow(NamedTuple):
@@ -60,8 +63,10 @@ def insert_events(connection: sqlite3.Connection, rows: list[EventRow]) -> Inser
             id_taken += missing
             if stored + len(missing) < len(some):
                 read_again.update(row[RUN_ID] for row in some)
-    _note_inserted(connection, rows, id_taken)
-    return Inserted(id_taken, read_again)
+    types = set(map(itemgetter(TYPE), rows))
+    if not TYPES.isdisjoint(types):
+        _note_inserted(connection, rows, id_taken)
+    return Inserted(id_taken, read_again, types)
 
 
 def _without_repeats(rows: list[EventRow]) -> tuple[list[EventRow], list[EventRow], set[str]]:
@@ -71,20 +76,23 @@ def _without_repeats(rows: list[EventRow]) -> tuple[list[EventRow], list[EventRo
     the rows of its statement.
     """
     # By the ids of events alone, which are hardly ever those of two runs: then look closer.
-    if len({row[EVENT_ID] for row in rows}) == len(rows):
+    lines_of = Counter(map(itemgetter(EVENT_ID), rows))
+    if len(lines_of) == len(rows):
         return rows, [], set()
     first: dict[tuple[str, str], EventRow] = {}
+    distinct: list[EventRow] = []
     repeats: list[EventRow] = []
     read_again: set[str] = set()
     for row in rows:
-        known = first.setdefault((row[RUN_ID], row[EVENT_ID]), row)
+        is_alone = lines_of[row[EVENT_ID]] == 1
+        known = row if is_alone else first.setdefault((row[RUN_ID], row[EVENT_ID]), row)
         if known is row:
-            continue
-        if known == row:
+            distinct.append(row)
+        elif known == row:
             read_again.add(row[RUN_ID])
         else:
             repeats.append(row)
-    return list(first.values()), repeats, read_again
+    return distinct, repeats, read_again
 
 
 def _note_inserted(

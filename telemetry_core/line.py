@@ -6,6 +6,7 @@ The format is drawn in docs/format.md.
 
 from __future__ import annotations
 
+import marshal
 from math import isfinite
 from typing import Any, Optional
 
@@ -70,15 +71,25 @@ def line_of(  # noqa: PLR0917  # the parts of an event, in their order
     size = plain_size(envelope if extensions else data, max_bytes)
     if 0 <= size <= max_bytes and _has_memory(size):
         try:
-            line = orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)
+            line = _plain_json(envelope)
             if redact:
                 line = redacted(line)
-        except (TypeError, MemoryError):
+        except (TypeError, ValueError, MemoryError):
             # One error for the whole tree; finding the culprit is the slow path's work.
             line = b""
         if 0 < len(line) <= max_bytes:
             return line
     return _bounded_line(envelope, max_bytes)
+
+
+def _plain_json(envelope: dict[str, Any]) -> bytes:
+    """Return the line of a tree that was found to be plain, if it still is.
+
+    Raises TypeError, or ValueError. Since it was looked at, another thread or a signal handler may
+    have put an enum into it, of which orjson would die (plain.py). marshal takes no enum, and as C
+    calls both here, nobody comes between the two.
+    """
+    return next(map(orjson.dumps, filter(marshal.dumps, (envelope,)))) + b"\n"
 
 
 def redacted_lines(lines: bytes, data: bytes) -> bytes:

@@ -2,7 +2,8 @@
 
 Called by the codec before it encodes. orjson may be given no other trees: it walks dictionaries
 in C, and where it meets an enum or a time zone it runs Python, during which another thread of
-the agent may change the very dictionary, and the agent dies of a segmentation fault.
+the agent may change the very dictionary, and the agent dies of a segmentation fault. That a tree
+is still plain when orjson gets it is the codec's business.
 """
 
 from __future__ import annotations

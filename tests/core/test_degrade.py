@@ -247,6 +247,37 @@ def test_a_payload_that_other_threads_change_is_still_one_good_line():
     assert out == "alive\n"
 
 
+def test_a_payload_that_is_changed_after_it_was_looked_at_is_one_good_line():
+    """Another thread may put a value into it that runs Python, in the moment before orjson has it.
+
+    In a process of its own, for the same reason.
+    """
+    out = run("""
+        import enum
+        from telemetry_core import line
+        class Evil(enum.Enum):
+            A = 1
+            @property
+            def value(self):
+                payload["inner"].clear()
+                payload.clear()
+                payload.update({str(number): [number] for number in range(10_000)})
+                return 1
+        payload = {"inner": list(range(1_000)), **{f"k{n}": {"a": [n]} for n in range(50)}}
+        look = line.plain_size
+        def look_and_be_late(tree, limit):
+            size = look(tree, limit)
+            payload["inner"][0] = Evil.A
+            return size
+        line.plain_size = look_and_be_late
+        data = {"payload": payload, "good": [1]}
+        made = line.line_of("i", "s", "t", "r", "2026-11-22T12:34:56.000000Z", data)
+        assert line.decode(made).data["good"] == [1]
+        print("alive")
+    """)
+    assert out == "alive\n"
+
+
 ANYTHING = st.recursive(
     st.none()
     | st.integers()

@@ -7,7 +7,7 @@ import pytest
 from tools.performance import goals
 from tools.performance.figure import Figure, Goal, Spread
 
-SECTIONS = ("append", "processes", "indexing", "replay", "reading", "idle")
+SECTIONS = ("append", "peers", "processes", "indexing", "replay", "reading", "idle")
 
 
 @pytest.fixture

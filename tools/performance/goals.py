@@ -18,7 +18,7 @@ IN_PYTHON = ", in Python alone"
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 _BEGIN, _END = "<!-- goals: generated -->\n", "<!-- end of goals -->\n"
-_SECTIONS = ("append", "processes", "indexing", "replay", "reading", "idle")
+_SECTIONS = ("append", "peers", "processes", "indexing", "replay", "reading", "idle")
 _HEAD = "| what | goal | with the extension | in Python alone | |\n|---|--:|--:|--:|---|"
 
 

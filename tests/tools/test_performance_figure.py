@@ -79,3 +79,11 @@ def test_a_picture_has_a_dot_for_each_ratio_and_none_where_there_is_none():
     drawn = picture("title", [figure([2.4], [2.0], Goal(1.25)), Figure("alone", "MB", 1.0)])
     assert (drawn.count("<circle"), "alone" in drawn) == (1, False)
     assert picture("title", [Figure("alone", "MB", 1.0)]) == ""
+
+
+def test_a_long_name_has_room_in_a_picture():
+    """It ends before the scale and begins within the picture."""
+    name = "4,000 runs at once, against SQLite's import, in Python alone"
+    drawn = picture("title", [figure([2.4], [2.0])._replace(name=name)])
+    end = float(drawn.partition(f">{name}")[0].rpartition(' x="')[2].partition('"')[0])
+    assert end >= 6 * len(name)

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from indexer.report.markup import Markup, element, together
 from tools.performance.figure import Figure
 
-_WIDTH, _ROW = 760, 26
-_LEFT, _RIGHT = 270, 60
+_ALONG, _ROW = 430, 26
+_CHARACTER, _GAP, _RIGHT = 6.5, 12, 60
+"""Pixels: a character of a name takes as many, or less."""
 _TOP, _BOTTOM = 34, 12
 _INK, _PALE, _GOAL = "#1f4e79", "#c9d6e2", "#b3261e"
 
@@ -29,7 +30,7 @@ def picture(title: str, figures: Iterable[Figure]) -> str:
     height = _TOP + _ROW * len(rows) + _BOTTOM
     drawn = together(
         element("title", f"{title}: ours to the floor"),
-        element("rect", width=_WIDTH, height=height, fill="#ffffff"),
+        element("rect", width=scale.width, height=height, fill="#ffffff"),
         *(_tick(scale, power, height) for power in scale.powers()),
         *(_row(scale, figure, _TOP + _ROW * number) for number, figure in enumerate(rows)),
     )
@@ -37,7 +38,7 @@ def picture(title: str, figures: Iterable[Figure]) -> str:
         "svg",
         drawn,
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {_WIDTH} {height}",
+        viewBox=f"0 0 {scale.width} {height}",
         font_family="sans-serif",
         font_size=12,
         role="img",
@@ -54,6 +55,8 @@ class _Scale:
             values += [row.goal.limit] if row.goal and row.goal.of == "ratio" else []
         self._least = math.floor(math.log2(min(values)))
         self._most = max(self._least + 1, math.ceil(math.log2(max(values))))
+        self.left = 2 * _GAP + math.ceil(_CHARACTER * max(len(row.name) for row in rows))
+        self.width = self.left + _ALONG + _RIGHT
 
     def powers(self) -> range:
         """Return the powers of two that have a line."""
@@ -62,7 +65,7 @@ class _Scale:
     def place(self, ratio: float) -> float:
         """Return the place of a ratio, in pixels."""
         along = (math.log2(max(ratio, 2.0**self._least)) - self._least) / (self._most - self._least)
-        return round(_LEFT + along * (_WIDTH - _LEFT - _RIGHT), 1)
+        return round(self.left + along * _ALONG, 1)
 
 
 def _tick(scale: _Scale, power: int, height: int) -> Markup:
@@ -84,9 +87,9 @@ def _row(scale: _Scale, figure: Figure, top: int) -> Markup:
             "line", x1=place, x2=place, y1=middle - 8, y2=middle + 8, stroke=_GOAL, stroke_width=2
         )
     return together(
-        element("text", figure.name, x=_LEFT - 12, y=middle + 4, text_anchor="end"),
+        element("text", figure.name, x=scale.left - _GAP, y=middle + 4, text_anchor="end"),
         element("line", x1=left, x2=right, y1=middle, y2=middle, stroke=_INK, stroke_width=3),
         goal,
         element("circle", cx=scale.place(median), cy=middle, r=4.5, fill=_INK),
-        element("text", f"{median:.2f}", x=_WIDTH - _RIGHT + 10, y=middle + 4),
+        element("text", f"{median:.2f}", x=scale.width - _RIGHT + 10, y=middle + 4),
     )

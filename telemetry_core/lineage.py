@@ -59,7 +59,7 @@ def current_span() -> Optional[Span]:
 
 def enclosing_span(run: RunContext) -> Optional[Span]:
     """Return the span that is open around this code, if it is one of `run`."""
-    span = current_span() if _open_spans.get() else None
+    span = current_span()
     return span if span is not None and span.run.run_id == run.run_id else None
 
 

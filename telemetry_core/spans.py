@@ -128,7 +128,7 @@ class Span(SpansOfRun):
             "end_time": tick[1] if end_time is None else time_value(end_time),
         }
         if end_time is None and not self._is_backdated:
-            # As `round(..., 3)` does, in a fifth of the time.
+            # To three decimals, as `round` does more slowly.
             data["duration_ms"] = int(max(0.0, elapsed) * 1_000_000 + 0.5) / 1000
         if self._error is not None:
             data["error"] = self._error
@@ -206,6 +206,6 @@ def new_span(  # noqa: PLR0917  # what a span is made of, in its order
 ) -> _Self:
     """Return a span that is not started yet, of the run and inside the span that make it."""
     run, home = maker.span_home()
-    # Nearly always there is none, and to ask an abstract class takes as long as half an event.
+    # Nearly always there is none, and to ask an abstract class runs Python.
     chosen = home if parent is None or not isinstance(parent, Span) else parent
     return cls(run, plain_text(name)[:_MAX_NAME], plain_text(kind)[:_MAX_NAME], chosen, attributes)

@@ -13,6 +13,7 @@ from indexer.database.gone_processes import are_gone_processes_known
 from indexer.database.search_index import is_prepared
 from indexer.errors import DatabaseUnusable
 from indexer.log.cursor import is_log_unchanged
+from indexer.outbox.targets import load_targets
 from indexer.store.connection import open_reader
 from indexer.store.cursors import all_cursors
 from indexer.store.schema.check import has_our_schema
@@ -50,18 +51,9 @@ def _is_up_to_date(base: Base, connection: sqlite3.Connection) -> bool:
         and are_gone_processes_known(connection)
         and is_prepared(connection, base)
         and _is_priced(base, connection)
-        and not _is_forwarded(base)
+        # Where runs are forwarded, the pass also looks whether all that is due is queued.
+        and not load_targets(base).targets
     )
-
-
-def _is_forwarded(base: Base) -> bool:
-    """Whether runs are sent anywhere: the pass also looks whether all that is due is queued."""
-    if not base.config.api_url and not base.settings_path.exists():
-        return False
-    # Imported here: most bases forward nothing.
-    from indexer.outbox.targets import load_targets
-
-    return bool(load_targets(base).targets)
 
 
 def _is_priced(base: Base, connection: sqlite3.Connection) -> bool:

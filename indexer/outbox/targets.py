@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from indexer.outbox.target import CLICKHOUSE, Target
 from indexer.system.base import Base
 from telemetry_core.event import API_TARGET
+
+if TYPE_CHECKING:
+    from indexer.outbox.target import Target
 
 SHEETS_HOST = "script.google.com"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
@@ -48,6 +50,7 @@ def load_targets(base: Base) -> Targets:
     if not base.config.api_url and not path.exists():
         return NONE
     from indexer.outbox.settings_file import InvalidTarget, read_tables, target_of
+    from indexer.outbox.target import CLICKHOUSE
 
     tables, problems = read_tables(path)
     named: dict[str, Any] = dict(tables)

@@ -117,7 +117,7 @@ class Span(SpansOfRun):
     def _end(self, error: Optional[BaseException], end_time: Any = None) -> None:
         if self._started is None or self.has_ended:
             return
-        elapsed = time.perf_counter() - self._started
+        elapsed = max(0.0, time.perf_counter() - self._started)
         self.has_ended = True
         if error is not None and status_of(error) != SUCCESS:
             self.fail(error)
@@ -128,8 +128,7 @@ class Span(SpansOfRun):
             "end_time": tick[1] if end_time is None else time_value(end_time),
         }
         if end_time is None and not self._is_backdated:
-            # To three decimals, as `round` does more slowly.
-            data["duration_ms"] = int(max(0.0, elapsed) * 1_000_000 + 0.5) / 1000
+            data["duration_ms"] = round(elapsed * 1000, 3)
         if self._error is not None:
             data["error"] = self._error
         attributes = self._final_attributes()
